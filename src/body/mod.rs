@@ -1,0 +1,3 @@
+//! Request bodies: escaping, compression, pooled buffers.
+
+pub mod escape;

@@ -1,0 +1,282 @@
+//! The configuration after every check: types that cannot be wrong. Made only by `config::load`.
+
+use crate::config::template::Template;
+use crate::transform::select::Predicate;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A whole configuration file.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// State lives here.
+    pub data_dir: PathBuf,
+    /// Bytes for lanes, catalog and metadata together; divided at start.
+    pub memory_limit: u64,
+    /// From SIGTERM to exit.
+    pub shutdown_timeout: Duration,
+    /// Address of the admin HTTP server; `None` when `admin: {listen: "none"}`.
+    pub admin: Option<SocketAddr>,
+    /// This node's name: key `node`, else NODE_NAME, else the host's name.
+    pub node: Arc<str>,
+    /// Caps on what is kept of deleted files.
+    pub retain: Retain,
+    /// In the order of the file.
+    pub inputs: Vec<Input>,
+    /// In the order of the file.
+    pub outputs: Vec<Output>,
+}
+
+/// Caps on held handles of deleted files.
+#[derive(Clone, Copy, Debug)]
+pub struct Retain {
+    /// Default 512 MiB.
+    pub max_bytes: u64,
+    /// Per cent of the file system that must stay free; default 20.
+    pub min_free_percent: u8,
+}
+
+/// One input.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Its name in the file.
+    pub name: Arc<str>,
+    /// Where files already there begin at a lane's first start.
+    pub start: Start,
+    /// Glob patterns of absolute paths that are left out.
+    pub exclude: Vec<String>,
+    /// A longer line is split; default 1 MiB.
+    pub max_record: usize,
+    /// The rest.
+    pub kind: InputKind,
+}
+
+/// Where files begin that were there before a lane's first start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At offset 0.
+    Beginning,
+    /// At their end.
+    End,
+}
+
+/// What kind of input.
+#[derive(Clone, Debug)]
+pub enum InputKind {
+    /// Pod logs below `path`.
+    Kubernetes {
+        /// Default /var/log/pods.
+        path: PathBuf,
+        /// Docker mode: a link out of `path` may be followed once into one of these.
+        docker_roots: Vec<PathBuf>,
+        /// Where pod facts come from.
+        metadata: Metadata,
+        /// Our own pod is read too (default false; known by POD_UID).
+        include_self: bool,
+    },
+    /// Plain lines of files named by glob patterns of absolute paths.
+    File {
+        /// At least one.
+        include: Vec<String>,
+    },
+}
+
+/// Pod metadata settings.
+#[derive(Clone, Debug)]
+pub struct Metadata {
+    /// Where from.
+    pub source: MetadataSource,
+    /// How long a file waits for its pod; default 10 s.
+    pub wait: Duration,
+    /// Labels go into documents; default true.
+    pub labels: bool,
+    /// Annotations that go into documents, by exact name; default none.
+    pub annotations: Vec<String>,
+}
+
+/// Where pod facts come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetadataSource {
+    /// List and watch this node's pods.
+    Api,
+    /// Directory names alone.
+    Path,
+}
+
+/// One output.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its name in the file.
+    pub name: Arc<str>,
+    /// Names its lane in the store; default: the name.
+    pub id: Arc<str>,
+    /// Names of inputs, at least one, all of which exist.
+    pub inputs: Vec<Arc<str>>,
+    /// Oldest unsent byte; default 5 s (S3: 5 min).
+    pub max_age: Duration,
+    /// Keep a record when all of these are true.
+    pub select: Vec<Predicate>,
+    /// `merge_json` under `log_processed`.
+    pub merge_json: bool,
+    /// Dead-letter directory (default `data_dir/dead-letter`).
+    pub dead_letter_dir: PathBuf,
+    /// Its cap; default 256 MiB.
+    pub dead_letter_max: u64,
+    /// State of a lane that left the configuration is kept this long; default 24 h.
+    pub forget_after: Duration,
+    /// A lane that is behind and settled nothing for so long is unhealthy; default 5 min.
+    pub stall_after: Duration,
+    /// Order and share while more than 60 s behind.
+    pub catch_up: CatchUp,
+    /// Most requests in flight (the N of AIMD).
+    pub concurrency: usize,
+    /// PEM file of additional roots.
+    pub ca_file: Option<PathBuf>,
+    /// The destination.
+    pub kind: OutputKind,
+}
+
+/// How a lane catches up.
+#[derive(Clone, Copy, Debug)]
+pub struct CatchUp {
+    /// Which files first.
+    pub order: CatchUpOrder,
+    /// Per cent of wall time.
+    pub share_percent: u8,
+}
+
+/// Which files first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CatchUpOrder {
+    /// Deficit round robin.
+    Fair,
+    /// Oldest unread byte first.
+    Oldest,
+    /// Newest file first.
+    Newest,
+}
+
+/// Credentials and place of an AWS output.
+#[derive(Clone, Debug, Default)]
+pub struct Aws {
+    /// Else environment, profile, instance metadata.
+    pub region: Option<String>,
+    /// `http://` or `https://`, host and port; else the service's own.
+    pub endpoint: Option<String>,
+    /// Assumed with the chain's credentials.
+    pub role_arn: Option<String>,
+    /// For `role_arn`.
+    pub external_id: Option<String>,
+    /// Named profile.
+    pub profile: Option<String>,
+}
+
+/// The destination of an output.
+#[derive(Clone, Debug)]
+pub enum OutputKind {
+    /// CloudWatch Logs.
+    CloudWatch(CloudWatch),
+    /// S3.
+    S3(S3),
+    /// OpenSearch.
+    OpenSearch(OpenSearch),
+}
+
+/// CloudWatch Logs.
+#[derive(Clone, Debug)]
+pub struct CloudWatch {
+    /// Credentials and place.
+    pub aws: Aws,
+    /// No time parts.
+    pub log_group: Template,
+    /// `None`: one per container, in AWS's naming.
+    pub log_stream: Option<Template>,
+    /// Create missing groups and streams.
+    pub create: bool,
+    /// Set on groups that we made; one of the values the service takes.
+    pub retention_days: Option<u32>,
+    /// Key for groups that we make.
+    pub kms_key_id: Option<String>,
+    /// Class of groups that we make.
+    pub log_class: Option<LogClass>,
+    /// The document, or the body alone.
+    pub text: bool,
+    /// Events out of the service's window go to the dead-letter file instead of being dropped.
+    pub dead_letter_out_of_window: bool,
+}
+
+/// CloudWatch log class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogClass {
+    /// STANDARD
+    Standard,
+    /// INFREQUENT_ACCESS
+    InfrequentAccess,
+}
+
+/// S3.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    /// Credentials and place.
+    pub aws: Aws,
+    /// Bucket name.
+    pub bucket: String,
+    /// Object name prefix, with time parts.
+    pub key: Template,
+    /// zstd or gzip.
+    pub compression: Compression,
+    /// Compressed bytes at which an object is closed.
+    pub object_size: u64,
+    /// e.g. STANDARD_IA.
+    pub storage_class: Option<String>,
+    /// AES256 or aws:kms.
+    pub sse: Option<String>,
+    /// For `sse: aws:kms`.
+    pub kms_key_id: Option<String>,
+    /// Sign bodies also over https.
+    pub sign_payload: bool,
+}
+
+/// S3 object compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// `.json.zst`
+    Zstd,
+    /// `.json.gz`
+    Gzip,
+}
+
+/// OpenSearch.
+#[derive(Clone, Debug)]
+pub struct OpenSearch {
+    /// `http://` or `https://`, host, port, perhaps a path; no credentials in it.
+    pub url: String,
+    /// Index name, with time parts.
+    pub index: Template,
+    /// How to authenticate.
+    pub auth: Auth,
+    /// `_id` from the record; false for collections that refuse ids.
+    pub derived_id: bool,
+}
+
+/// OpenSearch authentication.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// None.
+    None,
+    /// HTTP basic.
+    Basic { username: String, password: Secret },
+    /// SigV4, service `es` or `aoss`.
+    Aws { service: String, aws: Aws },
+}
+
+/// Text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
+}

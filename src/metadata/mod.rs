@@ -1,0 +1,3 @@
+//! This node's pods by UID, and what documents say about them.
+
+pub mod render;

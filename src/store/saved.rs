@@ -1,0 +1,138 @@
+//! What is kept on disk between two lives of the agent: the content of the checkpoint store's records.
+
+use crate::lane::batch::PartTag;
+use crate::record::{FileId, Mark, Span};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// An output's `id`: what names a lane in the store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LaneId(pub Arc<str>);
+
+/// Where one lane stands in one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// All bytes below are settled.
+    pub low: u64,
+    /// Proof for `low`.
+    pub low_mark: Mark,
+    /// Settled spans above `low`: ascending, disjoint, not touching; at most 1,024.
+    pub above: Vec<(u64, u64)>,
+    /// Proof for the end of the last of `above`.
+    pub high_mark: Mark,
+}
+
+/// Sums over a lane's life, by fate; counters start from them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Records and source bytes delivered.
+    pub delivered: (u64, u64),
+    /// Records and source bytes in the dead-letter file.
+    pub dead_lettered: (u64, u64),
+    /// Records and source bytes dropped, by [`crate::lane::batch::Reason`] in the order of `Reason::ALL`.
+    pub dropped: [(u64, u64); 4],
+    /// Source bytes that a deleted file took with it.
+    pub lost_bytes: u64,
+    /// Records that were possibly delivered twice.
+    pub possible_duplicates: u64,
+}
+
+/// An S3 object that was decided: its name and spans never change from here on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Bucket-relative object name.
+    pub name: Arc<str>,
+    /// Final list of spans, in order.
+    pub spans: Vec<Span>,
+    /// Set when parts were uploaded: Complete, else PutObject.
+    pub upload: Option<(Arc<str>, Vec<PartTag>)>,
+}
+
+/// How the catalog finds a file again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownFile {
+    /// Identity.
+    pub id: FileId,
+    /// Name of the input.
+    pub input: Arc<str>,
+    /// Last known path.
+    pub path: Arc<str>,
+    /// Last known inode.
+    pub inode: u64,
+    /// Length and CRC-32C of the head: the first complete line or first 1 KiB.
+    pub head: (u16, u32),
+    /// Chain, restart, turn.
+    pub place: crate::catalog::view::Place,
+    /// How many truncations in place came before.
+    pub generation: u32,
+    /// Plain size when last saved.
+    pub size: u64,
+    /// First-seen times: (size, unix ns), at most 64.
+    pub ages: Vec<(u64, i64)>,
+    /// Field values at the first offer (keys use them for the file's life); empty before the offer.
+    pub fields: Vec<(String, String)>,
+}
+
+/// One record of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// A file was identified, renamed, compressed or offered, or its ages moved on.
+    File(KnownFile),
+    /// A file is gone and every lane is through with it.
+    FileGone { id: FileId },
+    /// A lane's position in a file moved.
+    Position { lane: LaneId, file: FileId, position: Position },
+    /// A lane's sums, at most once a second and with each clean stop.
+    Sums { lane: LaneId, sums: Sums },
+    /// An attempt whose loss of answer may mean a duplicate is about to leave (CloudWatch): records in it.
+    Attempt { lane: LaneId, ticket: u64, records: u32 },
+    /// Its answer came.
+    Answered { lane: LaneId, ticket: u64 },
+    /// An S3 upload is about to be created, or was (then with its id).
+    Upload { lane: LaneId, name: Arc<str>, upload: Option<Arc<str>> },
+    /// A part was taken in.
+    Part { lane: LaneId, name: Arc<str>, upload: Arc<str>, tag: PartTag, spans: Vec<Span> },
+    /// An object was decided.
+    Intent { lane: LaneId, intent: Intent },
+    /// An object is settled or its upload abandoned: forget everything under this name.
+    Closed { lane: LaneId, name: Arc<str> },
+    /// The lane left the configuration at this time (unix ns), or is back (`None`).
+    Absent { lane: LaneId, since: Option<i64> },
+    /// Everything of this lane is forgotten.
+    Forgotten { lane: LaneId },
+}
+
+/// An upload that was not yet decided when the store was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenUpload {
+    /// `None`: perhaps created, its id never learned.
+    pub upload: Option<Arc<str>>,
+    /// Parts taken in, each with its spans.
+    pub parts: Vec<(PartTag, Vec<Span>)>,
+}
+
+/// What one lane finds at its start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LaneState {
+    /// Its positions.
+    pub positions: HashMap<FileId, Position>,
+    /// Its sums.
+    pub sums: Sums,
+    /// Attempts without an answer: ticket, records.
+    pub attempts: BTreeMap<u64, u32>,
+    /// Uploads that were open, by object name.
+    pub uploads: BTreeMap<Arc<str>, OpenUpload>,
+    /// Objects that were decided and not yet settled.
+    pub intents: Vec<Intent>,
+    /// When it left the configuration (unix ns).
+    pub absent_since: Option<i64>,
+}
+
+/// What replaying the store yields.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// Files known, by id.
+    pub files: HashMap<FileId, KnownFile>,
+    /// Lanes known, by id.
+    pub lanes: HashMap<LaneId, LaneState>,
+}

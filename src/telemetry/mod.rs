@@ -1,0 +1,2 @@
+//! Our own metrics and log.
+pub mod report;

@@ -1,0 +1,130 @@
+//! What lanes and the catalog publish of themselves, at most ten times a second: plain snapshots.
+//! Rendering them (metrics, `/api/lanes`, the status page) is `telemetry`'s and `admin`'s business.
+
+use crate::lane::batch::{Code, Reason};
+use crate::store::saved::Sums;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One parked key.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    /// Where it goes, for people.
+    pub key: String,
+    /// Why.
+    pub code: Code,
+    /// What to do about it, from the verdict; may be empty.
+    pub say: String,
+    /// Since (unix ns).
+    pub since: i64,
+    /// Source bytes that wait.
+    pub waiting_bytes: u64,
+}
+
+/// One lane as it is now. Counters only grow.
+#[derive(Clone, Debug, Default)]
+pub struct LaneReport {
+    /// Output name.
+    pub output: Arc<str>,
+    /// `cloudwatch_logs`, `s3`, `opensearch`.
+    pub kind: &'static str,
+    /// Lines read (physical lines, this process).
+    pub lines: u64,
+    /// Records decoded (this process; a record read again counts again).
+    pub records: u64,
+    /// Plain bytes read (this process).
+    pub bytes_in: u64,
+    /// Request body bytes handed to the service (this process, each attempt).
+    pub bytes_sent: u64,
+    /// Requests (attempts).
+    pub requests: u64,
+    /// Fates over the lane's life.
+    pub sums: Sums,
+    /// Items that the service had already.
+    pub already: u64,
+    /// Items rejected by the service, by code (they end in the dead-letter file).
+    pub rejected: BTreeMap<Code, u64>,
+    /// Retried attempts and items, by code.
+    pub retries: BTreeMap<Code, u64>,
+    /// Bytes known and not settled.
+    pub lag_bytes: u64,
+    /// Age of the oldest unsettled byte.
+    pub oldest_unsettled: Option<Duration>,
+    /// Files with unsettled bytes.
+    pub files_behind: u64,
+    /// Files whose 1,024 settled spans are used up: read no further for now.
+    pub files_span_full: u64,
+    /// Keys that are parked.
+    pub parked: Vec<Parked>,
+    /// The whole lane is parked: why.
+    pub lane_parked: Option<(Code, String)>,
+    /// Requests in flight, and the AIMD limit.
+    pub in_flight: (usize, usize),
+    /// Bytes in sealed bodies, and the budget.
+    pub sealed_bytes: (u64, u64),
+    /// Last time anything was settled (unix ns), 0 = never in this process.
+    pub last_settled: i64,
+    /// Behind, and settled nothing for `stall_after`.
+    pub stalled: bool,
+    /// Quantiles in seconds of one attempt: p50, p90, p99, max; and how many.
+    pub request_seconds: Quantiles,
+    /// From the stamp in the line to the answer.
+    pub delivery_seconds: Quantiles,
+}
+
+/// From an hdrhistogram.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quantiles {
+    /// Seconds.
+    pub p50: f64,
+    /// Seconds.
+    pub p90: f64,
+    /// Seconds.
+    pub p99: f64,
+    /// Seconds.
+    pub max: f64,
+    /// Samples.
+    pub count: u64,
+    /// Seconds, all samples.
+    pub sum: f64,
+}
+
+/// The catalog as it is now.
+#[derive(Clone, Debug, Default)]
+pub struct CatalogReport {
+    /// Per input name.
+    pub inputs: BTreeMap<Arc<str>, InputReport>,
+    /// Handles open.
+    pub open_files: u64,
+    /// Deleted files held for a lane, and their bytes.
+    pub held: (u64, u64),
+    /// inotify is not usable or overflowed: directories are scanned instead.
+    pub polling: bool,
+    /// Times the event queue overflowed.
+    pub overflows: u64,
+    /// Files that could not be read, by errno name.
+    pub unreadable: BTreeMap<Code, u64>,
+    /// Files whose pod stayed unknown for `metadata.wait`.
+    pub without_metadata: u64,
+    /// Unread bytes that deleted files took with them, by `namespace/pod/container` (at most 1,000 names, then "other").
+    pub lost: BTreeMap<String, u64>,
+}
+
+/// One input as it is now.
+#[derive(Clone, Debug, Default)]
+pub struct InputReport {
+    /// Files known.
+    pub files: u64,
+    /// Of these hot.
+    pub hot: u64,
+    /// Bytes that appeared since the start (plain).
+    pub bytes: u64,
+    /// Files offered since the start.
+    pub offered: u64,
+}
+
+/// The label for a drop reason; one place so that metrics and pages agree.
+pub fn reason_label(index: usize) -> &'static str {
+    Reason::ALL.get(index).map_or("other", |r| r.as_str())
+}

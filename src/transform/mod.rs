@@ -1,0 +1,2 @@
+//! One file a transform.
+pub mod select;
