@@ -2,7 +2,7 @@
 //!
 //! A format owns one open body and what it takes to fill it; it knows no async, file, network or clock.
 
-use super::batch::{FileKey, Reason, Sealed};
+use super::batch::{FileKey, Reason, Sealed, Target};
 use crate::origin::Origin;
 use crate::record::{Now, Record};
 
@@ -55,6 +55,15 @@ pub trait Format: Send + 'static {
     fn limits(&self) -> Limits;
     /// The file part of the key: from facts fixed per file only.
     fn key(&self, origin: &Origin) -> FileKey;
+    /// Where a key's records of this time go: the file part with the time filled in.
+    fn target(&self, key: &FileKey, unix_ns: i64) -> Target {
+        let place = crate::config::template::render(&key.place, unix_ns).into();
+        Target { place, stream: key.stream.clone() }
+    }
+    /// Full name of a new object whose first record has this time; only asked where `Limits::object_bytes` > 0.
+    fn object_name(&self, _target: &Target, _first_ns: i64, _random: u64) -> String {
+        String::new()
+    }
     /// Which time bucket a record falls into: equal numbers share a target. 0 where the key has no time.
     fn bucket(&self, key: &FileKey, unix_ns: i64) -> i64;
     /// Adds a record to the open body. `id` must not depend on anything but the record.

@@ -1,5 +1,23 @@
 //! A lane is one output: a reader of the files with its own positions, as a state machine without I/O.
-//! `step(now, event) -> action` plans, pumps, keeps the ledger and decides retries; `thread` is the only I/O.
+//!
+//! `step(now, event) -> action` plans (`keys`, `plan`), pumps (`pump`, `sink`), keeps the ledger (`ledger`, `spans`)
+//! and decides retries (`answer`, `retry`); `intent` is for objects that are filled in parts. `thread` is the only I/O.
 
+pub mod account;
+mod answer;
 pub mod batch;
+pub mod bury;
+pub mod files;
+pub mod flight;
 pub mod format;
+mod intent;
+pub mod items;
+pub mod keys;
+pub mod ledger;
+pub mod object;
+mod plan;
+pub mod pump;
+pub mod retry;
+pub mod sink;
+pub mod spans;
+pub mod step;

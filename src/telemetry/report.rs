@@ -71,6 +71,8 @@ pub struct LaneReport {
     pub request_seconds: Quantiles,
     /// From the stamp in the line to the answer.
     pub delivery_seconds: Quantiles,
+    /// Unread bytes that deleted files took with them, by `namespace/pod/container` (at most 1,000 names, then "other").
+    pub lost: BTreeMap<String, u64>,
 }
 
 /// From an hdrhistogram.

@@ -1,0 +1,176 @@
+//! What a lane says of itself: when to wake it, whether it is done, its report, what is left at a stop.
+
+use super::flight::Phase;
+use super::format::Format;
+use super::keys::Due;
+use super::step::Lane;
+use crate::telemetry::report::{LaneReport, Parked};
+use std::time::Duration;
+
+/// Nothing is due: look at most this much later all the same while something is unread or in flight.
+const BUSY_NAP: Duration = Duration::from_secs(1);
+const IDLE_NAP: Duration = Duration::from_secs(60);
+/// A drain ends this much before its limit, so that the last notes reach the disk.
+const LAST_SAVE: Duration = Duration::from_millis(500);
+
+/// Something a lane could not settle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Where it was to go.
+    pub key: String,
+    /// Whose lines they are, at most a few names.
+    pub who: String,
+    /// Source bytes.
+    pub bytes: u64,
+    /// Why, as far as known.
+    pub why: String,
+}
+
+impl<F: Format> Lane<F> {
+    /// When to call `step` again if nothing happens (monotonic).
+    pub(super) fn wake_at(&self) -> Duration {
+        let now = self.now.mono;
+        let rule = self.rule();
+        let busy = !self.flights.is_empty() || !self.graves.is_empty() || !self.decided.is_empty();
+        let mut wake = now + if busy || self.settings.once.is_some() { BUSY_NAP } else { IDLE_NAP };
+        let mut at = |t: Duration| wake = wake.min(t.max(now + Duration::from_millis(1)));
+        let room = self.has_room();
+        for key in self.keys.values().filter(|k| !k.behind.is_empty() || !k.objects.is_empty()) {
+            at(now + BUSY_NAP);
+            match key.due(&self.files, &self.ledger, self.now, &rule) {
+                Due::At(t) => at(t),
+                Due::Danger | Due::Now if room && key.out == 0 => match &key.parked {
+                    Some(p) => at(p.until),
+                    None => at(self.rest_until.max(now + Duration::from_millis(5))),
+                },
+                Due::Danger | Due::Now | Due::Never => {}
+            }
+        }
+        for flight in self.flights.values() {
+            match flight.phase {
+                Phase::Waiting(t) => at(t.max(now + Duration::from_millis(1))),
+                Phase::Saving | Phase::Sent(_) => {}
+            }
+        }
+        if let Some(p) = &self.parked {
+            at(p.until);
+        }
+        if let Some(by) = self.drain {
+            at(by.saturating_sub(LAST_SAVE));
+            at(now + Duration::from_millis(100));
+        }
+        wake
+    }
+
+    /// Everything that will be settled is settled.
+    pub(super) fn is_done(&mut self) -> bool {
+        if let Some(by) = self.drain {
+            let over = self.now.mono.saturating_add(LAST_SAVE) >= by;
+            let closing = self.keys.values().any(|k| !k.objects.is_empty());
+            let reading = !self.reading_stopped() && self.keys.values().any(|k| !k.behind.is_empty() && k.parked.is_none());
+            let sending = !self.flights.is_empty() || self.graves.iter().any(|g| g.out);
+            return over || !(closing || reading || sending || self.undecided());
+        }
+        let Some(give_up) = self.settings.once else { return false };
+        if self.scanned.is_none() {
+            return false;
+        }
+        let now = self.now.mono;
+        let from = self.scanned.unwrap_or(now);
+        let stuck = |since: Duration| now.saturating_sub(since.max(from)) >= give_up;
+        let works = |k: &super::keys::Key| !k.behind.is_empty() || k.out > 0 || !k.objects.is_empty();
+        let keys = self.keys.values().filter(|k| works(k)).all(|k| stuck(k.progress));
+        let decided = self.decided.iter().all(|d| stuck(d.since));
+        let last = Duration::from_nanos(u64::try_from(self.tally.last_settled).unwrap_or(0));
+        let age = Duration::from_nanos(u64::try_from(self.now.unix_ns).unwrap_or(0)).saturating_sub(last);
+        let graves = self.graves.is_empty() || (age >= give_up && stuck(from));
+        let errands = self.flights.values().all(|f| f.key.is_some() || f.first.is_some_and(stuck));
+        keys && decided && graves && errands
+    }
+    fn undecided(&self) -> bool {
+        self.decided.iter().any(|d| d.parked.is_none())
+    }
+
+    /// What is not settled, by key: for the log at a stop and the exit of `--once`.
+    pub fn left(&self) -> Vec<Left> {
+        let mut left = Vec::new();
+        for key in self.keys.values() {
+            let files = self.files.iter().filter(|(_, f)| self.keys.get(&f.key).is_some_and(|k| k.name == key.name));
+            let (mut bytes, mut who) = (0u64, Vec::new());
+            for (id, file) in files {
+                let unsettled = self.ledger.account(*id).map_or(0, |a| a.unsettled(file.size()));
+                if unsettled > 0 {
+                    bytes += unsettled;
+                    let name = file.view.file.origin.who();
+                    if who.len() < 5 && !who.contains(&name) {
+                        who.push(name);
+                    }
+                }
+            }
+            if bytes > 0 {
+                let parked = key.parked.as_ref().or(self.parked.as_ref());
+                let why = parked.map_or("not answered yet".into(), |p| format!("{}: {}", p.code, p.say));
+                left.push(Left { key: key.name.to_string(), who: who.join(", "), bytes, why });
+            }
+        }
+        left
+    }
+
+    /// A snapshot for metrics, `/api/lanes` and the status page.
+    pub fn report(&mut self) -> LaneReport {
+        let now = self.now;
+        let (mut lag, mut oldest, mut files_behind, mut span_full) = (0u64, i64::MAX, 0u64, 0u64);
+        for (id, file) in &self.files {
+            let Some(account) = self.ledger.account(*id) else { continue };
+            let unsettled = account.unsettled(file.size());
+            if unsettled > 0 {
+                lag += unsettled;
+                files_behind += 1;
+                oldest = oldest.min(file.view.ages.at(account.low()));
+            }
+            span_full += u64::from(account.span_full());
+        }
+        let age = (oldest != i64::MAX)
+            .then(|| Duration::from_nanos(u64::try_from(now.unix_ns.saturating_sub(oldest)).unwrap_or(0)));
+        self.tally.behind_since = if lag > 0 { self.tally.behind_since.or(Some(now.mono)) } else { None };
+        let quiet = self.tally.last_settled.max(0);
+        let settled_ago = Duration::from_nanos(u64::try_from(now.unix_ns.saturating_sub(quiet)).unwrap_or(0));
+        let behind_for = self.tally.behind_since.map_or(Duration::ZERO, |s| now.mono.saturating_sub(s));
+        let limit = self.settings.stall_after;
+        let parked = self.keys.values().filter_map(|k| {
+            let p = k.parked.as_ref()?;
+            let (waiting_bytes, _, _) = k.waiting(&self.files, &self.ledger, now);
+            let (code, say) = (p.code.clone(), p.say.clone());
+            Some(Parked { key: k.name.to_string(), code, say, since: p.since, waiting_bytes })
+        });
+        LaneReport {
+            output: self.settings.output.clone(),
+            kind: self.settings.kind,
+            lines: self.tally.lines,
+            records: self.tally.records,
+            bytes_in: self.tally.bytes_in,
+            bytes_sent: self.tally.bytes_sent,
+            requests: self.tally.requests,
+            sums: self.sums.clone(),
+            already: self.tally.already,
+            rejected: self.tally.rejected.clone(),
+            retries: self.tally.retries.clone(),
+            lag_bytes: lag,
+            oldest_unsettled: age,
+            files_behind,
+            files_span_full: span_full,
+            parked: parked.collect(),
+            lane_parked: self.parked.as_ref().map(|p| (p.code.clone(), p.say.clone())),
+            in_flight: (
+                self.flights.values().filter(|f| matches!(f.phase, Phase::Sent(_))).count(),
+                self.aimd.limit(),
+            ),
+            sealed_bytes: (self.pool.used() as u64, self.pool.budget() as u64),
+            last_settled: self.tally.last_settled,
+            stalled: behind_for >= limit && settled_ago >= limit.max(self.settings.max_age),
+            request_seconds: self.tally.request.quantiles(),
+            delivery_seconds: self.tally.delivery.quantiles(),
+            lost: self.tally.lost.clone(),
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! Sending sealed batches and judging what the service said: the one place where retry is decided.
+
+use super::batch::{Code, ItemVerdict, Job, PartTag, Reason, Scope, Ticket, Verdict};
+use super::flight::{Flight, Kind, Phase};
+use super::format::Format;
+use super::retry::{KEEP_ATTEMPTS, KEEP_FOR, Parking, wait_after};
+use super::sink::Count;
+use super::step::{Action, Lane};
+use crate::record::Span;
+use crate::store::saved::Saved;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Distinct codes kept in counters; further ones count as `other`.
+const MAX_CODES: usize = 32;
+
+impl<F: Format> Lane<F> {
+    /// The next attempt that may leave, or the note that has to be on disk before it.
+    pub(super) fn send_ready(&mut self) -> Option<Action> {
+        let out = self.flights.values().filter(|f| matches!(f.phase, Phase::Sent(_))).count();
+        let closed = self.parked.as_ref().is_some_and(|p| self.now.mono < p.until || out > 0);
+        if closed || out >= self.aimd.limit() {
+            return None;
+        }
+        let now = self.now.mono;
+        let flight = self.flights.values_mut().find(|f| matches!(f.phase, Phase::Waiting(t) if t <= now))?;
+        let ticket = flight.batch.ticket;
+        if !flight.noted {
+            flight.phase = Phase::Saving;
+            let records = flight.taken.0 as u32;
+            return Some(self.note(ticket, records));
+        }
+        flight.attempts += 1;
+        flight.first.get_or_insert(now);
+        flight.phase = Phase::Sent(now);
+        self.tally.requests += 1;
+        self.tally.bytes_sent += flight.bytes();
+        Some(Action::Send(flight.batch.clone()))
+    }
+    fn note(&self, ticket: Ticket, records: u32) -> Action {
+        let lane = self.settings.id.clone();
+        let kind = self.flights.get(&ticket).map(|f| &f.kind);
+        let intent = match kind {
+            Some(Kind::Object { name }) => self.intent(name),
+            Some(Kind::Plain | Kind::Part { .. } | Kind::Again { .. } | Kind::Abandon { .. }) | None => None,
+        };
+        match intent {
+            Some(intent) => {
+                Action::Save { records: vec![Saved::Intent { lane, intent }], sync: true, then: Some(ticket) }
+            }
+            None => {
+                let note = Saved::Attempt { lane, ticket: ticket.0, records };
+                Action::Save { records: vec![note], sync: false, then: Some(ticket) }
+            }
+        }
+    }
+    pub(super) fn on_saved(&mut self, ticket: Ticket, _durable: bool) {
+        // Not durable: the store says so itself (log, metric); delivery goes on, at least once.
+        if let Some(flight) = self.flights.get_mut(&ticket)
+            && flight.phase == Phase::Saving
+        {
+            flight.noted = true;
+            flight.phase = Phase::Waiting(self.now.mono);
+        }
+    }
+
+    pub(super) fn on_answer(&mut self, ticket: Ticket, verdict: Verdict) {
+        let Some(Phase::Sent(sent)) = self.flights.get(&ticket).map(|f| f.phase) else { return };
+        let Some(mut flight) = self.flights.remove(&ticket) else { return };
+        self.tally.request.record(self.now.mono.saturating_sub(sent));
+        if self.limits.note_attempts && flight.kind == Kind::Plain {
+            self.to_save.push(Saved::Answered { lane: self.settings.id.clone(), ticket: ticket.0 });
+            flight.noted = false;
+        }
+        match verdict {
+            Verdict::Delivered { already } => {
+                self.tally.already += u64::from(already);
+                self.went_well(&flight);
+                self.delivered(flight);
+            }
+            Verdict::Items(items) => self.judge(flight, items),
+            Verdict::Staged { upload, tag } => {
+                self.went_well(&flight);
+                self.staged(flight, upload, tag);
+            }
+            Verdict::Retry { after, code, scope } => self.trouble(flight, (code, String::new()), scope, after),
+            Verdict::Unknown { code, scope } => {
+                if self.limits.note_attempts {
+                    self.sums.possible_duplicates += flight.taken.0;
+                }
+                self.trouble(flight, (code, String::new()), scope, None);
+            }
+            Verdict::Hold { code, scope, say } => self.hold(flight, (code, say), scope),
+            Verdict::Reject { code, say } => self.refuse(flight, code, say),
+            Verdict::Split { code } => self.refuse(flight, code, "too large as one request".into()),
+            Verdict::NoUpload => self.no_upload(flight),
+        }
+    }
+
+    /// The destination and this key work.
+    fn went_well(&mut self, flight: &Flight) {
+        self.aimd.went_well();
+        if self.parked.take().is_some() {
+            self.wake_keys();
+            for flight in self.flights.values_mut() {
+                if matches!(flight.phase, Phase::Waiting(_)) {
+                    flight.phase = Phase::Waiting(self.now.mono);
+                }
+            }
+        }
+        if let Some(key) = flight.key.and_then(|k| self.keys.get_mut(&k)) {
+            key.parked = None;
+            key.failing = false;
+            key.progress = self.now.mono;
+            key.most_records = key.most_records.map(|m| m.saturating_mul(2)).filter(|m| *m < 100_000);
+        }
+    }
+    fn delivered(&mut self, flight: Flight) {
+        let latency = self.now.unix_ns.saturating_sub(flight.oldest_ns);
+        if flight.oldest_ns != i64::MAX {
+            self.tally.delivery.record(Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
+        }
+        match &flight.kind {
+            Kind::Object { name } => self.object_done(&name.clone(), 0),
+            Kind::Abandon { name } => self.closed(&name.clone()),
+            Kind::Plain | Kind::Part { .. } | Kind::Again { .. } => {
+                self.settle(flight.key, flight.batch.ticket, &[], flight.taken, flight.drops);
+            }
+        }
+        self.landed(&flight);
+    }
+    /// A flight is over, however it ended.
+    pub(super) fn landed(&mut self, flight: &Flight) {
+        if let Some(id) = flight.key {
+            if let Some(key) = self.keys.get_mut(&id) {
+                key.out = key.out.saturating_sub(1);
+            }
+            self.drop_idle_key(id);
+        }
+    }
+
+    /// Ends a ticket: positions move, sums grow.
+    pub(super) fn settle(
+        &mut self,
+        key: Option<usize>,
+        ticket: Ticket,
+        except: &[Span],
+        delivered: Count,
+        drops: [Count; Reason::ALL.len()],
+    ) {
+        let files = self.ledger.settle(ticket, except);
+        self.sums.delivered.0 += delivered.0;
+        self.sums.delivered.1 += delivered.1;
+        for (sum, drop) in self.sums.dropped.iter_mut().zip(drops) {
+            sum.0 += drop.0;
+            sum.1 += drop.1;
+        }
+        self.tally.last_settled = self.now.unix_ns;
+        if let Some(key) = key.and_then(|k| self.keys.get_mut(&k)) {
+            key.progress = self.now.mono;
+        }
+        for file in files {
+            self.dirty.insert(file);
+            self.note_behind(file);
+            self.lose_what_is_gone(file);
+        }
+    }
+    /// A ticket's bytes are unread again.
+    pub(super) fn give_back(&mut self, ticket: Ticket) {
+        for run in self.ledger.give_back(ticket) {
+            if let Some(file) = self.files.get_mut(&run.span.file) {
+                file.deferred = None;
+            }
+            self.note_behind(run.span.file);
+            self.lose_what_is_gone(run.span.file);
+        }
+    }
+
+    /// Busy, failing or silent: the same body again, then its key is parked.
+    fn trouble(&mut self, mut flight: Flight, why: (Code, String), scope: Scope, wish: Option<Duration>) {
+        self.aimd.went_badly(self.now.mono);
+        count(&mut self.tally.retries, &why.0);
+        if scope == Scope::Lane {
+            return self.park_lane(flight, why, wish);
+        }
+        if let Some(key) = flight.key.and_then(|k| self.keys.get_mut(&k)) {
+            key.failing = true;
+        }
+        let kept = flight.first.map_or(Duration::ZERO, |f| self.now.mono.saturating_sub(f));
+        if flight.attempts < KEEP_ATTEMPTS && kept < KEEP_FOR {
+            let wait = wait_after(flight.attempts, wish, &mut self.rng);
+            flight.phase = Phase::Waiting(self.now.mono.saturating_add(wait));
+            self.flights.insert(flight.batch.ticket, flight);
+            return;
+        }
+        self.put_down(flight, why, wish);
+    }
+    /// Wrong for the destination, not for the records: parked at once, never dropped.
+    fn hold(&mut self, flight: Flight, why: (Code, String), scope: Scope) {
+        count(&mut self.tally.retries, &why.0);
+        match scope {
+            Scope::Lane => self.park_lane(flight, why, None),
+            Scope::Key => self.put_down(flight, why, None),
+        }
+    }
+    /// Trouble with the whole destination: sealed bodies stay, one of them probes.
+    fn park_lane(&mut self, mut flight: Flight, why: (Code, String), wish: Option<Duration>) {
+        let before = self.parked.take();
+        let answers_late = before.as_ref().is_some_and(|p| self.now.mono < p.until);
+        let parking = match before {
+            Some(p) if answers_late => p,
+            before => Parking::again(before, self.now, why, wish, &mut self.rng),
+        };
+        flight.phase = Phase::Waiting(parking.until);
+        self.parked = Some(parking);
+        self.flights.insert(flight.batch.ticket, flight);
+    }
+    /// Parks what the flight was for and lets go of its body.
+    fn put_down(&mut self, flight: Flight, why: (Code, String), wish: Option<Duration>) {
+        match &flight.kind {
+            Kind::Object { name } | Kind::Again { name, .. } => {
+                let name = name.clone();
+                self.park_object(&name, &flight, &why, wish);
+            }
+            Kind::Part { name } => {
+                let name = name.clone();
+                self.give_back(flight.batch.ticket);
+                self.part_failed(flight.key, &name);
+            }
+            Kind::Plain => self.give_back(flight.batch.ticket),
+            Kind::Abandon { name } => self.closed(&name.clone()),
+        }
+        if let Some(key) = flight.key {
+            self.park_key(key, why, wish);
+        }
+        self.landed(&flight);
+    }
+    pub(super) fn park_key(&mut self, id: usize, why: (Code, String), wish: Option<Duration>) {
+        let Some(key) = self.keys.get_mut(&id) else { return };
+        let before = key.parked.take();
+        let late = before.as_ref().is_some_and(|p| self.now.mono < p.until);
+        key.parked = Some(match before {
+            Some(p) if late => p,
+            before => Parking::again(before, self.now, why, wish, &mut self.rng),
+        });
+        key.failing = true;
+    }
+
+    /// The batch cannot be taken as it is: half of it next time; a single record goes to the dead-letter file.
+    fn refuse(&mut self, flight: Flight, code: Code, say: String) {
+        match &flight.kind {
+            Kind::Plain => {}
+            Kind::Part { .. } | Kind::Object { .. } | Kind::Again { .. } | Kind::Abandon { .. } => {
+                // Objects are never split or thrown away: their spans are decided.
+                return self.put_down(flight, (code, say), None);
+            }
+        }
+        if flight.taken.0 > 1 {
+            count(&mut self.tally.retries, &code);
+            self.give_back(flight.batch.ticket);
+            if let Some(key) = flight.key.and_then(|k| self.keys.get_mut(&k)) {
+                key.most_records = Some((flight.taken.0 / 2).max(1));
+            }
+        } else {
+            count(&mut self.tally.rejected, &code);
+            let spans = flight.items.spans(0);
+            self.settle(flight.key, flight.batch.ticket, &spans, (0, 0), flight.drops);
+            self.bury(flight.key, spans, code, say);
+        }
+        self.landed(&flight);
+    }
+
+    /// Item by item: delivered ones settle, the others are read again, buried or counted.
+    fn judge(&mut self, flight: Flight, items: Vec<(u32, ItemVerdict)>) {
+        let mut worst: BTreeMap<u32, ItemVerdict> = BTreeMap::new();
+        for (at, verdict) in items {
+            let record = flight.record_of(at);
+            match worst.get(&record) {
+                Some(known) if severity(known) >= severity(&verdict) => {}
+                Some(_) | None => drop(worst.insert(record, verdict)),
+            }
+        }
+        let (mut delivered, mut drops) = (flight.taken, flight.drops);
+        let mut again: Vec<Span> = Vec::new();
+        let mut rejects: BTreeMap<Code, (String, Vec<Span>)> = BTreeMap::new();
+        let (mut held, mut busy) = (None, None);
+        for (record, verdict) in worst {
+            let spans = flight.items.spans(record);
+            let bytes: u64 = spans.iter().map(Span::len).sum();
+            let mut not_delivered = || {
+                delivered.0 = delivered.0.saturating_sub(1);
+                delivered.1 = delivered.1.saturating_sub(bytes);
+            };
+            match verdict {
+                ItemVerdict::Already => self.tally.already += 1,
+                ItemVerdict::Retry(code) => {
+                    not_delivered();
+                    count(&mut self.tally.retries, &code);
+                    again.extend(spans);
+                    busy = Some(code);
+                }
+                ItemVerdict::Hold(code) => {
+                    not_delivered();
+                    count(&mut self.tally.retries, &code);
+                    again.extend(spans);
+                    held = Some(code);
+                }
+                ItemVerdict::Reject { code, say } => {
+                    not_delivered();
+                    count(&mut self.tally.rejected, &code);
+                    let entry = rejects.entry(code).or_insert_with(|| (say, Vec::new()));
+                    entry.1.extend(spans);
+                }
+                ItemVerdict::Dropped(reason) => {
+                    not_delivered();
+                    let at = Reason::ALL.iter().position(|r| *r == reason).unwrap_or(0);
+                    if let Some(drop) = drops.get_mut(at) {
+                        drop.0 += 1;
+                        drop.1 += bytes;
+                    }
+                }
+            }
+        }
+        if busy.is_some() {
+            self.aimd.went_badly(self.now.mono);
+        }
+        let why = held.or(busy);
+        if why.is_none() {
+            self.went_well(&flight);
+        }
+        let mut except = again;
+        except.extend(rejects.values().flat_map(|(_, spans)| spans.iter().copied()));
+        self.settle(flight.key, flight.batch.ticket, &except, delivered, drops);
+        for (code, (say, spans)) in rejects {
+            self.bury(flight.key, spans, code, say);
+        }
+        if let (Some(key), Some(why)) = (flight.key, why) {
+            self.park_key(key, (why, "some items of a batch were not taken".into()), None);
+        }
+        self.landed(&flight);
+    }
+
+    pub(super) fn on_buried(&mut self, ticket: Ticket, result: Result<(), String>) {
+        let Some(at) = self.graves.iter().position(|g| g.ticket == ticket) else { return };
+        match result {
+            Ok(()) => {
+                let Some(grave) = self.graves.remove(at) else { return };
+                self.sums.dead_lettered.0 += grave.taken.0;
+                self.sums.dead_lettered.1 += grave.taken.1;
+                self.settle(grave.key, ticket, &[], (0, 0), Default::default());
+            }
+            Err(why) => {
+                // A full dead-letter file holds: nothing is dropped for want of room there.
+                if let Some(grave) = self.graves.get_mut(at) {
+                    grave.out = false;
+                    grave.retry_at = self.now.mono + Duration::from_secs(10);
+                    if let Some(key) = grave.key {
+                        self.park_key(key, (Code::new("dead_letter"), why), None);
+                    }
+                }
+            }
+        }
+    }
+    /// A flight without records or bodies: complete or abandon.
+    pub(super) fn errand(&mut self, key: Option<usize>, job: Job, kind: Kind, noted: bool) {
+        let ticket = self.ticket();
+        let nowhere = super::batch::Target { place: "".into(), stream: "".into() };
+        self.add_flight(Flight {
+            key,
+            batch: super::batch::Batch { ticket, target: nowhere, job, bodies: Vec::new(), items: 0 },
+            kind,
+            items: Default::default(),
+            record_of_item: Vec::new(),
+            taken: (0, 0),
+            drops: Default::default(),
+            attempts: 0,
+            first: None,
+            phase: Phase::Waiting(self.now.mono),
+            oldest_ns: i64::MAX,
+            noted,
+        });
+    }
+    /// An answered part.
+    fn staged(&mut self, flight: Flight, upload: Arc<str>, tag: PartTag) {
+        match flight.kind.clone() {
+            Kind::Part { name } => self.part_staged(&flight, &name, upload, tag),
+            Kind::Again { name, .. } => self.again_staged(&name, upload, tag),
+            Kind::Plain | Kind::Object { .. } | Kind::Abandon { .. } => self.give_back(flight.batch.ticket),
+        }
+        self.landed(&flight);
+    }
+}
+
+/// Which of two verdicts on one record's items counts.
+fn severity(verdict: &ItemVerdict) -> u8 {
+    match verdict {
+        ItemVerdict::Already => 0,
+        ItemVerdict::Dropped(_) => 1,
+        ItemVerdict::Reject { .. } => 2,
+        ItemVerdict::Retry(_) => 3,
+        ItemVerdict::Hold(_) => 4,
+    }
+}
+
+/// Counts under a code, of a bounded number of codes.
+pub(super) fn count(counts: &mut BTreeMap<Code, u64>, code: &Code) {
+    let room = counts.len() < MAX_CODES || counts.contains_key(code);
+    let code = if room { code.clone() } else { Code::new("other") };
+    *counts.entry(code).or_default() += 1;
+}

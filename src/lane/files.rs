@@ -1,0 +1,57 @@
+//! A file as its lane sees it: the catalog's view, and what this lane decided about it once.
+
+use crate::catalog::view::{FileView, Life};
+use crate::record::Now;
+use crate::transform::select::Predicate;
+use std::time::Duration;
+
+/// Silence at the end of a file that ends an open join or a line without newline.
+pub const SILENCE: Duration = Duration::from_secs(60);
+
+/// What the end of the known bytes means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// More may come: what is unfinished stays unread.
+    Open,
+    /// This file is complete; a joined record may go on in the next sibling.
+    Sibling,
+    /// What is unfinished ends here.
+    Here,
+}
+
+/// One file of a lane.
+#[derive(Debug)]
+pub struct LaneFile {
+    /// The catalog's newest word.
+    pub view: FileView,
+    /// What of `select` needs each record.
+    pub select: Option<Predicate>,
+    /// Index of its key.
+    pub key: usize,
+    /// Read to this size already, and what is left is unfinished: not due again until something changes.
+    pub deferred: Option<u64>,
+    /// After a failed read: not before (monotonic).
+    pub retry_at: Duration,
+    /// `--once`: the size at the first scan; nothing past it is read.
+    pub cap: Option<u64>,
+}
+
+impl LaneFile {
+    /// Bytes to be read.
+    pub fn size(&self) -> u64 {
+        self.cap.map_or(self.view.size, |cap| cap.min(self.view.size))
+    }
+    /// What the end at `size` means now.
+    pub fn end(&self, now: Now) -> End {
+        match self.view.life {
+            Life::Ended | Life::Gone => End::Here,
+            Life::Final => End::Sibling,
+            Life::Growing if now.mono.saturating_sub(self.view.grew) >= SILENCE => End::Here,
+            Life::Growing => End::Open,
+        }
+    }
+    /// Nothing to do here until the file changes or an end rule strikes.
+    pub fn waits(&self, now: Now) -> bool {
+        now.mono < self.retry_at || (self.deferred == Some(self.size()) && self.end(now) != End::Here)
+    }
+}

@@ -1,0 +1,204 @@
+//! Keys of a lane: what waits for each destination, when it is due, and whether it is parked.
+//!
+//! Promises: a key that fails does not hold up the others; quiet keys do not move in step (due at 0.8 to 1.0 of
+//! `max_age`, by hash). Leaves reading to `plan`, verdicts to `answer`.
+
+use super::batch::FileKey;
+use super::files::LaneFile;
+use super::ledger::Ledger;
+use super::object::OpenObject;
+use super::retry::Parking;
+use crate::catalog::view::Place;
+use crate::record::{FileId, Now};
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+/// One destination of a lane, and the files that feed it.
+#[derive(Debug)]
+pub struct Key {
+    /// Where it goes.
+    pub name: FileKey,
+    /// Files of this key with unread bytes, siblings together, oldest first.
+    pub behind: BTreeMap<Place, FileId>,
+    /// All files of this key.
+    pub files: usize,
+    /// Sent bytes per plain source byte, moving; 1/64 to 64.
+    pub sent_ratio: f64,
+    /// Encoded bytes per plain source byte, moving; 1/64 to 64.
+    pub plain_ratio: f64,
+    /// Batches out, sealed or being sent.
+    pub out: usize,
+    /// Not before, and why.
+    pub parked: Option<Parking>,
+    /// The last verdict was not `delivered`: one batch at a time.
+    pub failing: bool,
+    /// After a split: at most this many records a batch.
+    pub most_records: Option<u64>,
+    /// Objects that are being filled (S3); more than one only while an older bucket is being closed.
+    pub objects: Vec<OpenObject>,
+    /// When it was last planned (a lane's running number): the longest waiting goes first.
+    pub planned: u64,
+    /// The chain served last: the next plan begins behind it.
+    pub served: Option<u64>,
+    /// Last time anything of it was settled, or it became behind (monotonic).
+    pub progress: Duration,
+    phase: f64,
+}
+
+/// Why a key should be sent now, most pressing first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// Bytes that will be deleted soon.
+    Danger,
+    /// Full, old, or everything is due.
+    Now,
+    /// Not before this (monotonic).
+    At(Duration),
+    /// Nothing to send.
+    Never,
+}
+
+/// What makes a key due.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// Oldest unsent byte.
+    pub max_age: Duration,
+    /// Sent bytes of a full batch.
+    pub sent_bytes: usize,
+    /// Encoded bytes of a full batch.
+    pub plain_bytes: usize,
+    /// Everything is due (drain, `--once`).
+    pub all: bool,
+}
+
+impl Key {
+    /// A new key; ratios start where container logs usually are.
+    pub fn new(name: FileKey, now: Now) -> Key {
+        // FNV is stable over builds, so a key keeps its phase.
+        let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+        name.hash(&mut hash);
+        let phase = 0.8 + 0.2 * ((hash.finish() >> 11) as f64 / (1u64 << 53) as f64);
+        Key {
+            name,
+            behind: BTreeMap::new(),
+            files: 0,
+            sent_ratio: 0.5,
+            plain_ratio: 4.0,
+            out: 0,
+            parked: None,
+            failing: false,
+            most_records: None,
+            objects: Vec::new(),
+            planned: 0,
+            served: None,
+            progress: now.mono,
+            phase,
+        }
+    }
+    /// A batch showed what source bytes become.
+    pub fn learn(&mut self, raw: u64, plain: usize, sent: usize) {
+        if raw == 0 {
+            return;
+        }
+        let moved = |old: f64, new: usize| (old * 0.7 + new as f64 / raw as f64 * 0.3).clamp(1.0 / 64.0, 64.0);
+        self.sent_ratio = moved(self.sent_ratio, sent);
+        self.plain_ratio = moved(self.plain_ratio, plain);
+    }
+    /// Plain source bytes that make a full batch: at most 64 MiB.
+    pub fn target(&self, rule: &Rule) -> u64 {
+        let by_sent = rule.sent_bytes as f64 / self.sent_ratio;
+        let by_plain = rule.plain_bytes as f64 / self.plain_ratio;
+        (by_sent.min(by_plain) as u64).clamp(16 * 1024, 64 << 20)
+    }
+    /// Unread bytes that can be read now, the age stamp (unix ns) of the oldest, and whether any is in danger.
+    pub fn waiting(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now) -> (u64, i64, bool) {
+        let (mut bytes, mut oldest, mut danger) = (0u64, i64::MAX, false);
+        let mut held_chain = None;
+        for (place, id) in &self.behind {
+            let (Some(file), Some(account)) = (files.get(id), ledger.account(*id)) else { continue };
+            // A file that waits (an open join, a failed read) holds up its later siblings, nobody else.
+            if held_chain == Some(place.chain) {
+                continue;
+            }
+            if file.waits(now) {
+                held_chain = Some(place.chain);
+                continue;
+            }
+            let unread = account.unread(file.size());
+            if unread > 0 {
+                bytes += unread;
+                let first = account.gap(0, file.size()).map_or(account.low(), |(start, _)| start);
+                oldest = oldest.min(file.view.ages.at(first));
+                danger |= file.view.danger;
+            }
+        }
+        (bytes, oldest, danger)
+    }
+    /// Its files in the order to read them: chains in turn, beginning behind the one served last; siblings oldest first.
+    /// With `danger` only the files in danger.
+    pub fn queue(&self, files: &BTreeMap<FileId, LaneFile>, now: Now, danger: bool) -> VecDeque<FileId> {
+        let (mut behind, mut before) = (VecDeque::new(), VecDeque::new());
+        let mut held_chain = None;
+        for (place, id) in &self.behind {
+            let Some(file) = files.get(id) else { continue };
+            if held_chain == Some(place.chain) || file.waits(now) {
+                held_chain = Some(place.chain);
+                continue;
+            }
+            if danger && !file.view.danger {
+                continue;
+            }
+            let part = if self.served.is_some_and(|s| place.chain <= s) { &mut before } else { &mut behind };
+            part.push_back(*id);
+        }
+        behind.append(&mut before);
+        behind
+    }
+    /// Newest first-seen time of its files (unix ns).
+    pub fn newest(&self, files: &BTreeMap<FileId, LaneFile>) -> i64 {
+        let last = |id: &FileId| files.get(id).map_or(0, |f| f.view.ages.at(u64::MAX));
+        self.behind.values().map(last).max().unwrap_or(0)
+    }
+    /// When this key should be sent.
+    pub fn due(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now, rule: &Rule) -> Due {
+        let (bytes, mut oldest, danger) = self.waiting(files, ledger, now);
+        for object in self.objects.iter().filter(|o| !o.closing) {
+            oldest = oldest.min(object.oldest_seen);
+        }
+        if bytes == 0 && oldest == i64::MAX {
+            return Due::Never;
+        }
+        if danger {
+            return Due::Danger;
+        }
+        if rule.all || bytes >= self.target(rule) {
+            return Due::Now;
+        }
+        let age = Duration::from_nanos(u64::try_from(now.unix_ns.saturating_sub(oldest)).unwrap_or(0));
+        let limit = rule.max_age.mul_f64(self.phase);
+        if age >= limit { Due::Now } else { Due::At(now.mono.saturating_add(limit - age)) }
+    }
+    /// Whether its retry rules let it be planned now.
+    pub fn may_plan(&self, now: Now) -> bool {
+        let woken = self.parked.as_ref().is_none_or(|p| now.mono >= p.until);
+        let single = self.failing || self.parked.is_some();
+        // The upload id of a new object comes with the answer to its first part.
+        let opening = self.objects.iter().any(|o| !o.closing && o.upload.is_none() && o.parts_out > 0);
+        woken && !opening && (!single || self.out == 0)
+    }
+}
+
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        // FNV's low bits are its best; spread them over the word.
+        self.0 ^ self.0.rotate_left(32)
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for b in bytes {
+            self.0 = (self.0 ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}

@@ -1,0 +1,504 @@
+//! Reads what a plan names, as a state machine: `next` says what to read, `block` takes it in.
+//!
+//! Blocks become lines, lines become records, records go to the sink. Promises: what a record that is not finished
+//! occupies stays a hole, unread; the runs it reports are exactly the bytes whose records were taken, dropped or
+//! lie between them. Leaves planning to `plan`, encoding to the format, settling to the lane.
+
+use super::batch::FileKey;
+use super::files::{End, LaneFile};
+use super::format::Format;
+use super::ledger::{Ledger, Run};
+use super::sink::{From, Sink};
+use crate::decode::join::Joiner;
+use crate::decode::line::{self, Line};
+use crate::decode::stamp::DateCache;
+use crate::record::{Channel, FileId, Grammar, Mark, Now, Span};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Bytes read at once: stays in the L2 cache (64 KiB measured cheaper than 256 KiB).
+pub const BLOCK: usize = 64 * 1024;
+
+/// What a plan reads.
+pub enum Source {
+    /// Unread bytes of these files, in this order; siblings stand together, oldest first.
+    Files(VecDeque<FileId>),
+    /// Exactly these spans: an intent that is sent again, or records that are buried.
+    Spans(VecDeque<Span>),
+}
+
+/// What the pump wants next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Read up to `len` plain bytes at `at`.
+    Read { file: FileId, at: u64, len: usize },
+    /// The plan is through, or the batch is full.
+    Done,
+}
+
+/// What the pump may look at but not change.
+pub struct Env<'a> {
+    /// The lane's files.
+    pub files: &'a BTreeMap<FileId, LaneFile>,
+    /// What is settled and taken.
+    pub ledger: &'a Ledger,
+    /// The plan's key.
+    pub key: &'a FileKey,
+    /// The clock.
+    pub now: Now,
+}
+
+/// A raw line longer than `max_record` that is being cut.
+#[derive(Clone, Copy)]
+struct Long {
+    unix_ns: i64,
+    channel: Option<Channel>,
+}
+
+struct Cursor {
+    file: FileId,
+    begin: u64,
+    end: u64,
+    /// `end` is the end of the file, not of a gap.
+    at_end: bool,
+    at: u64,
+    upto: u64,
+    carry: Vec<u8>,
+    tail: Vec<u8>,
+    marks: Vec<Mark>,
+    long: Option<Long>,
+    /// The next line pushed is the first piece of a long one.
+    cutting: bool,
+}
+
+/// One plan being read.
+pub struct Pump {
+    /// Where records go.
+    pub sink: Sink,
+    source: Source,
+    joiner: Joiner,
+    dates: DateCache,
+    scratch: Vec<u8>,
+    cursor: Option<Cursor>,
+    from: u64,
+    runs: Vec<Run>,
+    earlier_marks: Vec<(FileId, Mark)>,
+    max_record: usize,
+    target: u64,
+    /// Plain bytes read.
+    pub raw: u64,
+    /// Lines read.
+    pub lines: u64,
+    left: Vec<Span>,
+    /// Bytes of exact spans that could not be read any more.
+    pub missing: u64,
+    /// Files read to their end with something unfinished left: not due until they change.
+    pub deferred: Vec<(FileId, u64)>,
+}
+
+impl Pump {
+    /// A plan that stops after about `target` plain bytes.
+    pub fn new(source: Source, sink: Sink, max_record: usize, target: u64) -> Pump {
+        Pump {
+            sink,
+            source,
+            joiner: Joiner::new(max_record),
+            dates: DateCache::default(),
+            scratch: Vec::new(),
+            cursor: None,
+            from: 0,
+            runs: Vec::new(),
+            earlier_marks: Vec::new(),
+            max_record,
+            target,
+            raw: 0,
+            lines: 0,
+            left: Vec::new(),
+            missing: 0,
+            deferred: Vec::new(),
+        }
+    }
+    /// What was taken: call when `next` said `Done`.
+    pub fn take_runs(&mut self) -> Vec<Run> {
+        let mut runs = std::mem::take(&mut self.runs);
+        runs.append(&mut self.sink.earlier);
+        runs
+    }
+
+    /// What to read next. `full` = the format's body has what it wants.
+    pub fn next<F: Format>(&mut self, format: &mut F, env: &Env<'_>, full: bool) -> Next {
+        // Bounded: each round reads, finishes a cursor, or takes a file off the queue.
+        loop {
+            let enough = full || self.sink.full || (self.raw >= self.target && !self.joiner.is_open());
+            if self.cursor.as_ref().is_some_and(|c| enough || self.sink.file_done || c.at >= c.end) {
+                self.finish_cursor(format, env);
+            }
+            let Some(cursor) = &self.cursor else {
+                if enough || !self.open_next(env) {
+                    self.finish_plan(format, env);
+                    return Next::Done;
+                }
+                continue;
+            };
+            let len = usize::try_from(cursor.end - cursor.at).unwrap_or(BLOCK).min(BLOCK);
+            return Next::Read { file: cursor.file, at: cursor.at, len };
+        }
+    }
+    /// Of exact spans: those that did not fit any more.
+    pub fn take_left(&mut self) -> Vec<Span> {
+        std::mem::take(&mut self.left)
+    }
+    /// The file that is being read.
+    pub fn reading(&self) -> Option<FileId> {
+        self.cursor.as_ref().map(|c| c.file)
+    }
+
+    fn open_next(&mut self, env: &Env<'_>) -> bool {
+        self.sink.file_done = false;
+        let (file, begin, end) = match &mut self.source {
+            Source::Spans(spans) => match spans.pop_front() {
+                Some(span) => (span.file, span.start, span.end),
+                None => return false,
+            },
+            Source::Files(files) => loop {
+                let Some(file) = files.front().copied() else { return false };
+                let size = env.files.get(&file).map_or(0, |f| if env.now.mono < f.retry_at { 0 } else { f.size() });
+                match env.ledger.account(file).and_then(|a| a.gap(self.from, size)) {
+                    Some((begin, end)) => break (file, begin, end),
+                    None => {
+                        leave_file(files, &mut self.joiner, env);
+                        self.from = 0;
+                    }
+                }
+            },
+        };
+        let mark = env.ledger.account(file).map_or(Mark::NONE, |a| a.mark_at(begin));
+        let at_end = env.files.get(&file).is_none_or(|f| f.size() <= end);
+        let marks = vec![Mark { at: begin, ..mark }];
+        let (carry, tail) = (Vec::new(), Vec::new());
+        self.cursor =
+            Some(Cursor { file, begin, end, at_end, at: begin, upto: begin, carry, tail, marks, long: None, cutting: false });
+        true
+    }
+
+    /// Takes in what was read at the place `next` named.
+    pub fn block<F: Format>(&mut self, format: &mut F, env: &Env<'_>, bytes: &[u8]) {
+        let Some(mut cursor) = self.cursor.take() else { return };
+        if bytes.is_empty() {
+            // The file is shorter than we were told: the catalog will say what became of it.
+            self.sink.file_done = true;
+            self.cursor = Some(cursor);
+            return;
+        }
+        let base = cursor.at;
+        self.raw += bytes.len() as u64;
+        let mut from = 0;
+        while let Some((line, next)) = crate::decode::lines::next_line(bytes, from) {
+            let end = base + next as u64;
+            let text = bytes.get(line).unwrap_or(&[]);
+            let start = base + from as u64 - cursor.carry.len() as u64;
+            if cursor.carry.is_empty() {
+                self.whole_line(format, env, &mut cursor, bytes, text, (start, end));
+            } else {
+                let mut carry = std::mem::take(&mut cursor.carry);
+                carry.extend_from_slice(text);
+                self.whole_line(format, env, &mut cursor, bytes, &carry, (start, end));
+            }
+            from = next;
+            if self.sink.stopped() {
+                break;
+            }
+        }
+        self.rest(format, env, &mut cursor, bytes, from);
+        self.cursor = Some(cursor);
+    }
+
+    /// What follows the last newline of a block.
+    fn rest<F: Format>(&mut self, format: &mut F, env: &Env<'_>, cursor: &mut Cursor, bytes: &[u8], from: usize) {
+        let base = cursor.at;
+        let rest = bytes.get(from..).unwrap_or(&[]);
+        let block_end = base + bytes.len() as u64;
+        if self.sink.stopped() {
+            return;
+        }
+        let ends_here = block_end >= cursor.end;
+        // A line that does not fit into one block is carried; otherwise the next read begins at its first byte.
+        if !ends_here && from > 0 {
+            keep_tail(cursor, bytes.get(..from).unwrap_or(bytes));
+            cursor.at = base + from as u64;
+            return;
+        }
+        if cursor.upto >= cursor.at {
+            remember_mark(cursor, bytes, cursor.upto);
+        }
+        let start = block_end - rest.len() as u64 - cursor.carry.len() as u64;
+        let mut carry = std::mem::take(&mut cursor.carry);
+        carry.extend_from_slice(rest);
+        if ends_here && !carry.is_empty() && self.takes_unfinished(env, cursor) {
+            self.whole_line(format, env, cursor, bytes, &carry, (start, block_end));
+            carry.clear();
+        } else {
+            let done = self.pieces(format, env, cursor, bytes, &carry, start);
+            carry.drain(..done);
+        }
+        keep_tail(cursor, bytes);
+        cursor.carry = carry;
+        cursor.at = block_end;
+    }
+
+    fn takes_unfinished(&self, env: &Env<'_>, cursor: &Cursor) -> bool {
+        match self.source {
+            Source::Spans(_) => true,
+            Source::Files(_) if !cursor.at_end => true,
+            Source::Files(_) => match env.files.get(&cursor.file).map(|f| f.end(env.now)) {
+                Some(End::Open) | None => false,
+                Some(End::Sibling | End::Here) => true,
+            },
+        }
+    }
+
+    /// A line with its newline at `place.1 - 1`, or the unfinished end of a file.
+    fn whole_line<F: Format>(
+        &mut self,
+        format: &mut F,
+        env: &Env<'_>,
+        cursor: &mut Cursor,
+        block: &[u8],
+        text: &[u8],
+        place: (u64, u64),
+    ) {
+        self.lines += 1;
+        let done = self.pieces(format, env, cursor, block, text, place.0);
+        if !self.sink.stopped() {
+            let span = Span { file: cursor.file, start: place.0 + done as u64, end: place.1 };
+            self.push(format, env, cursor, block, text.get(done..).unwrap_or(&[]), span);
+        }
+        cursor.long = None;
+    }
+
+    /// Cuts off pieces of `max_record` while more than that is there; returns the bytes cut off.
+    fn pieces<F: Format>(
+        &mut self,
+        format: &mut F,
+        env: &Env<'_>,
+        cursor: &mut Cursor,
+        block: &[u8],
+        text: &[u8],
+        start: u64,
+    ) -> usize {
+        let mut done = 0usize;
+        while text.len() - done > self.max_record && !self.sink.stopped() {
+            let rest = text.get(done..).unwrap_or(&[]);
+            let cut = floor_char(rest, self.max_record).max(1);
+            let span = Span { file: cursor.file, start: start + done as u64, end: start + (done + cut) as u64 };
+            let piece = rest.get(..cut).unwrap_or(rest);
+            let inherit = cursor.long.is_none().then(|| self.long(env, cursor, piece, span.start));
+            if let Some(first) = &inherit {
+                cursor.cutting = true;
+                self.push(format, env, cursor, block, piece, span);
+                cursor.long = Some(*first);
+            } else {
+                self.push(format, env, cursor, block, piece, span);
+            }
+            done += cut;
+        }
+        done
+    }
+
+    /// What the later pieces of a long line inherit from its first.
+    fn long(&mut self, env: &Env<'_>, cursor: &Cursor, first: &[u8], start: u64) -> Long {
+        let Some(file) = env.files.get(&cursor.file) else { return Long { unix_ns: 0, channel: None } };
+        let head = line::parse(file.view.file.origin.grammar, first, &mut self.scratch, &mut self.dates);
+        let seen = file.view.ages.at(start);
+        Long { unix_ns: head.stamp.map_or(seen, |s| s.unix_ns), channel: head.channel }
+    }
+
+    /// One line, or one piece of a long one (`cut`), to the joiner and on to the sink.
+    fn push<F: Format>(
+        &mut self,
+        format: &mut F,
+        env: &Env<'_>,
+        cursor: &mut Cursor,
+        block: &[u8],
+        text: &[u8],
+        span: Span,
+    ) {
+        let Some(file) = env.files.get(&cursor.file) else { return };
+        let (long, cut) = (cursor.long, cursor.cutting || cursor.long.is_some());
+        cursor.cutting = false;
+        let origin = &file.view.file.origin;
+        let seen = long.map_or_else(|| file.view.ages.at(span.start), |l| l.unix_ns);
+        let parsed = match long {
+            Some(l) => Line { stamp: None, channel: l.channel, partial: false, body: text },
+            None => line::parse(origin.grammar, text, &mut self.scratch, &mut self.dates),
+        };
+        let (partial, holes) = (parsed.partial, self.sink.holes.len());
+        let from = From {
+            file: cursor.file,
+            origin,
+            select: file.select.as_ref(),
+            earlier_marks: &self.earlier_marks,
+            now: env.now,
+        };
+        let sink = &mut self.sink;
+        self.joiner.push(span, &parsed, seen, &mut |record, spans| {
+            let mut record = *record;
+            record.cut |= cut;
+            sink.record(format, env.key, &from, &record, spans);
+        });
+        if partial || self.sink.holes.len() != holes || self.sink.stopped() {
+            remember_mark(cursor, block, span.start);
+            remember_mark(cursor, block, span.end);
+        }
+        cursor.upto = span.end;
+    }
+
+    /// The current gap is through: what was taken of it becomes runs.
+    fn finish_cursor<F: Format>(&mut self, format: &mut F, env: &Env<'_>) {
+        let Some(mut cursor) = self.cursor.take() else { return };
+        let end = env.files.get(&cursor.file).map_or(End::Open, |f| f.end(env.now));
+        let reached = cursor.at >= cursor.end && !self.sink.stopped();
+        let at_file_end = reached && cursor.at_end && matches!(self.source, Source::Files(_));
+        if at_file_end && end == End::Here {
+            self.end_joins(format, env, &cursor);
+        }
+        for span in self.joiner.open_spans().filter(|s| s.file == cursor.file) {
+            self.sink.holes.insert(span.start, span.end, Mark::NONE);
+        }
+        let unfinished = cursor.upto < cursor.end || self.joiner.is_open();
+        if at_file_end && unfinished {
+            self.deferred.push((cursor.file, cursor.end));
+        }
+        remember_mark(&mut cursor, &[], cursor.upto);
+        let mut taken = super::spans::SpanSet::default();
+        taken.insert(cursor.begin, cursor.upto, Mark::NONE);
+        for hole in self.sink.holes.ranges() {
+            taken.remove(hole.start, hole.end);
+        }
+        for r in taken.ranges() {
+            let mark = cursor.marks.iter().rev().find(|m| m.at == r.end).copied().unwrap_or(Mark::NONE);
+            self.runs.push(Run { span: Span { file: cursor.file, start: r.start, end: r.end }, mark });
+        }
+        for span in self.joiner.open_spans().filter(|s| s.file == cursor.file) {
+            let mark = cursor.marks.iter().rev().find(|m| m.at == span.end).copied();
+            self.earlier_marks.extend(mark.map(|m| (cursor.file, m)));
+        }
+        self.sink.holes = super::spans::SpanSet::default();
+        if reached {
+            self.from = cursor.end;
+        } else if let Source::Spans(_) = self.source {
+            if self.sink.file_done {
+                self.missing += cursor.end - cursor.upto.min(cursor.end);
+            } else if cursor.upto < cursor.end {
+                self.left.push(Span { file: cursor.file, start: cursor.upto, end: cursor.end });
+            }
+        } else if let Source::Files(files) = &mut self.source {
+            // Stopped inside a file: its later siblings wait, or lines would overtake each other.
+            skip_chain(files, env);
+            self.joiner.clear();
+            self.from = 0;
+        }
+    }
+    fn end_joins<F: Format>(&mut self, format: &mut F, env: &Env<'_>, cursor: &Cursor) {
+        let Some(file) = env.files.get(&cursor.file) else { return };
+        let from = From {
+            file: cursor.file,
+            origin: &file.view.file.origin,
+            select: file.select.as_ref(),
+            earlier_marks: &self.earlier_marks,
+            now: env.now,
+        };
+        let sink = &mut self.sink;
+        self.joiner.end(&mut |record, spans| sink.record(format, env.key, &from, record, spans));
+    }
+    fn finish_plan<F: Format>(&mut self, format: &mut F, env: &Env<'_>) {
+        // Exact spans hold complete records: a join still open was ended by a rule when they were first read.
+        let last = self.joiner.open_spans().last().map(|s| s.file);
+        if let Source::Spans(spans) = &mut self.source {
+            self.left.extend(spans.drain(..));
+            if !self.left.is_empty() {
+                let mut left: Vec<Span> = self.joiner.open_spans().collect();
+                left.append(&mut self.left);
+                self.left = left;
+                return self.joiner.clear();
+            }
+        }
+        if let (Source::Spans(_), Some(file)) = (&self.source, last) {
+            let (carry, tail, marks) = (Vec::new(), Vec::new(), Vec::new());
+            let cursor = Cursor { file, begin: 0, end: 0, at_end: true, at: 0, upto: 0, carry, tail, marks, long: None, cutting: false };
+            self.end_joins(format, env, &cursor);
+        }
+        self.joiner.clear();
+    }
+}
+
+/// Goes on to the next file: an open join only follows into the next sibling of the same restart, once this file is
+/// complete; if it is not complete yet, the siblings after it wait.
+fn leave_file(files: &mut VecDeque<FileId>, joiner: &mut Joiner, env: &Env<'_>) {
+    let Some(left) = files.pop_front() else { return };
+    if !joiner.is_open() {
+        return;
+    }
+    let Some(file) = env.files.get(&left) else { return joiner.clear() };
+    let place = file.view.file.place;
+    let next = files.front().and_then(|f| env.files.get(f)).map(|f| f.view.file.place);
+    let goes_on = next.is_some_and(|n| n.chain == place.chain && n.restart == place.restart);
+    if goes_on && file.end(env.now) == End::Open {
+        files.push_front(left);
+        skip_chain(files, env);
+    }
+    if !goes_on || file.end(env.now) == End::Open {
+        joiner.clear();
+    }
+}
+
+/// Takes the front file and all files of its chain that follow it off the queue.
+fn skip_chain(files: &mut VecDeque<FileId>, env: &Env<'_>) {
+    let chain = |f: &FileId| env.files.get(f).map(|f| f.view.file.place.chain);
+    let Some(front) = files.pop_front() else { return };
+    let left = chain(&front);
+    while files.front().is_some_and(|f| chain(f) == left) {
+        files.pop_front();
+    }
+}
+
+/// Keeps the up to 256 bytes below the place where the next block begins; `part` ends there.
+fn keep_tail(cursor: &mut Cursor, part: &[u8]) {
+    if part.len() < Mark::MAX {
+        let keep = cursor.tail.len().min(Mark::MAX - part.len());
+        cursor.tail.drain(..cursor.tail.len() - keep);
+    } else {
+        cursor.tail.clear();
+    }
+    cursor.tail.extend_from_slice(part.get(part.len().saturating_sub(Mark::MAX)..).unwrap_or(part));
+}
+
+/// Notes the proof at `at`, a place inside the current block or where it begins.
+fn remember_mark(cursor: &mut Cursor, block: &[u8], at: u64) {
+    if cursor.marks.iter().any(|m| m.at == at) || at < cursor.at {
+        return;
+    }
+    let inside = usize::try_from(at - cursor.at).unwrap_or(usize::MAX).min(block.len());
+    if at - cursor.at != inside as u64 {
+        return;
+    }
+    let mut bytes = cursor.tail.clone();
+    bytes.extend_from_slice(block.get(inside.saturating_sub(Mark::MAX)..inside).unwrap_or(&[]));
+    // Bytes below where this reading began are not at hand; the proof covers what is.
+    let known = usize::try_from(at - cursor.begin).unwrap_or(usize::MAX).min(bytes.len());
+    let tail = bytes.get(bytes.len() - known..).unwrap_or(&[]);
+    if !tail.is_empty() {
+        cursor.marks.push(Mark::of(at, tail));
+    }
+}
+
+/// The longest cut at or below `most` that does not split a UTF-8 character.
+fn floor_char(bytes: &[u8], most: usize) -> usize {
+    let mut cut = most.min(bytes.len());
+    for _ in 0..3 {
+        match bytes.get(cut) {
+            Some(b) if b & 0xC0 == 0x80 && cut > 1 => cut -= 1,
+            Some(_) | None => break,
+        }
+    }
+    cut
+}

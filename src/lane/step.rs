@@ -1,0 +1,436 @@
+//! The state machine of one output: `step(now, event) -> action`, without I/O.
+//!
+//! Promises: positions move only over settled bytes; memory is one open body plus the sealed ones within the budget;
+//! nothing is read that could not be sent. Parts: `plan` opens and seals batches, `answer` judges verdicts, `intent`
+//! keeps S3 objects, `account` reports. The thread around it (`thread`) is the only I/O.
+
+use super::batch::{Batch, Code, Ticket, Verdict};
+use super::files::LaneFile;
+use super::flight::{Flight, Grave};
+use super::format::{Format, Limits};
+use super::keys::{Key, Rule};
+use super::ledger::{Account, Ledger};
+use super::object::Decided;
+use super::plan::Open;
+use super::pump::Next;
+use super::retry::{Aimd, Parking, Rng};
+use crate::body::chunks::Pool;
+use crate::catalog::view::{FileView, Life};
+use crate::config::checked::{CatchUp, Start};
+use crate::record::{FileId, Now};
+use crate::store::saved::{LaneId, LaneState, Position, Saved, Sums};
+use crate::telemetry::latency::Latency;
+use crate::transform::select::{Lifted, Predicate};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a lane is told once.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Output name.
+    pub output: Arc<str>,
+    /// Names the lane in the store.
+    pub id: LaneId,
+    /// Kind of output, for reports.
+    pub kind: &'static str,
+    /// Inputs it reads: where files begin at the lane's first start, and the longest record.
+    pub inputs: BTreeMap<Arc<str>, (Start, usize)>,
+    /// Oldest unsent byte.
+    pub max_age: Duration,
+    /// All must hold.
+    pub select: Vec<Predicate>,
+    /// JSON bodies go under `log_processed` too.
+    pub merge_json: bool,
+    /// Most requests in flight.
+    pub concurrency: usize,
+    /// More than 60 s behind.
+    pub catch_up: CatchUp,
+    /// Behind and nothing settled for so long is stalled.
+    pub stall_after: Duration,
+    /// `--once`, and how long a key may settle nothing before it is given up.
+    pub once: Option<Duration>,
+    /// For jitter and object names.
+    pub seed: u64,
+}
+
+/// Everything a lane can be told.
+#[derive(Debug)]
+pub enum Event {
+    /// Time passed.
+    Tick,
+    /// Files appeared or changed.
+    Files(Vec<FileView>),
+    /// The catalog's first scan is complete.
+    Scanned,
+    /// What a `Read` found; empty = nothing is there any more.
+    Block(Vec<u8>, std::io::Result<usize>),
+    /// A service's verdict; of a batch that vanished, `Unknown`.
+    Answer(Ticket, Verdict),
+    /// The store has it (`false`: it could not be written; the lane goes on, at least once).
+    Saved(Ticket, bool),
+    /// The dead-letter file has it, or why not.
+    Buried(Ticket, Result<(), String>),
+    /// Send everything by then (monotonic).
+    Drain { by: Duration },
+}
+
+/// Everything a lane can ask for.
+#[derive(Debug)]
+pub enum Action {
+    /// Read up to `len` bytes at `at` into the buffer and answer with `Block`.
+    Read { file: FileId, at: u64, len: usize, buffer: Vec<u8> },
+    /// Make one attempt and answer with `Answer`.
+    Send(Batch),
+    /// Append to the store; with a ticket, answer with `Saved` (after fsync when `sync`).
+    Save { records: Vec<Saved>, sync: bool, then: Option<Ticket> },
+    /// Append these lines to the dead-letter file, fsync, and answer with `Buried`.
+    Bury { ticket: Ticket, lines: Vec<u8> },
+    /// Tell the catalog how far this lane is: everything below is settled (`u64::MAX`: not this lane's file).
+    Passed(Vec<(FileId, u64)>),
+    /// Nothing to do before this time (monotonic), unless something happens.
+    Sleep(Duration),
+    /// Drained, or `--once` is through.
+    Done,
+}
+
+/// One output's state machine.
+pub struct Lane<F: Format> {
+    pub(super) format: F,
+    pub(super) settings: Settings,
+    pub(super) limits: Limits,
+    pub(super) pool: Arc<Pool>,
+    pub(super) files: BTreeMap<FileId, LaneFile>,
+    pub(super) keys: BTreeMap<usize, Key>,
+    pub(super) key_of: BTreeMap<super::batch::FileKey, usize>,
+    pub(super) ledger: Ledger,
+    pub(super) flights: BTreeMap<Ticket, Flight>,
+    pub(super) decided: Vec<Decided>,
+    pub(super) graves: VecDeque<Grave>,
+    pub(super) open: Option<Open>,
+    pub(super) outbox: VecDeque<Action>,
+    pub(super) dirty: BTreeSet<FileId>,
+    pub(super) to_save: Vec<Saved>,
+    pub(super) parked: Option<Parking>,
+    pub(super) aimd: Aimd,
+    pub(super) rng: Rng,
+    pub(super) now: Now,
+    pub(super) next_ticket: u64,
+    pub(super) next_plan: u64,
+    pub(super) buffer: Vec<u8>,
+    pub(super) drain: Option<Duration>,
+    pub(super) scanned: Option<Duration>,
+    pub(super) first_start: bool,
+    pub(super) saved_positions: HashMap<FileId, Position>,
+    pub(super) rest_until: Duration,
+    pub(super) plan_began: Duration,
+    pub(super) sums: Sums,
+    pub(super) sums_saved: Duration,
+    pub(super) tally: Tally,
+}
+
+/// This process's counters, beside the sums that are saved.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub lines: u64,
+    pub records: u64,
+    pub bytes_in: u64,
+    pub bytes_sent: u64,
+    pub requests: u64,
+    pub already: u64,
+    pub rejected: BTreeMap<Code, u64>,
+    pub retries: BTreeMap<Code, u64>,
+    pub lost: BTreeMap<String, u64>,
+    pub last_settled: i64,
+    pub behind_since: Option<Duration>,
+    pub request: Latency,
+    pub delivery: Latency,
+}
+
+impl<F: Format> Lane<F> {
+    /// A lane from what its last life left. `pool` is its byte budget for sealed bodies.
+    pub fn new(format: F, settings: Settings, pool: Arc<Pool>, saved: Option<LaneState>, now: Now) -> Lane<F> {
+        let first_start = saved.is_none();
+        let saved = saved.unwrap_or_default();
+        let mut lane = Lane {
+            limits: format.limits(),
+            aimd: Aimd::new(settings.concurrency),
+            rng: Rng::new(settings.seed),
+            format,
+            settings,
+            pool,
+            files: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            key_of: BTreeMap::new(),
+            ledger: Ledger::default(),
+            flights: BTreeMap::new(),
+            decided: Vec::new(),
+            graves: VecDeque::new(),
+            open: None,
+            outbox: VecDeque::new(),
+            dirty: BTreeSet::new(),
+            to_save: Vec::new(),
+            parked: None,
+            now,
+            next_ticket: 1,
+            next_plan: 1,
+            buffer: Vec::new(),
+            drain: None,
+            scanned: None,
+            first_start,
+            saved_positions: saved.positions,
+            rest_until: Duration::ZERO,
+            plan_began: Duration::ZERO,
+            sums: saved.sums,
+            sums_saved: now.mono,
+            tally: Tally::default(),
+        };
+        lane.resume(saved.attempts, saved.uploads, saved.intents);
+        lane
+    }
+
+    /// Takes one event in and says the next thing to do. Call again with `Tick` until it says `Sleep` or `Done`.
+    pub fn step(&mut self, now: Now, event: Event) -> Action {
+        self.now = now;
+        match event {
+            Event::Tick => {}
+            Event::Files(views) => self.on_files(views),
+            Event::Scanned => self.scanned = Some(now.mono),
+            Event::Block(buffer, read) => self.on_block(buffer, read),
+            Event::Answer(ticket, verdict) => self.on_answer(ticket, verdict),
+            Event::Saved(ticket, durable) => self.on_saved(ticket, durable),
+            Event::Buried(ticket, result) => self.on_buried(ticket, result),
+            Event::Drain { by } => {
+                self.drain = Some(self.drain.map_or(by, |d| d.min(by)));
+                self.wake_keys();
+            }
+        }
+        self.next_action()
+    }
+
+    fn next_action(&mut self) -> Action {
+        // Bounded: each round hands out an action, opens or ends a plan, or finds nothing to do.
+        loop {
+            self.save_what_moved();
+            if let Some(action) = self.outbox.pop_front() {
+                return action;
+            }
+            if let Some(action) = self.send_ready() {
+                return action;
+            }
+            if self.open.is_some() {
+                match self.pump_next() {
+                    Next::Read { file, at, len } => {
+                        return Action::Read { file, at, len, buffer: std::mem::take(&mut self.buffer) };
+                    }
+                    Next::Done => self.seal(),
+                }
+                continue;
+            }
+            if self.open_plan() {
+                continue;
+            }
+            if self.is_done() {
+                return self.last_save();
+            }
+            return Action::Sleep(self.wake_at());
+        }
+    }
+
+    /// Settled positions and other notes go to the store; the catalog hears how far we are.
+    fn save_what_moved(&mut self) {
+        if self.dirty.is_empty() && self.to_save.is_empty() {
+            return;
+        }
+        let mut passed = Vec::new();
+        // Positions first: a torn tail may then cost a note twice, never a position.
+        let mut records = Vec::new();
+        for file in std::mem::take(&mut self.dirty) {
+            if let Some(account) = self.ledger.account(file) {
+                let lane = self.settings.id.clone();
+                records.push(Saved::Position { lane, file, position: account.position() });
+                passed.push((file, account.low()));
+            }
+        }
+        records.append(&mut self.to_save);
+        if self.now.mono.saturating_sub(self.sums_saved) >= Duration::from_secs(1) {
+            self.sums_saved = self.now.mono;
+            records.push(Saved::Sums { lane: self.settings.id.clone(), sums: self.sums.clone() });
+        }
+        self.outbox.push_back(Action::Save { records, sync: false, then: None });
+        if !passed.is_empty() {
+            self.outbox.push_back(Action::Passed(passed));
+        }
+    }
+    fn last_save(&mut self) -> Action {
+        if self.sums_saved != Duration::MAX {
+            self.sums_saved = Duration::MAX;
+            let sums = Saved::Sums { lane: self.settings.id.clone(), sums: self.sums.clone() };
+            return Action::Save { records: vec![sums], sync: false, then: None };
+        }
+        Action::Done
+    }
+
+    pub(super) fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
+    }
+    pub(super) fn rule(&self) -> Rule {
+        Rule {
+            max_age: self.settings.max_age,
+            sent_bytes: self.limits.sent_bytes,
+            plain_bytes: self.limits.plain_bytes,
+            all: self.drain.is_some() || self.settings.once.is_some(),
+        }
+    }
+
+    fn on_files(&mut self, views: Vec<FileView>) {
+        for view in views {
+            let id = view.file.id;
+            if self.files.contains_key(&id) {
+                self.update_file(view);
+            } else {
+                self.open_file(view);
+            }
+        }
+    }
+
+    /// A file's first offer: is it ours, where do we stand in it, which key does it feed?
+    fn open_file(&mut self, view: FileView) {
+        let id = view.file.id;
+        let Some((start, _)) = self.settings.inputs.get(&view.file.origin.input).copied() else {
+            return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
+        };
+        let late = self.settings.once.is_some() && view.file.at_scan.is_none();
+        let mut rest: Vec<Predicate> = Vec::new();
+        for predicate in &self.settings.select {
+            match predicate.lift(&view.file.origin.fields) {
+                Lifted::Keep => {}
+                Lifted::Skip => return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)])),
+                Lifted::PerRecord(p) => rest.push(p),
+            }
+        }
+        if late || (view.life == Life::Gone && !self.saved_positions.contains_key(&id)) {
+            return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
+        }
+        let account = match (self.saved_positions.remove(&id), view.file.at_scan) {
+            (Some(position), _) => Account::open(Some(&position)),
+            (None, Some(size)) if self.first_start && start == Start::End => {
+                self.dirty.insert(id);
+                Account::begin_at(size)
+            }
+            (None, _) => Account::default(),
+        };
+        let low = account.low();
+        self.ledger.open(id, account);
+        self.ledger.retake(id);
+        let name = self.format.key(&view.file.origin);
+        let key = match self.key_of.get(&name) {
+            Some(key) => *key,
+            None => {
+                let key = self.keys.last_key_value().map_or(0, |(k, _)| k + 1);
+                self.keys.insert(key, Key::new(name.clone(), self.now));
+                self.key_of.insert(name, key);
+                key
+            }
+        };
+        if let Some(key) = self.keys.get_mut(&key) {
+            key.files += 1;
+        }
+        let cap = self.settings.once.and(view.file.at_scan);
+        let select = rest.into_iter().reduce(Predicate::both);
+        self.files.insert(id, LaneFile { view, select, key, deferred: None, retry_at: Duration::ZERO, cap });
+        self.outbox.push_back(Action::Passed(vec![(id, low)]));
+        self.note_behind(id);
+        self.lose_what_is_gone(id);
+    }
+
+    fn update_file(&mut self, view: FileView) {
+        let (id, place) = (view.file.id, view.file.place);
+        if let Some(file) = self.files.get_mut(&id) {
+            file.view = view;
+        }
+        self.note_behind(id);
+        // A sibling that grew may end a join that the files before it left open.
+        let key = self.files.get(&id).and_then(|f| self.keys.get(&f.key));
+        let siblings: Vec<FileId> = key.map_or(Vec::new(), |k| {
+            k.behind.iter().filter(|(p, _)| p.chain == place.chain).map(|(_, f)| *f).collect()
+        });
+        for sibling in siblings {
+            if let Some(file) = self.files.get_mut(&sibling) {
+                file.deferred = None;
+            }
+        }
+        self.lose_what_is_gone(id);
+    }
+
+    /// Keeps `Key::behind` true: files with unread bytes.
+    pub(super) fn note_behind(&mut self, id: FileId) {
+        let Some(file) = self.files.get(&id) else { return };
+        let unread = self.ledger.account(id).map_or(0, |a| a.unread(file.size()));
+        let (place, now) = (file.view.file.place, self.now.mono);
+        let Some(key) = self.keys.get_mut(&file.key) else { return };
+        if unread > 0 {
+            if key.behind.is_empty() {
+                key.progress = key.progress.max(now);
+            }
+            key.behind.insert(place, id);
+        } else {
+            key.behind.remove(&place);
+        }
+    }
+
+    /// A file that cannot be read any more: what is unread is lost, counted by name; then it is forgotten.
+    pub(super) fn lose_what_is_gone(&mut self, id: FileId) {
+        let Some(file) = self.files.get(&id) else { return };
+        if file.view.life != Life::Gone {
+            return;
+        }
+        let lost = self.ledger.give_up(id, file.size());
+        if lost > 0 {
+            let who = file.view.file.origin.who();
+            self.sums.lost_bytes += lost;
+            let room = self.tally.lost.len() < 1_000 || self.tally.lost.contains_key(&who);
+            *self.tally.lost.entry(if room { who } else { "other".into() }).or_default() += lost;
+            self.dirty.insert(id);
+        }
+        self.note_behind(id);
+        if self.ledger.account(id).is_some_and(Account::idle) {
+            self.save_what_moved();
+            self.forget_file(id);
+        }
+    }
+    fn forget_file(&mut self, id: FileId) {
+        let Some(file) = self.files.remove(&id) else { return };
+        self.ledger.close(id);
+        self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
+        if let Some(key) = self.keys.get_mut(&file.key) {
+            key.files -= 1;
+            key.behind.remove(&file.view.file.place);
+        }
+        self.drop_idle_key(file.key);
+    }
+    /// A key without files, flights and objects is forgotten.
+    pub(super) fn drop_idle_key(&mut self, key: usize) {
+        let idle = self.keys.get(&key).is_some_and(|k| k.files == 0 && k.out == 0 && k.objects.is_empty());
+        if idle && let Some(key) = self.keys.remove(&key) {
+            self.key_of.remove(&key.name);
+        }
+    }
+    /// Parked keys and the lane are tried again at once.
+    pub(super) fn wake_keys(&mut self) {
+        for key in self.keys.values_mut() {
+            if let Some(p) = &mut key.parked {
+                p.until = p.until.min(self.now.mono);
+            }
+        }
+        for d in &mut self.decided {
+            if let Some(p) = &mut d.parked {
+                p.until = p.until.min(self.now.mono);
+            }
+        }
+        if let Some(p) = &mut self.parked {
+            p.until = p.until.min(self.now.mono);
+        }
+    }
+}
