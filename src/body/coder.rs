@@ -19,7 +19,7 @@ pub(super) enum Until {
 
 /// A compressor between two bodies or inside one.
 pub(super) enum Coder {
-    Gzip(Compress),
+    Gzip(Compress, u32),
     Zstd(Encoder<'static>),
     Plain,
 }
@@ -27,8 +27,7 @@ pub(super) enum Coder {
 impl Coder {
     pub(super) fn new(codec: Codec) -> Self {
         match codec {
-            // A window of 2^15 is the format's largest.
-            Codec::Gzip(level) => Coder::Gzip(Compress::new_gzip(Compression::new(level.min(9)), 15)),
+            Codec::Gzip(level) => Coder::Gzip(deflate(level), level),
             Codec::Zstd(level) => Coder::Zstd(Encoder::new(level).unwrap_or_else(|e| give_up(&e))),
             Codec::Plain => Coder::Plain,
         }
@@ -36,7 +35,7 @@ impl Coder {
 
     pub(super) fn code(&mut self, input: &[u8], until: Until, to: &mut Sent) {
         match self {
-            Coder::Gzip(deflate) => gzip(deflate, input, until, to),
+            Coder::Gzip(deflate, _) => gzip(deflate, input, until, to),
             Coder::Zstd(encoder) => zstd(encoder, input, until, to),
             Coder::Plain => plain(input, to),
         }
@@ -45,11 +44,17 @@ impl Coder {
     /// Forgets the open member or frame.
     pub(super) fn reset(&mut self) {
         match self {
-            Coder::Gzip(deflate) => deflate.reset(),
+            // Not `reset`: zlib-rs 0.6 at level 1 remembers that a block was open and goes on inside it.
+            Coder::Gzip(open, level) => *open = deflate(*level),
             Coder::Zstd(encoder) => encoder.reinit().unwrap_or_else(|e| give_up(&e)),
             Coder::Plain => {}
         }
     }
+}
+
+/// A window of 2^15 is the format's largest.
+fn deflate(level: u32) -> Compress {
+    Compress::new_gzip(Compression::new(level.min(9)), 15)
 }
 
 fn gzip(deflate: &mut Compress, mut input: &[u8], until: Until, to: &mut Sent) {
@@ -127,7 +132,7 @@ fn give_up(why: &dyn fmt::Display) -> ! {
 impl fmt::Debug for Coder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Coder::Gzip(_) => "gzip",
+            Coder::Gzip(..) => "gzip",
             Coder::Zstd(_) => "zstd",
             Coder::Plain => "plain",
         })
