@@ -16,8 +16,6 @@ pub(super) struct Named {
     pub name: Arc<str>,
     /// `None` when not even its type is known.
     pub input: Option<Input>,
-    /// `source: path` was written out: there will never be labels. (As a default it depends on where `check` runs.)
-    pub path_only: bool,
 }
 
 const KEYS: [(&str, &[&str]); 2] =
@@ -46,20 +44,15 @@ fn one(name: &str, place: &Place<'_>, env: Env<'_>) -> Named {
     }
     let name: Arc<str> = name.into();
     let Some(section) = place.section("`type: kubernetes` or `type: file`") else {
-        return Named { name, input: None, path_only: false };
+        return Named { name, input: None };
     };
     let kind = section.required("type", "kubernetes").and_then(|place| place.parse(kind));
     let start = section.value("start", |text| choice(text, &[("beginning", Start::Beginning), ("end", Start::End)]));
     let exclude = section.get("exclude").map(|place| place.items(values::glob));
     let max_record = section.value("max_record", |text| within(size(text)?, KIB, MIB, show_size)).unwrap_or(MIB);
     section.not_yet("multiline", "records of several lines");
-    let mut path_only = false;
     let kind = match kind {
-        Some("kubernetes") => {
-            let (kind, only) = kubernetes(&section, env);
-            path_only = only;
-            Some(kind)
-        }
+        Some("kubernetes") => Some(kubernetes(&section, env)),
         Some(_) => Some(file(&section)),
         None => {
             // Which keys it may have is not known; judge only what no type has.
@@ -80,7 +73,7 @@ fn one(name: &str, place: &Place<'_>, env: Env<'_>) -> Named {
         max_record: max_record as usize,
         kind,
     });
-    Named { name, input, path_only }
+    Named { name, input }
 }
 
 fn kind(text: &str) -> Result<&'static str, Wrong> {
@@ -101,7 +94,7 @@ fn file(section: &Section<'_>) -> InputKind {
     InputKind::File { include: include.unwrap_or_default() }
 }
 
-fn kubernetes(section: &Section<'_>, env: Env<'_>) -> (InputKind, bool) {
+fn kubernetes(section: &Section<'_>, env: Env<'_>) -> InputKind {
     let in_cluster = env("KUBERNETES_SERVICE_HOST").is_some_and(|host| !host.is_empty());
     let mut metadata = Metadata {
         source: if in_cluster { MetadataSource::Api } else { MetadataSource::Path },
@@ -109,12 +102,8 @@ fn kubernetes(section: &Section<'_>, env: Env<'_>) -> (InputKind, bool) {
         labels: true,
         annotations: Vec::new(),
     };
-    let mut path_only = false;
     if let Some(keys) = section.get("metadata").and_then(|place| place.section("`metadata: {source: api}`")) {
-        if let Some(source) = keys.value("source", source) {
-            metadata.source = source;
-            path_only = source == MetadataSource::Path;
-        }
+        metadata.source = keys.value("source", source).unwrap_or(metadata.source);
         let wait =
             keys.value("wait", |text| within(duration(text)?, Duration::ZERO, Duration::from_secs(300), show_duration));
         metadata.wait = wait.unwrap_or(metadata.wait);
@@ -123,13 +112,12 @@ fn kubernetes(section: &Section<'_>, env: Env<'_>) -> (InputKind, bool) {
         keys.not_yet("namespace_labels", "labels of namespaces");
         keys.done();
     }
-    let kind = InputKind::Kubernetes {
+    InputKind::Kubernetes {
         path: section.value("path", values::absolute).unwrap_or_else(|| PathBuf::from("/var/log/pods")),
         docker_roots: section.get("docker_roots").map(|place| place.items(values::absolute)).unwrap_or_default(),
         metadata,
         include_self: section.value("include_self", boolean).unwrap_or(false),
-    };
-    (kind, path_only)
+    }
 }
 
 fn source(text: &str) -> Result<MetadataSource, Wrong> {

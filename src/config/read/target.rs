@@ -4,7 +4,7 @@
 //! steered anywhere by whoever names a pod, so groups, objects and indices begin with text of the configuration.
 
 use super::input::Named;
-use crate::config::checked::InputKind;
+use crate::config::checked::{InputKind, Metadata, MetadataSource};
 use crate::config::problem::{Wrong, nearest, shown};
 use crate::config::section::Place;
 use crate::config::template::{Template, render};
@@ -92,30 +92,38 @@ fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
             "write a field of the file, such as `{kubernetes.namespace_name}`",
         ));
     }
-    if name.starts_with("kubernetes.") && !inputs.iter().any(|named| pods(named).is_some()) && !inputs.is_empty() {
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    if name.starts_with("kubernetes.") && inputs.iter().all(|named| pods(named).is_none()) {
         return Err(Wrong::new(
             format!("`{{{name}}}` cannot exist: none of the inputs is of `type: kubernetes`"),
             "write one of {path}, {input}, {host}",
         ));
     }
-    if FROM_PATH.contains(&name) || inputs.is_empty() {
+    if FROM_PATH.contains(&name) {
         return Ok(());
     }
-    let api = |test: &dyn Fn(&Pods<'_>) -> bool| {
-        inputs.iter().filter_map(|named| pods(named)).any(|pods| !pods.path_only && test(&pods))
+    let api = |test: &dyn Fn(&Metadata) -> bool| {
+        let mut read = inputs.iter().filter_map(|named| pods(named));
+        read.any(|metadata| metadata.source == MetadataSource::Api && test(metadata))
     };
     let label = name.strip_prefix("kubernetes.labels.").filter(|rest| !rest.is_empty());
     let annotation = name.strip_prefix("kubernetes.annotations.").filter(|rest| !rest.is_empty());
     let (known, instead) = match (label, annotation) {
-        (Some(_), _) => (api(&|pods| pods.labels), "read labels: `metadata: {source: api, labels: true}`".to_string()),
+        (Some(_), _) => (api(&|read| read.labels), "{source: api, labels: true}".to_string()),
         (_, Some(name)) => (
-            api(&|pods| pods.annotations.iter().any(|listed| listed == name)),
-            format!("list it in an input's `metadata: {{source: api, annotations: [{name}]}}`"),
+            api(&|read| read.annotations.iter().any(|listed| listed == name)),
+            format!("{{source: api, annotations: [{name}]}}"),
         ),
-        (None, None) if FROM_API.contains(&name) => (api(&|_| true), "read it: `metadata: {source: api}`".to_string()),
+        (None, None) if FROM_API.contains(&name) => (api(&|_| true), "{source: api}".to_string()),
         (None, None) => return Err(unknown(name)),
     };
-    if known { Ok(()) } else { Err(Wrong::new(format!("`{{{name}}}` cannot exist"), instead)) }
+    if known {
+        return Ok(());
+    }
+    let what = format!("`{{{name}}}` cannot exist: no input of this output reads it");
+    Err(Wrong::new(what, format!("write `metadata: {instead}` in the input, or another field")))
 }
 
 fn unknown(name: &str) -> Wrong {
@@ -130,17 +138,10 @@ fn unknown(name: &str) -> Wrong {
     Wrong::new(format!("there is no field {}", shown(&format!("{{{name}}}"))), instead)
 }
 
-struct Pods<'n> {
-    labels: bool,
-    annotations: &'n [String],
-    path_only: bool,
-}
-
-fn pods(named: &Named) -> Option<Pods<'_>> {
+/// How the input learns of pods; `None` for one without pods.
+fn pods(named: &Named) -> Option<&Metadata> {
     match &named.input.as_ref()?.kind {
-        InputKind::Kubernetes { metadata, .. } => {
-            Some(Pods { labels: metadata.labels, annotations: &metadata.annotations, path_only: named.path_only })
-        }
+        InputKind::Kubernetes { metadata, .. } => Some(metadata),
         InputKind::File { .. } => None,
     }
 }
