@@ -1,0 +1,216 @@
+//! A checked configuration as YAML, with every default filled in and every secret hidden.
+//!
+//! What comes out, with secrets put back, checks again to the same configuration (a test holds it to that), so it can
+//! be kept as a configuration. Values that a user chose stand in double quotes, escaped; the rest needs none.
+
+use super::checked::{
+    Auth, Aws, CatchUpOrder, CloudWatch, Compression, Config, Input, InputKind, LogClass, MetadataSource, OpenSearch,
+    Output, OutputKind, S3, Start,
+};
+use super::expand;
+use super::units::{show_duration, show_size};
+use std::fmt::{Display, Write};
+
+/// What stands in place of a secret.
+pub const HIDDEN: &str = "(hidden)";
+
+/// The whole configuration.
+pub fn yaml(config: &Config) -> String {
+    let mut page = Page::default();
+    page.line(0, "data_dir", quoted(&config.data_dir.to_string_lossy()));
+    page.line(0, "memory_limit", show_size(&config.memory_limit));
+    page.line(0, "shutdown_timeout", show_duration(&config.shutdown_timeout));
+    page.line(0, "node", quoted(&config.node));
+    let listen = config.admin.map_or("none".to_string(), |address| address.to_string());
+    page.line(0, "admin", format!("{{listen: {}}}", quoted(&listen)));
+    let (max_bytes, free) = (show_size(&config.retain.max_bytes), config.retain.min_free_percent);
+    page.line(0, "retain", format!("{{max_bytes: {max_bytes}, min_free: {free}%}}"));
+    page.line(0, "inputs", "");
+    for input in &config.inputs {
+        page.input(input);
+    }
+    page.line(0, "outputs", "");
+    for output in &config.outputs {
+        page.output(output);
+    }
+    page.0
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, depth: usize, key: &str, value: impl Display) {
+        let value = value.to_string();
+        let space = if value.is_empty() { "" } else { " " };
+        self.raw(format_args!("{:indent$}{key}:{space}{value}", "", indent = depth * 2));
+    }
+
+    fn raw(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a String cannot fail.
+        if self.0.write_fmt(line).is_ok() {
+            self.0.push('\n');
+        }
+    }
+
+    fn text(&mut self, depth: usize, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.line(depth, key, quoted(value));
+        }
+    }
+
+    fn input(&mut self, input: &Input) {
+        self.line(1, &quoted(&input.name), "");
+        let kind = match &input.kind {
+            InputKind::Kubernetes { .. } => "kubernetes",
+            InputKind::File { .. } => "file",
+        };
+        self.line(2, "type", kind);
+        let start = match input.start {
+            Start::Beginning => "beginning",
+            Start::End => "end",
+        };
+        self.line(2, "start", start);
+        self.line(2, "exclude", list(&input.exclude));
+        self.line(2, "max_record", show_size(&(input.max_record as u64)));
+        match &input.kind {
+            InputKind::File { include } => self.line(2, "include", list(include)),
+            InputKind::Kubernetes { path, docker_roots, metadata, include_self } => {
+                self.line(2, "path", quoted(&path.to_string_lossy()));
+                let roots: Vec<_> = docker_roots.iter().map(|root| root.to_string_lossy()).collect();
+                self.line(2, "docker_roots", list(&roots));
+                self.line(2, "include_self", include_self);
+                self.line(2, "metadata", "");
+                let source = match metadata.source {
+                    MetadataSource::Api => "api",
+                    MetadataSource::Path => "path",
+                };
+                self.line(3, "source", source);
+                self.line(3, "wait", show_duration(&metadata.wait));
+                self.line(3, "labels", metadata.labels);
+                self.line(3, "annotations", list(&metadata.annotations));
+            }
+        }
+    }
+
+    fn output(&mut self, output: &Output) {
+        self.line(1, &quoted(&output.name), "");
+        let kind = match &output.kind {
+            OutputKind::CloudWatch(_) => "cloudwatch_logs",
+            OutputKind::S3(_) => "s3",
+            OutputKind::OpenSearch(_) => "opensearch",
+        };
+        self.line(2, "type", kind);
+        self.line(2, "id", quoted(&output.id));
+        self.line(2, "inputs", list(&output.inputs));
+        match &output.kind {
+            OutputKind::CloudWatch(own) => self.cloudwatch(own),
+            OutputKind::S3(own) => self.s3(own),
+            OutputKind::OpenSearch(own) => self.opensearch(own),
+        }
+        self.line(2, "max_age", show_duration(&output.max_age));
+        self.line(2, "concurrency", output.concurrency);
+        self.text(2, "ca_file", output.ca_file.as_ref().map(|path| path.to_string_lossy()).as_deref());
+        let (dir, max) = (quoted(&output.dead_letter_dir.to_string_lossy()), show_size(&output.dead_letter_max));
+        self.line(2, "dead_letter", format!("{{dir: {dir}, max_bytes: {max}}}"));
+        self.line(2, "forget_after", show_duration(&output.forget_after));
+        self.line(2, "stall_after", show_duration(&output.stall_after));
+        let order = match output.catch_up.order {
+            CatchUpOrder::Fair => "fair",
+            CatchUpOrder::Oldest => "oldest",
+            CatchUpOrder::Newest => "newest",
+        };
+        self.line(2, "catch_up", format!("{{order: {order}, share: {}%}}", output.catch_up.share_percent));
+        if !output.select.is_empty() || output.merge_json {
+            self.line(2, "transforms", "");
+        }
+        for predicate in &output.select {
+            self.raw(format_args!("      - select: {{keep: {}}}", quoted(predicate.text())));
+        }
+        if output.merge_json {
+            self.raw(format_args!("      - merge_json: {{}}"));
+        }
+    }
+
+    fn cloudwatch(&mut self, own: &CloudWatch) {
+        self.aws(&own.aws);
+        self.line(2, "log_group", quoted(&own.log_group.to_string()));
+        self.text(2, "log_stream", own.log_stream.as_ref().map(ToString::to_string).as_deref());
+        self.line(2, "create", own.create);
+        if let Some(days) = own.retention_days {
+            self.line(2, "retention_days", days);
+        }
+        self.text(2, "kms_key_id", own.kms_key_id.as_deref());
+        match own.log_class {
+            Some(LogClass::Standard) => self.line(2, "log_class", "STANDARD"),
+            Some(LogClass::InfrequentAccess) => self.line(2, "log_class", "INFREQUENT_ACCESS"),
+            None => {}
+        }
+        self.line(2, "format", if own.text { "text" } else { "json" });
+        self.line(2, "out_of_window", if own.dead_letter_out_of_window { "dead_letter" } else { "drop" });
+    }
+
+    fn s3(&mut self, own: &S3) {
+        self.aws(&own.aws);
+        self.line(2, "bucket", quoted(&own.bucket));
+        self.line(2, "key", quoted(&own.key.to_string()));
+        let compression = match own.compression {
+            Compression::Zstd => "zstd",
+            Compression::Gzip => "gzip",
+        };
+        self.line(2, "compression", compression);
+        self.line(2, "object_size", show_size(&own.object_size));
+        self.text(2, "storage_class", own.storage_class.as_deref());
+        self.text(2, "sse", own.sse.as_deref());
+        self.text(2, "kms_key_id", own.kms_key_id.as_deref());
+        self.line(2, "sign_payload", own.sign_payload);
+    }
+
+    fn opensearch(&mut self, own: &OpenSearch) {
+        self.line(2, "url", quoted(&own.url));
+        self.line(2, "index", quoted(&own.index.to_string()));
+        self.line(2, "document_id", if own.derived_id { "derived" } else { "none" });
+        match &own.auth {
+            Auth::None => self.line(2, "auth", "{type: none}"),
+            Auth::Basic { username, password: _ } => {
+                let (user, password) = (quoted(username), quoted(HIDDEN));
+                self.line(2, "auth", format!("{{type: basic, username: {user}, password: {password}}}"));
+            }
+            Auth::Aws { service, aws } => {
+                self.line(2, "auth", format!("{{type: aws, service: {service}}}"));
+                self.aws(aws);
+            }
+        }
+    }
+
+    fn aws(&mut self, aws: &Aws) {
+        self.text(2, "region", aws.region.as_deref());
+        self.text(2, "endpoint", aws.endpoint.as_deref());
+        self.text(2, "role_arn", aws.role_arn.as_deref());
+        self.text(2, "external_id", aws.external_id.as_deref());
+        self.text(2, "profile", aws.profile.as_deref());
+    }
+}
+
+fn list<T: AsRef<str>>(items: &[T]) -> String {
+    format!("[{}]", items.iter().map(|item| quoted(item.as_ref())).collect::<Vec<_>>().join(", "))
+}
+
+/// A double-quoted scalar; whatever a YAML reader might take for a line break or refuse is escaped.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in expand::escape(text).chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            ' '..='~' => out.push(c),
+            c if c.is_alphanumeric() => out.push(c),
+            c => out.push_str(&format!("\\U{:08X}", u32::from(c))),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests;
