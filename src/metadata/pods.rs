@@ -76,7 +76,9 @@ impl Pods {
     pub fn replace(&self, pods: Vec<Pod>) {
         let mut table = self.table();
         let listed: HashSet<Box<str>> = pods.iter().map(|p| p.uid.clone()).collect();
-        pods.into_iter().for_each(|pod| drop(table.put(pod)));
+        for pod in pods {
+            table.put(pod);
+        }
         let missing: Vec<Arc<str>> = table
             .by_uid
             .iter()
@@ -90,7 +92,9 @@ impl Pods {
     /// Pods of an earlier life of this process. They count as known; the next list says which are gone.
     pub fn preload(&self, pods: Vec<Pod>) {
         let mut table = self.table();
-        pods.into_iter().for_each(|pod| drop(table.put(pod)));
+        for pod in pods {
+            table.put(pod);
+        }
     }
 
     /// The fields of a log file: `uid` is what its directory says (a UID or a static pod's hash), `base` what the
