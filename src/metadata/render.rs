@@ -1,9 +1,137 @@
 //! The `kubernetes` member of a document, rendered once per change.
+//!
+//! The member order is fixed, so that the same facts give the same bytes (they compress against each other). Fields
+//! outside the document (`tailrace.*`, `path`, the deployment's name) are for keys and predicates and never appear.
 
 use crate::origin::Fields;
 
-/// `,"kubernetes":{...}` with its leading comma, or nothing where no field starts with `kubernetes.`.
+/// Members that stand directly under `kubernetes`, in order.
+const PLAIN: [&str; 7] = [
+    "kubernetes.pod_name",
+    "kubernetes.namespace_name",
+    "kubernetes.pod_id",
+    "kubernetes.host",
+    "kubernetes.container_name",
+    "kubernetes.container_image",
+    "kubernetes.docker_id",
+];
+
+/// Objects under `kubernetes`, in order.
+const MAPS: [&str; 2] = ["kubernetes.labels.", "kubernetes.annotations."];
+
+/// `,"kubernetes":{...}` with its leading comma, or nothing where none of its members is known.
 pub fn member(fields: &Fields) -> Box<[u8]> {
-    drop(fields.iter());
-    Box::default()
+    let mut inside = Vec::new();
+    for name in PLAIN {
+        if let Some(value) = fields.get(name) {
+            pair(name.trim_start_matches("kubernetes."), value, &mut inside);
+        }
+    }
+    for prefix in MAPS {
+        let mut map = Vec::new();
+        for (name, value) in fields.iter() {
+            if let Some(key) = name.strip_prefix(prefix) {
+                pair(key, value, &mut map);
+            }
+        }
+        if !map.is_empty() {
+            comma(&mut inside);
+            string(prefix.trim_start_matches("kubernetes.").trim_end_matches('.'), &mut inside);
+            inside.extend_from_slice(b":{");
+            inside.append(&mut map);
+            inside.push(b'}');
+        }
+    }
+    if inside.is_empty() {
+        return Box::default();
+    }
+    let mut out = Vec::with_capacity(inside.len() + 16);
+    out.extend_from_slice(b",\"kubernetes\":{");
+    out.append(&mut inside);
+    out.push(b'}');
+    out.into_boxed_slice()
+}
+
+fn pair(key: &str, value: &str, out: &mut Vec<u8>) {
+    comma(out);
+    string(key, out);
+    out.push(b':');
+    string(value, out);
+}
+
+fn comma(out: &mut Vec<u8>) {
+    if !out.is_empty() {
+        out.push(b',');
+    }
+}
+
+fn string(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    crate::body::escape::escape(text.as_bytes(), out);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::borrow::Cow;
+
+    fn fields(pairs: &[(&str, &str)]) -> Fields {
+        Fields::new(pairs.iter().map(|(k, v)| (Cow::Owned((*k).to_owned()), Box::from(*v))).collect())
+    }
+
+    fn text(pairs: &[(&str, &str)]) -> String {
+        String::from_utf8(member(&fields(pairs)).into_vec()).unwrap()
+    }
+
+    #[test]
+    fn without_kubernetes_fields_there_is_no_member() {
+        assert_eq!(text(&[("path", "/a"), ("input", "x"), ("tailrace.pod", "known")]), "");
+    }
+
+    #[test]
+    fn members_come_in_the_documented_order_and_only_when_present() {
+        let all = text(&[
+            ("kubernetes.annotations.a/b", "note"),
+            ("kubernetes.labels.app", "web"),
+            ("kubernetes.labels.app.kubernetes.io/name", "web"),
+            ("kubernetes.docker_id", "c1"),
+            ("kubernetes.container_image", "img:1"),
+            ("kubernetes.container_name", "main"),
+            ("kubernetes.host", "n1"),
+            ("kubernetes.pod_id", "u"),
+            ("kubernetes.namespace_name", "prod"),
+            ("kubernetes.pod_name", "web-1"),
+            ("kubernetes.deployment_name", "web"),
+            ("tailrace.pod", "known"),
+        ]);
+        assert_eq!(
+            all,
+            concat!(
+                r#","kubernetes":{"pod_name":"web-1","namespace_name":"prod","pod_id":"u","host":"n1","#,
+                r#""container_name":"main","container_image":"img:1","docker_id":"c1","#,
+                r#""labels":{"app":"web","app.kubernetes.io/name":"web"},"annotations":{"a/b":"note"}}"#
+            )
+        );
+        assert_eq!(text(&[("kubernetes.labels.a", "b")]), r#","kubernetes":{"labels":{"a":"b"}}"#);
+        assert_eq!(text(&[("kubernetes.pod_name", "p")]), r#","kubernetes":{"pod_name":"p"}"#);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_keys_and_values_give_valid_json_that_reads_back(
+            labels in proptest::collection::btree_map(".{1,20}", ".{0,40}", 0..8), pod in ".{0,40}")
+        {
+            let mut pairs: Vec<(String, String)> =
+                labels.iter().map(|(k, v)| (format!("kubernetes.labels.{k}"), v.clone())).collect();
+            pairs.push(("kubernetes.pod_name".to_owned(), pod.clone()));
+            let borrowed: Vec<(&str, &str)> = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            let whole = format!("{{\"x\":1{}}}", text(&borrowed));
+            let read: serde_json::Value = serde_json::from_str(&whole).unwrap();
+            proptest::prop_assert_eq!(&read["kubernetes"]["pod_name"], &pod);
+            for (k, v) in &labels {
+                proptest::prop_assert_eq!(&read["kubernetes"]["labels"][k], v);
+            }
+        }
+    }
 }

@@ -126,6 +126,73 @@ pub struct InputReport {
     pub offered: u64,
 }
 
+/// The pod metadata as it is now.
+#[derive(Clone, Debug, Default)]
+pub struct MetadataReport {
+    /// How it goes with the API server.
+    pub state: MetadataState,
+    /// While `Failing`: why, and what to do about it.
+    pub trouble: Option<(Code, String)>,
+    /// Since when the state is what it is (unix ns).
+    pub since: i64,
+    /// Live pods in the table.
+    pub pods: u64,
+    /// Deleted pods kept for files that are still read.
+    pub deleted: u64,
+    /// Pods thrown away or refused because the table was full.
+    pub shed: u64,
+    /// Bytes that the table costs, roughly.
+    pub bytes: u64,
+    /// Complete lists read.
+    pub lists: u64,
+    /// Watches begun.
+    pub watches: u64,
+    /// Pod events read.
+    pub events: u64,
+    /// Objects and lines that could not be read, passed over.
+    pub unreadable: u64,
+    /// Requests that failed, by code: `connect`, `timeout`, `auth`, `http_403`, ...
+    pub failures: BTreeMap<Code, u64>,
+}
+
+/// How it goes with the API server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetadataState {
+    /// No list was read yet.
+    #[default]
+    Starting,
+    /// The watch is open, or was closed in good order a moment ago.
+    Watching,
+    /// The last request failed: what is known stays known, and it is tried again.
+    Failing,
+}
+
+impl MetadataState {
+    /// All of them, for metrics.
+    pub const ALL: [MetadataState; 3] = [MetadataState::Starting, MetadataState::Watching, MetadataState::Failing];
+    /// The metric label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MetadataState::Starting => "starting",
+            MetadataState::Watching => "watching",
+            MetadataState::Failing => "failing",
+        }
+    }
+}
+
+/// The process as the system sees it; 0 where it could not be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProcessReport {
+    /// Resident bytes.
+    pub rss: u64,
+    /// The most that were ever resident.
+    pub rss_peak: u64,
+    /// User and system time of all threads.
+    pub cpu: Duration,
+    /// Threads.
+    pub threads: u64,
+}
+
 /// The label for a drop reason; one place so that metrics and pages agree.
 pub fn reason_label(index: usize) -> &'static str {
     Reason::ALL.get(index).map_or("other", |r| r.as_str())

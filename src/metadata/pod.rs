@@ -1,0 +1,173 @@
+//! One pod's facts, taken from what the API server says of it, and the fields that a log file gets from them.
+//!
+//! Pure: bytes in, facts out. Only what a document, a key or the catalog uses is kept (a pod is 10 to 20 KB of JSON and
+//! less than 1 KB here), so that two pods compare equal exactly when nothing that anybody sees has changed.
+//! Which annotations are kept is the input's allow-list; the two that name static pods are kept apart.
+
+mod api;
+#[cfg(test)]
+mod tests;
+
+use crate::origin::Fields;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// A base list of fields that the caller adds: `path`, `input`, `host`.
+pub type Base = Vec<(Cow<'static, str>, Box<str>)>;
+
+/// What the API server says of one pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pod {
+    /// `metadata.uid`; never empty.
+    pub uid: Box<str>,
+    /// `metadata.name`.
+    pub name: Box<str>,
+    /// `metadata.namespace`.
+    pub namespace: Box<str>,
+    /// `spec.nodeName`.
+    pub node: Box<str>,
+    /// Sorted by key.
+    pub labels: Box<[(Box<str>, Box<str>)]>,
+    /// Allow-listed ones only, sorted by key.
+    pub annotations: Box<[(Box<str>, Box<str>)]>,
+    /// Values of `kubernetes.io/config.hash` and `kubernetes.io/config.mirror`: a static pod's log directory has one of
+    /// them where others have the UID.
+    pub hashes: Box<[Box<str>]>,
+    /// From the controlling ReplicaSet's name and the label `pod-template-hash`.
+    pub deployment: Option<Box<str>>,
+    /// Ordinary, init and ephemeral ones.
+    pub containers: Box<[Container]>,
+    /// `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// Phase Succeeded or Failed: no container will run again.
+    pub finished: bool,
+}
+
+/// One container of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// Unique within the pod.
+    pub name: Box<str>,
+    /// As the status says it, or the spec while the status only knows a digest.
+    pub image: Box<str>,
+    /// Restart number of `id`: the N of N.log.
+    pub restart: u32,
+    /// Without its scheme (`containerd://`); `None` until the runtime made one.
+    pub id: Option<Box<str>>,
+    /// Id of the restart before, without its scheme.
+    pub previous: Option<Box<str>>,
+    /// The one with `id` runs no more.
+    pub ended: bool,
+}
+
+/// What an input wants in its documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Labels go in.
+    pub labels: bool,
+    /// Annotations that go in, by exact name.
+    pub annotations: Box<[String]>,
+}
+
+/// The path of a pod log file, read apart: `NAMESPACE_POD_UID/CONTAINER/RESTART.log`.
+#[derive(Clone, Copy, Debug)]
+pub struct LogPath<'a> {
+    /// First part of the directory's name.
+    pub namespace: &'a str,
+    /// Second part.
+    pub pod: &'a str,
+    /// Third part: the UID, or a static pod's hash.
+    pub uid: &'a str,
+    /// The directory below.
+    pub container: &'a str,
+}
+
+impl Pod {
+    /// Reads a Pod object. Unknown members are passed over; an object without UID, name or namespace is an error.
+    /// `annotations` are the names to keep.
+    pub fn from_json(json: &[u8], annotations: &[String]) -> Result<Pod, String> {
+        api::read(json, annotations)
+    }
+
+    /// The container's facts.
+    pub fn container(&self, name: &str) -> Option<&Container> {
+        self.containers.iter().find(|c| c.name.as_ref() == name)
+    }
+
+    /// Whether this container's run number `restart` is over: its own state says so, a later run exists, or the whole
+    /// pod is finished.
+    pub fn terminated(&self, container: &str, restart: u32) -> bool {
+        let over = |c: &Container| restart < c.restart || (restart == c.restart && c.ended);
+        self.finished || self.container(container).is_some_and(over)
+    }
+
+    /// Bytes that keeping it costs, roughly: texts and a pointer pair for each.
+    pub fn cost(&self) -> usize {
+        let pair = |(k, v): &(Box<str>, Box<str>)| k.len() + v.len() + 32;
+        let id = |id: &Option<Box<str>>| id.as_ref().map_or(0, |i| i.len());
+        let container = |c: &Container| c.name.len() + c.image.len() + id(&c.id) + id(&c.previous) + 80;
+        256 + self.uid.len()
+            + self.name.len()
+            + self.namespace.len()
+            + self.node.len()
+            + self.labels.iter().chain(&self.annotations).map(pair).sum::<usize>()
+            + self.hashes.iter().map(|h| h.len() + 16).sum::<usize>()
+            + self.containers.iter().map(container).sum::<usize>()
+    }
+}
+
+impl Container {
+    /// The id of run number `restart`, as long as the status still tells it: the newest run's and the one's before.
+    pub fn id_of(&self, restart: u32) -> Option<&str> {
+        if restart == self.restart {
+            return self.id.as_deref();
+        }
+        // In CrashLoopBackOff the "last state" is that of the newest run itself, which is over.
+        let before = self.previous.as_deref().filter(|p| Some(*p) != self.id.as_deref());
+        if restart.checked_add(1) == Some(self.restart) { before } else { None }
+    }
+}
+
+/// The fields of a log file whose pod is known. They say `tailrace.pod=known`, by which a lane tells a pod without a
+/// label from a pod that nobody knows.
+pub fn fields(pod: &Pod, container: &str, restart: u32, wanted: &Wanted, base: Base) -> Fields {
+    let mut all = base;
+    let mut put = |name: &'static str, value: &str| {
+        if !value.is_empty() {
+            all.push((Cow::Borrowed(name), value.into()));
+        }
+    };
+    put("kubernetes.pod_name", &pod.name);
+    put("kubernetes.namespace_name", &pod.namespace);
+    put("kubernetes.pod_id", &pod.uid);
+    put("kubernetes.host", &pod.node);
+    put("kubernetes.container_name", container);
+    put("kubernetes.deployment_name", pod.deployment.as_deref().unwrap_or(""));
+    if let Some(c) = pod.container(container) {
+        put("kubernetes.container_image", &c.image);
+        put("kubernetes.docker_id", c.id_of(restart).unwrap_or(""));
+    }
+    put("tailrace.pod", "known");
+    if wanted.labels {
+        all.extend(pod.labels.iter().map(|(k, v)| (Cow::Owned(format!("kubernetes.labels.{k}")), v.clone())));
+    }
+    let listed = pod.annotations.iter().filter(|(k, _)| wanted.annotations.iter().any(|w| w.as_str() == k.as_ref()));
+    all.extend(listed.map(|(k, v)| (Cow::Owned(format!("kubernetes.annotations.{k}")), v.clone())));
+    Fields::new(all)
+}
+
+/// The fields of a log file whose pod is not known, or with `metadata: {source: path}`: what the path says, and the
+/// container id where a link in /var/log/containers tells it. No `tailrace.pod`.
+pub fn path_fields(path: LogPath<'_>, docker_id: Option<&str>, host: &str, base: Base) -> Fields {
+    let mut all = base;
+    let said = [
+        ("kubernetes.pod_name", path.pod),
+        ("kubernetes.namespace_name", path.namespace),
+        ("kubernetes.pod_id", path.uid),
+        ("kubernetes.host", host),
+        ("kubernetes.container_name", path.container),
+        ("kubernetes.docker_id", docker_id.unwrap_or("")),
+    ];
+    all.extend(said.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (Cow::Borrowed(k), v.into())));
+    Fields::new(all)
+}

@@ -1,0 +1,337 @@
+//! The table of this node's pods: the watch and the cache fill it, the catalog looks pods up in it.
+//!
+//! A pod is found by its UID or, for a static pod, by the hash in its annotations. A deleted pod's entry stays until the
+//! catalog forgets it, because its files may still be read; at most [`PODS_MAX`] entries are kept, the longest deleted
+//! go first. Every call is short and does no I/O. Fields are built outside the lock, once for each call.
+
+use super::pod::{self, Base, Pod, Wanted};
+use crate::origin::Fields;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Most pods kept, live and deleted. A node runs at most a few hundred (kubelet's default is 110).
+pub const PODS_MAX: usize = 10_000;
+
+/// What a lookup found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The file's fields as the pod is now.
+    pub fields: Arc<Fields>,
+    /// The container id of this restart is among them: nothing more will become known.
+    pub complete: bool,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub struct Pods {
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    by_uid: HashMap<Arc<str>, Entry>,
+    /// A static pod's hash -> UID of the newest pod that carries it.
+    by_hash: HashMap<Box<str>, Arc<str>>,
+    /// Deleted pods by when, oldest first.
+    gone: BTreeSet<(u64, Arc<str>)>,
+    /// UIDs and hashes whose pod changed since they were last taken.
+    changed: HashSet<Arc<str>>,
+    /// Counts changes of any kind.
+    version: u64,
+    /// The API server's list was read in this process.
+    loaded: bool,
+    /// Pods refused or thrown away because the table was full.
+    shed: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    pod: Arc<Pod>,
+    /// `version` at its deletion.
+    gone: Option<u64>,
+}
+
+impl Pods {
+    /// An empty table.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    // The table is valid after any panic: each change is a few map operations.
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds or replaces a pod; true when anything about it is new.
+    pub fn put(&self, pod: Pod) -> bool {
+        self.table().put(pod)
+    }
+
+    /// The pod is deleted; its facts stay until forgotten.
+    pub fn deleted(&self, uid: &str) {
+        self.table().mark_gone(uid);
+    }
+
+    /// A complete list of the node's pods: what is not in it is deleted.
+    pub fn replace(&self, pods: Vec<Pod>) {
+        let mut table = self.table();
+        let listed: HashSet<Box<str>> = pods.iter().map(|p| p.uid.clone()).collect();
+        for pod in pods {
+            table.put(pod);
+        }
+        let missing: Vec<Arc<str>> = table
+            .by_uid
+            .iter()
+            .filter(|(uid, entry)| entry.gone.is_none() && !listed.contains(uid.as_ref()))
+            .map(|(uid, _)| uid.clone())
+            .collect();
+        missing.iter().for_each(|uid| table.mark_gone(uid));
+        table.loaded = true;
+    }
+
+    /// Pods of an earlier life of this process. They count as known; the next list says which are gone.
+    pub fn preload(&self, pods: Vec<Pod>) {
+        let mut table = self.table();
+        for pod in pods {
+            table.put(pod);
+        }
+    }
+
+    /// The fields of a log file: `uid` is what its directory says (a UID or a static pod's hash), `base` what the
+    /// caller adds. `None` when the pod is not known (yet).
+    pub fn lookup(&self, uid: &str, container: &str, restart: u32, wanted: &Wanted, base: Base) -> Option<Found> {
+        let pod = self.get(uid)?;
+        let fields = pod::fields(&pod, container, restart, wanted, base);
+        Some(Found { complete: fields.get("kubernetes.docker_id").is_some(), fields: Arc::new(fields) })
+    }
+
+    /// The pod's facts, by UID or hash.
+    pub fn get(&self, uid: &str) -> Option<Arc<Pod>> {
+        self.table().find(uid).map(|entry| entry.pod.clone())
+    }
+
+    /// Whether this run of the container is known to be over. An unknown pod's is not.
+    pub fn terminated(&self, uid: &str, container: &str, restart: u32) -> bool {
+        let table = self.table();
+        table.find(uid).is_some_and(|entry| entry.gone.is_some() || entry.pod.terminated(container, restart))
+    }
+
+    /// Whether the pod is deleted or about to be: kubelet removes its logs soon.
+    pub fn going(&self, uid: &str) -> bool {
+        let table = self.table();
+        table.find(uid).is_some_and(|entry| entry.gone.is_some() || entry.pod.deleting)
+    }
+
+    /// UIDs and hashes (whatever a directory may be called after) of pods that changed since the last call.
+    pub fn take_changed(&self) -> Vec<String> {
+        self.table().changed.drain().map(|name| name.to_string()).collect()
+    }
+
+    /// The catalog has no more files of this pod: a deleted pod's entry goes. A live one's stays.
+    pub fn forget(&self, uid: &str) {
+        let mut table = self.table();
+        let gone = table.find(uid).and_then(|entry| entry.gone.map(|at| (at, entry.pod.clone())));
+        if let Some((at, pod)) = gone {
+            table.remove(at, &pod);
+        }
+    }
+
+    /// The API server's list was read in this process.
+    pub fn is_loaded(&self) -> bool {
+        self.table().loaded
+    }
+
+    /// Grows with every change.
+    pub fn version(&self) -> u64 {
+        self.table().version
+    }
+
+    /// All pods that are kept, for the cache: live ones first, deleted ones from the newest.
+    pub fn all(&self) -> Vec<Arc<Pod>> {
+        let table = self.table();
+        let live = table.by_uid.values().filter(|e| e.gone.is_none()).map(|e| e.pod.clone());
+        let gone = table.gone.iter().rev().filter_map(|(_, uid)| table.by_uid.get(uid)).map(|e| e.pod.clone());
+        live.chain(gone).collect()
+    }
+
+    /// Live pods, deleted pods still kept, and pods that the bound threw away or refused.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        let table = self.table();
+        let gone = table.gone.len() as u64;
+        (table.by_uid.len() as u64 - gone, gone, table.shed)
+    }
+
+    /// Bytes that the table costs, roughly.
+    pub fn cost(&self) -> u64 {
+        self.table().by_uid.values().map(|e| e.pod.cost() as u64 + 200).sum()
+    }
+}
+
+impl Table {
+    fn find(&self, name: &str) -> Option<&Entry> {
+        self.by_uid.get(name).or_else(|| self.by_uid.get(self.by_hash.get(name)?))
+    }
+
+    fn put(&mut self, pod: Pod) -> bool {
+        if let Some(entry) = self.by_uid.get_mut(pod.uid.as_ref()) {
+            if entry.gone.is_none() && *entry.pod == pod {
+                return false;
+            }
+        } else if self.by_uid.len() >= PODS_MAX && !self.shed_one() {
+            self.shed += 1;
+            return false;
+        }
+        let uid: Arc<str> = pod.uid.as_ref().into();
+        if let Some(entry) = self.by_uid.get(&uid)
+            && let Some(at) = entry.gone
+        {
+            self.gone.remove(&(at, uid.clone()));
+        }
+        for hash in &pod.hashes {
+            self.by_hash.insert(hash.clone(), uid.clone());
+        }
+        let pod = Arc::new(pod);
+        self.by_uid.insert(uid, Entry { pod: pod.clone(), gone: None });
+        self.note(&pod);
+        true
+    }
+
+    fn mark_gone(&mut self, uid: &str) {
+        let at = self.version;
+        let Some((key, _)) = self.by_uid.get_key_value(uid) else { return };
+        let key = key.clone();
+        let Some(entry) = self.by_uid.get_mut(uid).filter(|e| e.gone.is_none()) else { return };
+        entry.gone = Some(at);
+        let pod = entry.pod.clone();
+        self.gone.insert((at, key));
+        self.note(&pod);
+    }
+
+    fn note(&mut self, pod: &Pod) {
+        self.version += 1;
+        self.changed.insert(pod.uid.as_ref().into());
+        self.changed.extend(pod.hashes.iter().map(|h| Arc::from(h.as_ref())));
+    }
+
+    /// Makes room by the longest deleted pod; false when every pod is live.
+    fn shed_one(&mut self) -> bool {
+        let Some((at, uid)) = self.gone.first().cloned() else { return false };
+        let Some(pod) = self.by_uid.get(&uid).map(|e| e.pod.clone()) else { return false };
+        self.remove(at, &pod);
+        self.shed += 1;
+        true
+    }
+
+    fn remove(&mut self, at: u64, pod: &Pod) {
+        let uid: Arc<str> = pod.uid.as_ref().into();
+        self.by_uid.remove(&uid);
+        self.gone.remove(&(at, uid.clone()));
+        self.changed.remove(&uid);
+        for hash in &pod.hashes {
+            // A newer mirror pod may carry the same hash.
+            if self.by_hash.get(hash).is_some_and(|of| *of == uid) {
+                self.by_hash.remove(hash);
+                self.changed.remove(hash.as_ref());
+            }
+        }
+        self.version += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(uid: &str, label: &str) -> Pod {
+        Pod {
+            uid: uid.into(),
+            name: "web".into(),
+            namespace: "prod".into(),
+            labels: Box::new([("app".into(), label.into())]),
+            ..Pod::default()
+        }
+    }
+
+    fn mirror(uid: &str, hash: &str) -> Pod {
+        Pod { hashes: Box::new([hash.into()]), ..pod(uid, "static") }
+    }
+
+    fn label(pods: &Pods, uid: &str) -> Option<String> {
+        let wanted = Wanted { labels: true, annotations: Box::default() };
+        let found = pods.lookup(uid, "main", 0, &wanted, Vec::new())?;
+        found.fields.get("kubernetes.labels.app").map(str::to_owned)
+    }
+
+    fn changed(pods: &Pods) -> Vec<String> {
+        let mut names = pods.take_changed();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_pod_is_known_from_its_first_event_and_changes_are_told_once() {
+        let pods = Pods::new();
+        assert!(label(&pods, "u").is_none() && !pods.is_loaded());
+        assert!(pods.put(pod("u", "a")));
+        assert_eq!(changed(&pods), ["u"]);
+        assert!(!pods.put(pod("u", "a")), "the same facts are no change");
+        assert!(changed(&pods).is_empty());
+        assert!(pods.put(pod("u", "b")));
+        assert_eq!((changed(&pods), label(&pods, "u")), (vec!["u".to_owned()], Some("b".to_owned())));
+    }
+
+    #[test]
+    fn a_static_pod_is_found_by_its_hash_also_after_its_mirror_is_made_anew() {
+        let pods = Pods::new();
+        pods.put(mirror("u1", "h"));
+        assert_eq!(changed(&pods), ["h", "u1"]);
+        assert_eq!(pods.get("h").unwrap().uid.as_ref(), "u1");
+        pods.put(mirror("u2", "h"));
+        pods.deleted("u1");
+        assert_eq!(pods.get("h").unwrap().uid.as_ref(), "u2");
+        pods.forget("u1");
+        assert_eq!(pods.get("h").unwrap().uid.as_ref(), "u2", "the hash belongs to the newer pod");
+        assert!(!pods.going("h"));
+    }
+
+    #[test]
+    fn a_deleted_pod_stays_until_forgotten_and_a_live_one_is_not_forgotten() {
+        let pods = Pods::new();
+        pods.put(pod("u", "a"));
+        pods.forget("u");
+        assert!(pods.get("u").is_some());
+        pods.deleted("u");
+        assert!(pods.going("u") && pods.terminated("u", "main", 7));
+        assert_eq!((label(&pods, "u").as_deref(), pods.counts()), (Some("a"), (0, 1, 0)));
+        pods.forget("u");
+        assert_eq!((pods.get("u"), pods.counts()), (None, (0, 0, 0)));
+        assert!(!pods.going("u") && !pods.terminated("u", "main", 0), "an unknown pod is not over");
+    }
+
+    #[test]
+    fn a_list_marks_what_it_lacks_as_deleted_and_brings_back_what_it_has() {
+        let pods = Pods::new();
+        pods.preload(vec![pod("old", "a"), pod("kept", "a")]);
+        assert!(!pods.is_loaded(), "a cache is not a list");
+        pods.replace(vec![pod("kept", "a"), pod("new", "a")]);
+        assert!(pods.is_loaded() && pods.going("old") && !pods.going("kept") && !pods.going("new"));
+        pods.replace(vec![pod("old", "a")]);
+        assert!(!pods.going("old") && pods.going("kept"));
+        assert_eq!(pods.counts(), (1, 2, 0));
+    }
+
+    #[test]
+    fn the_bound_sheds_the_longest_deleted_and_then_refuses() {
+        let pods = Pods::new();
+        for n in 0..PODS_MAX {
+            pods.put(pod(&format!("u{n}"), "a"));
+        }
+        assert!(!pods.put(pod("one more", "a")), "every pod is live");
+        pods.deleted("u7");
+        pods.deleted("u3");
+        assert!(pods.put(pod("one more", "a")));
+        assert_eq!((pods.get("u7"), pods.get("u3").is_some()), (None, true));
+        assert_eq!(pods.counts(), (PODS_MAX as u64 - 1, 1, 2));
+        assert_eq!(pods.all().len(), PODS_MAX);
+    }
+}

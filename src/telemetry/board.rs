@@ -1,0 +1,251 @@
+//! Where the parts of the agent publish how they are, for metrics, health and the status page.
+//!
+//! A publisher swaps a pointer under a short lock and never waits for a reader. A report replaces the one before; nothing
+//! queues up.
+
+use super::recent::{Line, Recent};
+use super::report::{CatalogReport, LaneReport, MetadataReport, ProcessReport};
+use crate::record::Now;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A thread that did not beat for so long is stuck, and `/livez` says so.
+pub const BEAT_MAX: Duration = Duration::from_secs(60);
+
+/// Where the process is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Configuration is read; lanes do not run yet.
+    #[default]
+    Starting,
+    /// Another process holds `data_dir`: alive and ready, reading nothing.
+    StandingBy,
+    /// Lanes run.
+    Started,
+    /// Told to stop: what is read goes out.
+    Draining,
+}
+
+impl Phase {
+    /// For people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::StandingBy => "standing by: another process holds data_dir",
+            Phase::Started => "running",
+            Phase::Draining => "draining",
+        }
+    }
+}
+
+/// What never changes about the process.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// This node's name.
+    pub node: Arc<str>,
+    /// When the process started (unix ns).
+    pub started_unix_ns: i64,
+}
+
+/// The board; shared by reference count.
+#[derive(Debug, Default)]
+pub struct Board {
+    about: About,
+    recent: Arc<Recent>,
+    now: Mutex<Slots>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    phase: Phase,
+    lanes: BTreeMap<usize, Arc<LaneReport>>,
+    catalog: Arc<CatalogReport>,
+    metadata: Option<Arc<MetadataReport>>,
+    process: ProcessReport,
+    beats: BTreeMap<Arc<str>, Duration>,
+}
+
+/// Everything as it is now.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// What never changes.
+    pub about: About,
+    /// Where the process is in its life.
+    pub phase: Phase,
+    /// In the order of the configuration.
+    pub lanes: Vec<Arc<LaneReport>>,
+    /// The catalog.
+    pub catalog: Arc<CatalogReport>,
+    /// `None` where no pods are watched.
+    pub metadata: Option<Arc<MetadataReport>>,
+    /// Memory and processor.
+    pub process: ProcessReport,
+    /// Last beat of each thread, monotonic.
+    pub beats: Vec<(Arc<str>, Duration)>,
+    /// Warnings and errors of our own log, newest first.
+    pub recent: Vec<Line>,
+}
+
+impl Board {
+    /// `recent` is what the log fills ([`super::recent::Recent`]).
+    pub fn new(about: About, recent: Arc<Recent>) -> Self {
+        Board { about, recent, now: Mutex::default() }
+    }
+
+    // Each change is one assignment: the slots are valid after any panic.
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The process moved on.
+    pub fn phase(&self, phase: Phase) {
+        self.slots().phase = phase;
+    }
+
+    /// The lane with this place in the configuration published.
+    pub fn lane(&self, index: usize, report: LaneReport) {
+        let report = Arc::new(report);
+        // The old report is freed after the lock.
+        let old = self.slots().lanes.insert(index, report);
+        drop(old);
+    }
+
+    /// The lane left the configuration.
+    pub fn lane_gone(&self, index: usize) {
+        let old = self.slots().lanes.remove(&index);
+        drop(old);
+    }
+
+    /// The catalog published.
+    pub fn catalog(&self, report: CatalogReport) {
+        let report = Arc::new(report);
+        let old = std::mem::replace(&mut self.slots().catalog, report);
+        drop(old);
+    }
+
+    /// The pod watch published.
+    pub fn metadata(&self, report: MetadataReport) {
+        let report = Some(Arc::new(report));
+        let old = std::mem::replace(&mut self.slots().metadata, report);
+        drop(old);
+    }
+
+    /// Memory and processor were read.
+    pub fn process(&self, report: ProcessReport) {
+        self.slots().process = report;
+    }
+
+    /// The thread called `name` is alive. The first beat enrols it: from then on it must beat within [`BEAT_MAX`].
+    pub fn beat(&self, name: &str, now: Now) {
+        let mut slots = self.slots();
+        match slots.beats.get_mut(name) {
+            Some(last) => *last = now.mono,
+            None => drop(slots.beats.insert(name.into(), now.mono)),
+        }
+    }
+
+    /// The thread called `name` ended as it should.
+    pub fn beat_ended(&self, name: &str) {
+        self.slots().beats.remove(name);
+    }
+
+    /// Everything as it is now; cheap, reports are shared.
+    pub fn snapshot(&self) -> Snapshot {
+        let slots = self.slots();
+        Snapshot {
+            about: self.about.clone(),
+            phase: slots.phase,
+            lanes: slots.lanes.values().cloned().collect(),
+            catalog: slots.catalog.clone(),
+            metadata: slots.metadata.clone(),
+            process: slots.process,
+            beats: slots.beats.iter().map(|(name, at)| (name.clone(), *at)).collect(),
+            recent: self.recent.newest_first(),
+        }
+    }
+}
+
+impl Snapshot {
+    /// Threads that are stuck, and for how long.
+    pub fn stuck(&self, now: Now) -> Vec<(&str, Duration)> {
+        let since = |(name, at): &'_ (Arc<str>, Duration)| (name.clone(), now.mono.saturating_sub(*at));
+        self.beats.iter().map(|b| (b.0.as_ref(), since(b).1)).filter(|(_, age)| *age > BEAT_MAX).collect()
+    }
+
+    /// Started, draining or standing by.
+    pub fn ready(&self) -> bool {
+        match self.phase {
+            Phase::Starting => false,
+            Phase::StandingBy | Phase::Started | Phase::Draining => true,
+        }
+    }
+
+    /// One sentence for each lane that is behind and settles nothing. Empty: delivery is healthy.
+    pub fn stalled(&self) -> Vec<String> {
+        self.lanes.iter().filter(|lane| lane.stalled).map(|lane| stall(lane)).collect()
+    }
+}
+
+fn stall(lane: &LaneReport) -> String {
+    let mut text = format!("output {} is {} bytes behind and settles nothing", lane.output, lane.lag_bytes);
+    if let Some((code, say)) = &lane.lane_parked {
+        text.push_str(&format!(": {code}: {say}"));
+    } else if let Some(parked) = lane.parked.first() {
+        let (keys, first) = (lane.parked.len(), &parked.key);
+        text.push_str(&format!(": {keys} keys are parked, the first is {first}: {}: {}", parked.code, parked.say));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lane::batch::Code;
+    use crate::telemetry::report::Parked;
+
+    fn at(seconds: u64) -> Now {
+        Now { mono: Duration::from_secs(seconds), unix_ns: 0 }
+    }
+
+    #[test]
+    fn a_thread_that_does_not_beat_for_a_minute_is_stuck_and_one_that_ended_is_not() {
+        let board = Board::default();
+        board.beat("lane s3", at(10));
+        board.beat("catalog", at(10));
+        board.beat("ended", at(10));
+        board.beat("catalog", at(60));
+        board.beat_ended("ended");
+        assert!(board.snapshot().stuck(at(70)).is_empty());
+        assert_eq!(board.snapshot().stuck(at(71)), [("lane s3", Duration::from_secs(61))]);
+    }
+
+    #[test]
+    fn standing_by_is_ready_and_starting_is_not() {
+        let board = Board::default();
+        assert!(!board.snapshot().ready());
+        for phase in [Phase::StandingBy, Phase::Started, Phase::Draining] {
+            board.phase(phase);
+            assert!(board.snapshot().ready(), "{phase:?}");
+        }
+    }
+
+    #[test]
+    fn a_stalled_lane_says_why() {
+        let board = Board::default();
+        let lane =
+            |stalled, parked| LaneReport { output: "s3".into(), stalled, parked, lag_bytes: 7, ..Default::default() };
+        board.lane(0, lane(false, Vec::new()));
+        assert!(board.snapshot().stalled().is_empty());
+        let parked = Parked {
+            key: "logs/a".into(),
+            code: Code::new("AccessDenied"),
+            say: "allow s3:PutObject".into(),
+            since: 0,
+            waiting_bytes: 7,
+        };
+        board.lane(0, lane(true, vec![parked]));
+        let said = board.snapshot().stalled();
+        assert!(said.len() == 1 && said[0].contains("output s3") && said[0].contains("allow s3:PutObject"), "{said:?}");
+    }
+}

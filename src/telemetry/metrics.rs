@@ -1,0 +1,133 @@
+//! Everything that is published, as Prometheus metrics.
+//!
+//! Pure: a snapshot in, text out. Names begin with `tailrace_`. Counters of fates continue over restarts (the store keeps
+//! them), the others start at 0 with the process. Labels are bounded: outputs and inputs by the configuration, codes by
+//! [`CODES_MAX`], pods by [`PODS_MAX`]; the rest is counted under `other`.
+
+mod lanes;
+#[cfg(test)]
+mod tests;
+pub mod text;
+
+use super::board::{Phase, Snapshot};
+use super::report::{CatalogReport, MetadataReport, MetadataState};
+use crate::lane::batch::Code;
+use crate::record::Now;
+use std::collections::BTreeMap;
+use text::{Kind, Text};
+
+/// Codes of one family and output that get a series of their own, in the order of their names.
+pub const CODES_MAX: usize = 32;
+/// Pods that get a series of their own in `tailrace_lost_bytes_total`.
+pub const PODS_MAX: usize = 1_000;
+
+/// The whole exposition.
+pub fn render(snapshot: &Snapshot, now: Now) -> String {
+    let mut text = Text::default();
+    process(snapshot, now, &mut text);
+    lanes::render(&snapshot.lanes, &mut text);
+    catalog(&snapshot.catalog, &mut text);
+    if let Some(report) = &snapshot.metadata {
+        metadata(report, &mut text);
+    }
+    text.finish()
+}
+
+fn process(s: &Snapshot, now: Now, t: &mut Text) {
+    use Kind::{Counter, Gauge};
+    let version = env!("CARGO_PKG_VERSION");
+    t.family(Gauge, "build_info", "Always 1; says which build this is.")
+        .int(&[("version", version), ("node", &s.about.node)], 1);
+    let started = s.about.started_unix_ns as f64 / 1e9;
+    t.family(Gauge, "start_time_seconds", "When the process started, Unix time.").float(&[], started);
+    t.family(Gauge, "ready", "1 when started or standing by, as /readyz says.").int(&[], u64::from(s.ready()));
+    let standing_by = matches!(s.phase, Phase::StandingBy);
+    t.family(Gauge, "standing_by", "1 while another process holds data_dir.").int(&[], u64::from(standing_by));
+    t.family(Gauge, "draining", "1 from the stop signal on.").int(&[], u64::from(matches!(s.phase, Phase::Draining)));
+    let healthy = s.lanes.iter().all(|lane| !lane.stalled);
+    t.family(Gauge, "healthy", "0 while an output is behind and settled nothing for stall_after, as /healthz says.")
+        .int(&[], u64::from(healthy));
+    t.family(Gauge, "stuck_threads", "Own threads that did not beat for 60 s, as /livez says.")
+        .int(&[], s.stuck(now).len() as u64);
+    t.family(Gauge, "process_resident_memory_bytes", "Resident memory.").int(&[], s.process.rss);
+    t.family(Gauge, "process_resident_memory_peak_bytes", "The most memory that was ever resident.")
+        .int(&[], s.process.rss_peak);
+    t.family(Counter, "process_cpu_seconds_total", "User and system time of all threads.")
+        .float(&[], s.process.cpu.as_secs_f64());
+    t.family(Gauge, "process_threads", "Threads.").int(&[], s.process.threads);
+}
+
+fn catalog(c: &CatalogReport, t: &mut Text) {
+    use Kind::{Counter, Gauge};
+    let mut each = |kind, name, help, value: fn(&super::report::InputReport) -> u64| {
+        t.family(kind, name, help);
+        c.inputs.iter().for_each(|(input, report)| t.int(&[("input", input)], value(report)));
+    };
+    each(Gauge, "input_files", "Files known.", |i| i.files);
+    each(Gauge, "input_hot_files", "Files that grew within the last seconds.", |i| i.hot);
+    each(Counter, "input_bytes_total", "Plain bytes that appeared in the input's files.", |i| i.bytes);
+    each(Counter, "input_offered_files_total", "Files offered to outputs.", |i| i.offered);
+    t.family(Gauge, "open_files", "Log files held open.").int(&[], c.open_files);
+    t.family(Gauge, "held_files", "Deleted files held open because an output has not settled them.").int(&[], c.held.0);
+    t.family(Gauge, "held_bytes", "Bytes of the deleted files held open.").int(&[], c.held.1);
+    t.family(Gauge, "polling", "1 while directories are scanned because inotify is not usable.")
+        .int(&[], u64::from(c.polling));
+    t.family(Counter, "watch_overflows_total", "Times the inotify queue overflowed.").int(&[], c.overflows);
+    t.family(Counter, "unreadable_files_total", "Files that could not be read, by error.");
+    codes(&c.unreadable, |code, n, t| t.int(&[("code", code)], n), t);
+    t.family(Counter, "files_without_metadata_total", "Files whose pod stayed unknown for metadata.wait.")
+        .int(&[], c.without_metadata);
+    t.family(
+        Counter,
+        "lost_bytes_total",
+        "Unread bytes that deleted files took with them, by namespace/pod/container.",
+    );
+    let pods = c.lost.iter().map(|(pod, bytes)| (pod.as_str(), *bytes));
+    bounded(pods, PODS_MAX, |pod, n, t| t.int(&[("pod", pod)], n), t);
+}
+
+fn metadata(m: &MetadataReport, t: &mut Text) {
+    use Kind::{Counter, Gauge};
+    t.family(Gauge, "metadata_state", "1 for the state that the pod watch is in.");
+    for state in MetadataState::ALL {
+        t.int(&[("state", state.as_str())], u64::from(state == m.state));
+    }
+    t.family(Gauge, "metadata_pods", "Live pods known.").int(&[], m.pods);
+    t.family(Gauge, "metadata_deleted_pods", "Deleted pods kept for files that are still read.").int(&[], m.deleted);
+    t.family(Gauge, "metadata_bytes", "Memory that the pod table costs, roughly.").int(&[], m.bytes);
+    t.family(Counter, "metadata_shed_pods_total", "Pods thrown away or refused because the table was full.")
+        .int(&[], m.shed);
+    t.family(Counter, "metadata_lists_total", "Complete lists read from the API server.").int(&[], m.lists);
+    t.family(Counter, "metadata_watches_total", "Watches begun at the API server.").int(&[], m.watches);
+    t.family(Counter, "metadata_events_total", "Pod events read.").int(&[], m.events);
+    t.family(Counter, "metadata_unreadable_total", "Objects of the API server that could not be read, passed over.")
+        .int(&[], m.unreadable);
+    t.family(Counter, "metadata_failures_total", "Requests to the API server that failed, by code.");
+    codes(&m.failures, |code, n, t| t.int(&[("code", code)], n), t);
+}
+
+/// One series for each of the first [`CODES_MAX`] codes, one for the rest.
+fn codes(all: &BTreeMap<Code, u64>, put: impl Fn(&str, u64, &mut Text), t: &mut Text) {
+    bounded(all.iter().map(|(code, n)| (code.as_str(), *n)), CODES_MAX, put, t);
+}
+
+fn bounded<'a>(
+    all: impl Iterator<Item = (&'a str, u64)>,
+    most: usize,
+    put: impl Fn(&str, u64, &mut Text),
+    t: &mut Text,
+) {
+    let mut rest: Option<u64> = None;
+    let mut room = most;
+    for (name, n) in all {
+        if room == 0 || name == "other" {
+            rest = Some(rest.unwrap_or(0).saturating_add(n));
+        } else {
+            room -= 1;
+            put(name, n, t);
+        }
+    }
+    if let Some(n) = rest {
+        put("other", n, t);
+    }
+}
