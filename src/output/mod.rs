@@ -1,1 +1,8 @@
-//! One folder an output: `format` (pure) and `service` (one attempt); `aws`: credentials, signing, client.
+//! One folder an output: `format` (pure) and `service` (one attempt); `aws`: credentials, signing, error codes.
+//!
+//! Formats build without any feature; what talks to the network needs `outputs`.
+
+#[cfg(feature = "outputs")]
+pub mod aws;
+#[cfg(feature = "outputs")]
+pub mod http;
