@@ -104,18 +104,19 @@ fn tls_advice(cause: &rustls::Error, no_roots: bool) -> String {
                 in `ca_file`"
             .into();
     }
-    let advice = match cause {
-        E::InvalidCertificate(Cert::UnknownIssuer) => {
-            "its certificate comes from an authority that is not trusted here: put that authority's PEM into `ca_file`"
-        }
-        E::InvalidCertificate(Cert::NotValidForName | Cert::NotValidForNameContext { .. }) => {
-            "its certificate is for another name: use the name in the certificate"
-        }
-        E::InvalidCertificate(
-            Cert::Expired | Cert::ExpiredContext { .. } | Cert::NotValidYet | Cert::NotValidYetContext { .. },
-        ) => "its certificate is not valid now: renew it, or set this machine's clock",
-        E::InvalidMessage(_) => "it does not speak TLS there: use http://, or another port",
-        _ => "the TLS handshake failed",
+    let certificate = if let E::InvalidCertificate(wrong) = cause { Some(wrong) } else { None };
+    let advice = if matches!(certificate, Some(Cert::UnknownIssuer)) {
+        "its certificate comes from an authority that is not trusted here: put that authority's PEM into `ca_file`"
+    } else if matches!(certificate, Some(Cert::NotValidForName | Cert::NotValidForNameContext { .. })) {
+        "its certificate is for another name: use the name in the certificate"
+    } else if matches!(certificate, Some(Cert::Expired | Cert::ExpiredContext { .. })) {
+        "its certificate has expired: renew it, or set this machine's clock"
+    } else if matches!(certificate, Some(Cert::NotValidYet | Cert::NotValidYetContext { .. })) {
+        "its certificate is not valid yet: set this machine's clock"
+    } else if matches!(cause, E::InvalidMessage(_)) {
+        "it does not speak TLS there: use http://, or another port"
+    } else {
+        "the TLS handshake failed"
     };
     format!("{advice} ({cause})")
 }

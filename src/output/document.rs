@@ -1,0 +1,206 @@
+//! The JSON document of a record, in the field names that Fluent Bit's users know:
+//! `{"time":"..","stream":"stdout","log":"..","log_processed":{..},"kubernetes":{..}}`.
+//!
+//! Written once for all outputs, escaped as often as the destination needs. Promises valid JSON for any bytes and no
+//! allocation but the buffer's own growth. A record without a stamp gets its time as text; a piece of a line that was
+//! cut at `max_record` carries `"partial":true`. What may be sent, and how large, is the formats' business.
+
+use crate::body::escape::{escape, escape_twice};
+use crate::origin::Meta;
+use crate::record::{Record, Stamp};
+
+/// How often the document is escaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// JSON text: a line of an object, a document of a bulk.
+    Plain,
+    /// JSON text inside a JSON string: a CloudWatch message.
+    InString,
+}
+
+/// What stands before `time`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// Nothing.
+    None,
+    /// `"@timestamp"`, the same text as `time`: OpenSearch's dashboards look for it.
+    Timestamp,
+}
+
+/// Appends the whole document.
+pub fn write_document(out: &mut Vec<u8>, depth: Depth, lead: Lead, meta: &Meta, record: &Record<'_>) {
+    open(out, depth, lead, record);
+    match depth {
+        Depth::Plain => escape(record.body, out),
+        Depth::InString => escape_twice(record.body, out),
+    }
+    close(out, depth, meta_of(meta, depth), record, record.processed, None);
+}
+
+/// The rendered metadata at this depth.
+pub(crate) fn meta_of(meta: &Meta, depth: Depth) -> &[u8] {
+    match depth {
+        Depth::Plain => meta.plain(),
+        Depth::InString => meta.escaped(),
+    }
+}
+
+/// Everything up to and including the opening quote of `log`.
+pub(crate) fn open(out: &mut Vec<u8>, depth: Depth, lead: Lead, record: &Record<'_>) {
+    let mut scratch = [0; TIME_LEN];
+    let time = time_text(&record.time, &mut scratch);
+    let words = depth.words();
+    match lead {
+        Lead::None => out.extend_from_slice(words.time_first),
+        Lead::Timestamp => {
+            out.extend_from_slice(words.timestamp);
+            out.extend_from_slice(time);
+            out.extend_from_slice(words.time);
+        }
+    }
+    out.extend_from_slice(time);
+    if let Some(channel) = record.channel {
+        out.extend_from_slice(words.stream);
+        out.extend_from_slice(channel.as_str().as_bytes());
+    }
+    out.extend_from_slice(words.log);
+}
+
+/// Everything from the closing quote of `log` on. `part` numbers the documents of a record that needs several.
+pub(crate) fn close(
+    out: &mut Vec<u8>,
+    depth: Depth,
+    meta: &[u8],
+    record: &Record<'_>,
+    processed: Option<&[u8]>,
+    part: Option<u32>,
+) {
+    let words = depth.words();
+    out.extend_from_slice(words.quote);
+    if let Some(object) = processed {
+        out.extend_from_slice(words.processed);
+        match depth {
+            Depth::Plain => out.extend_from_slice(object),
+            Depth::InString => escape(object, out),
+        }
+    }
+    if record.cut {
+        out.extend_from_slice(words.partial);
+    }
+    if let Some(part) = part {
+        out.extend_from_slice(words.part);
+        number(out, u64::from(part));
+    }
+    out.extend_from_slice(meta);
+    out.push(b'}');
+}
+
+/// The fixed text between values, at one depth.
+struct Words {
+    timestamp: &'static [u8],
+    time: &'static [u8],
+    time_first: &'static [u8],
+    stream: &'static [u8],
+    log: &'static [u8],
+    quote: &'static [u8],
+    processed: &'static [u8],
+    partial: &'static [u8],
+    part: &'static [u8],
+}
+
+const PLAIN: Words = Words {
+    timestamp: br#"{"@timestamp":""#,
+    time: br#"","time":""#,
+    time_first: br#"{"time":""#,
+    stream: br#"","stream":""#,
+    log: br#"","log":""#,
+    quote: br#"""#,
+    processed: br#","log_processed":"#,
+    partial: br#","partial":true"#,
+    part: br#","part":"#,
+};
+
+const IN_STRING: Words = Words {
+    timestamp: br#"{\"@timestamp\":\""#,
+    time: br#"\",\"time\":\""#,
+    time_first: br#"{\"time\":\""#,
+    stream: br#"\",\"stream\":\""#,
+    log: br#"\",\"log\":\""#,
+    quote: br#"\""#,
+    processed: br#",\"log_processed\":"#,
+    partial: br#",\"partial\":true"#,
+    part: br#",\"part\":"#,
+};
+
+impl Depth {
+    fn words(self) -> &'static Words {
+        match self {
+            Depth::Plain => &PLAIN,
+            Depth::InString => &IN_STRING,
+        }
+    }
+}
+
+/// Bytes that [`time_text`] needs.
+pub const TIME_LEN: usize = 30;
+
+/// The stamp's own text, or its nanoseconds as `2026-11-22T10:15:00.123456789Z`.
+pub fn time_text<'a>(stamp: &Stamp<'a>, scratch: &'a mut [u8; TIME_LEN]) -> &'a [u8] {
+    if !stamp.text.is_empty() {
+        return stamp.text;
+    }
+    let seconds = stamp.unix_ns.div_euclid(1_000_000_000);
+    let (year, month, day) = civil(seconds.div_euclid(86_400));
+    let of_day = seconds.rem_euclid(86_400);
+    *scratch = *b"0000-00-00T00:00:00.000000000Z";
+    digits(scratch, 0..4, year);
+    digits(scratch, 5..7, month);
+    digits(scratch, 8..10, day);
+    digits(scratch, 11..13, of_day / 3_600);
+    digits(scratch, 14..16, of_day / 60 % 60);
+    digits(scratch, 17..19, of_day % 60);
+    digits(scratch, 20..29, stamp.unix_ns.rem_euclid(1_000_000_000));
+    scratch
+}
+
+/// Writes `value` right-aligned over the zeros of `at`.
+fn digits(text: &mut [u8; TIME_LEN], at: std::ops::Range<usize>, value: i64) {
+    let mut left = value.unsigned_abs();
+    for place in text.get_mut(at).unwrap_or_default().iter_mut().rev() {
+        *place = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+}
+
+/// Year, month, day of days since 1970-01-01 (Howard Hinnant's `civil_from_days`); an `i64` of nanoseconds covers the
+/// years 1677 to 2262, so nothing here can overflow.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Appends a number in decimal.
+pub(crate) fn number(out: &mut Vec<u8>, value: u64) {
+    let mut text = [0; 20];
+    let mut at = text.len();
+    let mut left = value;
+    loop {
+        at -= 1;
+        text[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&text[at..]);
+}
+
+#[cfg(test)]
+mod tests;
