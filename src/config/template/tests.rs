@@ -87,9 +87,21 @@ fn every_mistake_in_a_template_is_named() {
     }
 }
 
+#[test]
+fn every_day_of_the_representable_years_agrees_with_jiff() {
+    let mut date = jiff::civil::date(1678, 1, 1);
+    let mut day = -106_650i64;
+    while date.year() < 2262 {
+        let want = format!("{:04}{:02}{:02}", date.year(), date.month(), date.day());
+        assert_eq!(render("%Y%m%d", day * 86_400_000_000_000), want);
+        date = date.tomorrow().unwrap();
+        day += 1;
+    }
+}
+
 proptest! {
     #[test]
-    fn dates_agree_with_jiff(ns in any::<i64>()) {
+    fn any_nanosecond_agrees_with_jiff(ns in any::<i64>()) {
         let at = jiff::Timestamp::from_nanosecond(i128::from(ns)).unwrap();
         prop_assert_eq!(
             render("%Y-%m-%d %H:%M:%S", ns),
