@@ -7,3 +7,5 @@ pub mod aws;
 pub mod document;
 #[cfg(feature = "outputs")]
 pub mod http;
+pub mod opensearch;
+pub mod s3;
