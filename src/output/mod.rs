@@ -4,8 +4,10 @@
 
 #[cfg(feature = "outputs")]
 pub mod aws;
+pub mod bucket;
 pub mod document;
 #[cfg(feature = "outputs")]
 pub mod http;
+pub mod line;
 pub mod opensearch;
 pub mod s3;

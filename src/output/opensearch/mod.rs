@@ -1,6 +1,8 @@
 //! OpenSearch: `_bulk` requests of `create` actions, judged item by item.
 
 pub mod answer;
+pub mod format;
+pub mod index;
 pub mod verdict;
 
 #[cfg(test)]
