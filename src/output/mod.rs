@@ -10,4 +10,6 @@ pub mod document;
 pub mod http;
 pub mod line;
 pub mod opensearch;
+#[cfg(feature = "outputs")]
+pub mod retry_after;
 pub mod s3;

@@ -44,3 +44,15 @@ pub fn fault(name: &str) -> Option<&'static str> {
         None
     }
 }
+
+/// As a segment of a URL.
+pub fn in_url(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

@@ -3,6 +3,8 @@
 pub mod answer;
 pub mod format;
 pub mod index;
+#[cfg(feature = "outputs")]
+pub mod service;
 pub mod verdict;
 
 #[cfg(test)]
