@@ -5,7 +5,8 @@
 //! lines hold nothing that comes from a record's text. What the service says of each item is for [`super::verdict`].
 
 use super::index;
-use crate::body::{Body, Codec, Pool};
+use crate::body::chunks::Pool;
+use crate::body::{Body, Codec};
 use crate::config::checked;
 use crate::config::template::{Template, bucket_of};
 use crate::lane::batch::FileKey;
@@ -42,7 +43,7 @@ impl OpenSearchFormat {
             index: config.index.clone(),
             derived_id: config.derived_id,
             // Never zstd: one such request ends a 2.19 node.
-            body: Body::new(Codec::Gzip, pool),
+            body: Body::new(Codec::Gzip(1), pool),
             items: 0,
             bucket: OneBucket::new(&config.index),
         }
