@@ -7,3 +7,12 @@ pub mod aws;
 pub mod document;
 #[cfg(feature = "outputs")]
 pub mod http;
+pub mod bucket;
+pub mod document;
+#[cfg(feature = "outputs")]
+pub mod http;
+pub mod line;
+pub mod opensearch;
+#[cfg(feature = "outputs")]
+pub mod retry_after;
+pub mod s3;

@@ -1,0 +1,137 @@
+//! The JSON that OpenSearch answers with: a bulk's items, or one error for the whole request.
+//!
+//! Any bytes are a valid answer: what cannot be read yields `None`. Good items are counted and dropped while
+//! parsing; memory follows the failed ones, and the caller bounds the size of an answer.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use std::fmt;
+
+/// Texts of the service are cut here, in characters: some repeat the whole record.
+const MAX_TEXT: usize = 300;
+
+/// An error with its causes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fault {
+    /// `type`, or empty.
+    pub kind: String,
+    /// `reason`, or empty; at most 300 characters.
+    pub reason: String,
+    /// `caused_by`.
+    pub cause: Option<Box<Fault>>,
+}
+
+impl Fault {
+    /// This error and its causes, outermost first.
+    pub fn chain(&self) -> impl Iterator<Item = &Fault> {
+        std::iter::successors(Some(self), |fault| fault.cause.as_deref())
+    }
+}
+
+/// One item that was not stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// Its position in the request, from 0.
+    pub at: u32,
+    /// Its status.
+    pub status: u16,
+    /// Its error; empty where the answer has none.
+    pub fault: Fault,
+}
+
+/// The items of a bulk's answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bulk {
+    /// How many were answered.
+    pub count: u32,
+    /// Those whose status is not 2xx, in order.
+    pub failed: Vec<Failed>,
+}
+
+/// Reads a bulk's answer; `None` where it is none.
+pub fn bulk(body: &[u8]) -> Option<Bulk> {
+    #[derive(Deserialize)]
+    struct Answer {
+        items: Bulk,
+    }
+    serde_json::from_slice::<Answer>(body).ok().map(|answer| answer.items)
+}
+
+/// Reads the error of a whole request, in the shapes of OpenSearch and of the AWS front door (`message`, `Message`).
+pub fn whole(body: &[u8]) -> Option<Fault> {
+    #[derive(Deserialize)]
+    struct Answer {
+        error: Option<Fault>,
+        #[serde(alias = "Message")]
+        message: Option<String>,
+    }
+    let answer = serde_json::from_slice::<Answer>(body).ok()?;
+    let message = || Some(Fault { reason: short(&answer.message?), ..Fault::default() });
+    answer.error.or_else(message)
+}
+
+fn short(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT).collect()
+}
+
+impl<'de> Deserialize<'de> for Bulk {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Bulk, D::Error> {
+        from.deserialize_seq(Items)
+    }
+}
+
+struct Items;
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Bulk;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the items of a bulk")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Bulk, A::Error> {
+        #[derive(Deserialize)]
+        struct Item {
+            create: Outcome,
+        }
+        #[derive(Deserialize)]
+        struct Outcome {
+            status: u16,
+            error: Option<Fault>,
+        }
+        let mut bulk = Bulk::default();
+        while let Some(Item { create: Outcome { status, error } }) = seq.next_element()? {
+            if !(200..300).contains(&status) || error.is_some() {
+                bulk.failed.push(Failed { at: bulk.count, status, fault: error.unwrap_or_default() });
+            }
+            bulk.count = bulk.count.saturating_add(1);
+        }
+        Ok(bulk)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Fault, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Shape {
+            Object {
+                #[serde(rename = "type")]
+                kind: Option<String>,
+                reason: Option<String>,
+                caused_by: Option<Box<Fault>>,
+            },
+            Text(String),
+            Other(IgnoredAny),
+        }
+        Ok(match Shape::deserialize(from)? {
+            Shape::Object { kind, reason, caused_by } => Fault {
+                kind: short(&kind.unwrap_or_default()),
+                reason: short(&reason.unwrap_or_default()),
+                cause: caused_by,
+            },
+            Shape::Text(reason) => Fault { reason: short(&reason), ..Fault::default() },
+            Shape::Other(IgnoredAny) => Fault::default(),
+        })
+    }
+}
