@@ -67,7 +67,8 @@ impl<F: Format> Lane<F> {
         if let Some(by) = self.drain {
             let over = self.now.mono.saturating_add(LAST_SAVE) >= by;
             let closing = self.keys.values().any(|k| !k.objects.is_empty());
-            let reading = !self.reading_stopped() && self.keys.values().any(|k| !k.behind.is_empty() && k.parked.is_none());
+            let reading =
+                !self.reading_stopped() && self.keys.values().any(|k| !k.behind.is_empty() && k.parked.is_none());
             let sending = !self.flights.is_empty() || self.graves.iter().any(|g| g.out);
             return over || !(closing || reading || sending || self.undecided());
         }
@@ -161,15 +162,12 @@ impl<F: Format> Lane<F> {
             files_span_full: span_full,
             parked: parked.collect(),
             lane_parked: self.parked.as_ref().map(|p| (p.code.clone(), p.say.clone())),
-            in_flight: (
-                self.flights.values().filter(|f| matches!(f.phase, Phase::Sent(_))).count(),
-                self.aimd.limit(),
-            ),
+            in_flight: (self.flights.values().filter(|f| matches!(f.phase, Phase::Sent(_))).count(), self.aimd.limit()),
             sealed_bytes: (self.pool.used() as u64, self.pool.budget() as u64),
             last_settled: self.tally.last_settled,
             stalled: behind_for >= limit && settled_ago >= limit.max(self.settings.max_age),
-            request_seconds: self.tally.request.quantiles(),
-            delivery_seconds: self.tally.delivery.quantiles(),
+            request_seconds: self.tally.request.quantiles(now),
+            delivery_seconds: self.tally.delivery.quantiles(now),
             lost: self.tally.lost.clone(),
         }
     }

@@ -68,7 +68,7 @@ impl<F: Format> Lane<F> {
     pub(super) fn on_answer(&mut self, ticket: Ticket, verdict: Verdict) {
         let Some(Phase::Sent(sent)) = self.flights.get(&ticket).map(|f| f.phase) else { return };
         let Some(mut flight) = self.flights.remove(&ticket) else { return };
-        self.tally.request.record(self.now.mono.saturating_sub(sent));
+        self.tally.request.record(self.now, self.now.mono.saturating_sub(sent));
         if self.limits.note_attempts && flight.kind == Kind::Plain {
             self.to_save.push(Saved::Answered { lane: self.settings.id.clone(), ticket: ticket.0 });
             flight.noted = false;
@@ -119,7 +119,7 @@ impl<F: Format> Lane<F> {
     fn delivered(&mut self, flight: Flight) {
         let latency = self.now.unix_ns.saturating_sub(flight.oldest_ns);
         if flight.oldest_ns != i64::MAX {
-            self.tally.delivery.record(Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
+            self.tally.delivery.record(self.now, Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
         }
         match &flight.kind {
             Kind::Object { name } => self.object_done(&name.clone(), 0),

@@ -28,8 +28,7 @@ impl Burial {
         let say: String = self.say.chars().take(512).collect();
         let parts: Vec<String> =
             spans.iter().map(|s| format!(r#"{{"file":"{}","start":{},"end":{}}}"#, s.file, s.start, s.end)).collect();
-        // Writing to a String cannot fail.
-        drop(write!(
+        let written = write!(
             head,
             r#"{{"reason":{},"say":{},"output":{},"destination":{},"path":{},"spans":[{}],"time":{}"#,
             text(self.code.as_str()),
@@ -39,7 +38,8 @@ impl Burial {
             text(&origin.path),
             parts.join(","),
             text(&String::from_utf8_lossy(record.time.text)),
-        ));
+        );
+        debug_assert!(written.is_ok(), "writing to a String cannot fail");
         out.extend_from_slice(head.as_bytes());
         if let Some(channel) = record.channel {
             out.extend_from_slice(format!(r#","stream":"{}""#, channel.as_str()).as_bytes());

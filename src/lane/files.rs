@@ -25,7 +25,7 @@ pub struct LaneFile {
     /// The catalog's newest word.
     pub view: FileView,
     /// What of `select` needs each record.
-    pub select: Option<Predicate>,
+    pub select: Vec<Predicate>,
     /// Index of its key.
     pub key: usize,
     /// Read to this size already, and what is left is unfinished: not due again until something changes.

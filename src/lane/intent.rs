@@ -239,7 +239,7 @@ impl<F: Format> Lane<F> {
         let taken = (done.taken.0, done.taken.1.saturating_sub(done.missing));
         if done.oldest_ns != i64::MAX {
             let latency = self.now.unix_ns.saturating_sub(done.oldest_ns);
-            self.tally.delivery.record(Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
+            self.tally.delivery.record(self.now, Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
         }
         self.settle(None, done.ticket, &[], taken, done.drops);
         self.closed(name);
@@ -270,7 +270,8 @@ impl<F: Format> Lane<F> {
         self.landed(&flight);
     }
     fn lose_upload(&mut self, key: Option<usize>, name: &Arc<str>) {
-        let Some(object) = key.and_then(|k| self.keys.get_mut(&k)).and_then(|k| k.objects.iter_mut().find(|o| o.name == *name))
+        let Some(object) =
+            key.and_then(|k| self.keys.get_mut(&k)).and_then(|k| k.objects.iter_mut().find(|o| o.name == *name))
         else {
             return;
         };
@@ -285,7 +286,13 @@ impl<F: Format> Lane<F> {
     }
 
     /// A decided object's attempt failed: parked by itself; its name and spans stay.
-    pub(super) fn park_object(&mut self, name: &Arc<str>, flight: &Flight, why: &(Code, String), wish: Option<Duration>) {
+    pub(super) fn park_object(
+        &mut self,
+        name: &Arc<str>,
+        flight: &Flight,
+        why: &(Code, String),
+        wish: Option<Duration>,
+    ) {
         let now = self.now;
         let Some(d) = self.decided.iter_mut().find(|d| d.name == *name) else { return };
         d.busy = false;
@@ -340,26 +347,33 @@ impl<F: Format> Lane<F> {
             redo.rest = left;
             let number = redo.parts.len() as u16 + 1;
             let spans = minus(&all, &redo.rest);
-            (Job::Part { name: name.clone(), upload: redo.upload.clone(), number }, Kind::Again { name: name.clone(), spans })
+            (
+                Job::Part { name: name.clone(), upload: redo.upload.clone(), number },
+                Kind::Again { name: name.clone(), spans },
+            )
         } else {
             (Job::Put { name: name.clone() }, Kind::Object { name: name.clone() })
         };
         let nowhere = Target { place: "".into(), stream: "".into() };
-        let batch = super::batch::Batch { ticket, target: nowhere, job, bodies: finished.bodies, items: finished.items };
-        self.flights.insert(ticket, Flight {
-            key: None,
-            batch,
-            kind,
-            items: Default::default(),
-            record_of_item: Vec::new(),
-            taken: (taken, 0),
-            drops: Default::default(),
-            attempts: 0,
-            first: None,
-            phase: Phase::Waiting(now),
-            oldest_ns: i64::MAX,
-            noted: true,
-        });
+        let batch =
+            super::batch::Batch { ticket, target: nowhere, job, bodies: finished.bodies, items: finished.items };
+        self.flights.insert(
+            ticket,
+            Flight {
+                key: None,
+                batch,
+                kind,
+                items: Default::default(),
+                record_of_item: Vec::new(),
+                taken: (taken, 0),
+                drops: Default::default(),
+                attempts: 0,
+                first: None,
+                phase: Phase::Waiting(now),
+                oldest_ns: i64::MAX,
+                noted: true,
+            },
+        );
     }
     pub(super) fn again_staged(&mut self, name: &Arc<str>, upload: Arc<str>, tag: PartTag) {
         let Some(d) = self.decided.iter_mut().find(|d| d.name == *name) else { return };

@@ -21,3 +21,4 @@ pub mod retry;
 pub mod sink;
 pub mod spans;
 pub mod step;
+pub mod thread;

@@ -4,7 +4,6 @@ use super::batch::{Code, Job, Ticket};
 use super::bury::Burial;
 use super::flight::{Flight, Grave, Kind, Phase};
 use super::format::{Finished, Format};
-use super::items::Items;
 use super::keys::Due;
 use super::ledger::Run;
 use super::pump::{Env, Next, Pump, Source};
@@ -276,7 +275,7 @@ impl<F: Format> Lane<F> {
                 items: finished.items,
             },
             kind: Kind::Plain,
-            items: std::mem::replace(&mut sink.items, Items::default()),
+            items: std::mem::take(&mut sink.items),
             record_of_item: finished.record_of_item,
             taken: sink.taken,
             drops: sink.drops,

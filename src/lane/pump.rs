@@ -12,7 +12,7 @@ use super::sink::{From, Sink};
 use crate::decode::join::Joiner;
 use crate::decode::line::{self, Line};
 use crate::decode::stamp::DateCache;
-use crate::record::{Channel, FileId, Grammar, Mark, Now, Span};
+use crate::record::{Channel, FileId, Mark, Now, Span};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Bytes read at once: stays in the L2 cache (64 KiB measured cheaper than 256 KiB).
@@ -175,8 +175,19 @@ impl Pump {
         let at_end = env.files.get(&file).is_none_or(|f| f.size() <= end);
         let marks = vec![Mark { at: begin, ..mark }];
         let (carry, tail) = (Vec::new(), Vec::new());
-        self.cursor =
-            Some(Cursor { file, begin, end, at_end, at: begin, upto: begin, carry, tail, marks, long: None, cutting: false });
+        self.cursor = Some(Cursor {
+            file,
+            begin,
+            end,
+            at_end,
+            at: begin,
+            upto: begin,
+            carry,
+            tail,
+            marks,
+            long: None,
+            cutting: false,
+        });
         true
     }
 
@@ -332,13 +343,8 @@ impl Pump {
             None => line::parse(origin.grammar, text, &mut self.scratch, &mut self.dates),
         };
         let (partial, holes) = (parsed.partial, self.sink.holes.len());
-        let from = From {
-            file: cursor.file,
-            origin,
-            select: file.select.as_ref(),
-            earlier_marks: &self.earlier_marks,
-            now: env.now,
-        };
+        let from =
+            From { file: cursor.file, origin, select: &file.select, earlier_marks: &self.earlier_marks, now: env.now };
         let sink = &mut self.sink;
         self.joiner.push(span, &parsed, seen, &mut |record, spans| {
             let mut record = *record;
@@ -368,7 +374,8 @@ impl Pump {
         if at_file_end && unfinished {
             self.deferred.push((cursor.file, cursor.end));
         }
-        remember_mark(&mut cursor, &[], cursor.upto);
+        let upto = cursor.upto;
+        remember_mark(&mut cursor, &[], upto);
         let mut taken = super::spans::SpanSet::default();
         taken.insert(cursor.begin, cursor.upto, Mark::NONE);
         for hole in self.sink.holes.ranges() {
@@ -403,7 +410,7 @@ impl Pump {
         let from = From {
             file: cursor.file,
             origin: &file.view.file.origin,
-            select: file.select.as_ref(),
+            select: &file.select,
             earlier_marks: &self.earlier_marks,
             now: env.now,
         };
@@ -424,7 +431,19 @@ impl Pump {
         }
         if let (Source::Spans(_), Some(file)) = (&self.source, last) {
             let (carry, tail, marks) = (Vec::new(), Vec::new(), Vec::new());
-            let cursor = Cursor { file, begin: 0, end: 0, at_end: true, at: 0, upto: 0, carry, tail, marks, long: None, cutting: false };
+            let cursor = Cursor {
+                file,
+                begin: 0,
+                end: 0,
+                at_end: true,
+                at: 0,
+                upto: 0,
+                carry,
+                tail,
+                marks,
+                long: None,
+                cutting: false,
+            };
             self.end_joins(format, env, &cursor);
         }
         self.joiner.clear();

@@ -76,7 +76,7 @@ pub struct From<'a> {
     /// Its facts.
     pub origin: &'a Origin,
     /// What of `select` needs the record.
-    pub select: Option<&'a Predicate>,
+    pub select: &'a [Predicate],
     /// Proofs at the ends of earlier siblings that a join came from.
     pub earlier_marks: &'a [(FileId, Mark)],
     /// The clock.
@@ -130,7 +130,7 @@ impl Sink {
             return self.leave(from, spans);
         }
         self.decoded += 1;
-        if from.select.is_some_and(|p| !p.keeps(&from.origin.fields, record)) {
+        if !from.select.iter().all(|p| p.keeps(&from.origin.fields, record)) {
             return self.drop_record(Reason::Filtered, from, spans);
         }
         let mut record = *record;

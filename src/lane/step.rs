@@ -338,8 +338,7 @@ impl<F: Format> Lane<F> {
             key.files += 1;
         }
         let cap = self.settings.once.and(view.file.at_scan);
-        let select = rest.into_iter().reduce(Predicate::both);
-        self.files.insert(id, LaneFile { view, select, key, deferred: None, retry_at: Duration::ZERO, cap });
+        self.files.insert(id, LaneFile { view, select: rest, key, deferred: None, retry_at: Duration::ZERO, cap });
         self.outbox.push_back(Action::Passed(vec![(id, low)]));
         self.note_behind(id);
         self.lose_what_is_gone(id);
@@ -353,9 +352,8 @@ impl<F: Format> Lane<F> {
         self.note_behind(id);
         // A sibling that grew may end a join that the files before it left open.
         let key = self.files.get(&id).and_then(|f| self.keys.get(&f.key));
-        let siblings: Vec<FileId> = key.map_or(Vec::new(), |k| {
-            k.behind.iter().filter(|(p, _)| p.chain == place.chain).map(|(_, f)| *f).collect()
-        });
+        let siblings: Vec<FileId> = key
+            .map_or(Vec::new(), |k| k.behind.iter().filter(|(p, _)| p.chain == place.chain).map(|(_, f)| *f).collect());
         for sibling in siblings {
             if let Some(file) = self.files.get_mut(&sibling) {
                 file.deferred = None;

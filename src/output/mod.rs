@@ -4,9 +4,6 @@
 
 #[cfg(feature = "outputs")]
 pub mod aws;
-pub mod document;
-#[cfg(feature = "outputs")]
-pub mod http;
 pub mod bucket;
 pub mod document;
 #[cfg(feature = "outputs")]

@@ -17,6 +17,7 @@ use regex::bytes::Regex;
 #[derive(Clone, Debug)]
 pub struct Predicate {
     expr: Expr,
+    text: std::sync::Arc<str>,
 }
 
 /// What is left of a predicate for one file.
@@ -69,7 +70,12 @@ enum Test {
 impl Predicate {
     /// Reads the text of a predicate.
     pub fn parse(text: &str) -> Result<Predicate, Problem> {
-        parse::predicate(text).map(|expr| Predicate { expr })
+        parse::predicate(text).map(|expr| Predicate { expr, text: text.into() })
+    }
+
+    /// As it was written (also of what is left of it for one file).
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Names of all fields it looks at, in the order written, each once.
@@ -89,7 +95,7 @@ impl Predicate {
         match self.expr.lift(fields, true) {
             Partly::Known(true) => Lifted::Keep,
             Partly::Known(false) => Lifted::Skip,
-            Partly::Left(expr) => Lifted::PerRecord(Predicate { expr }),
+            Partly::Left(expr) => Lifted::PerRecord(Predicate { expr, text: self.text.clone() }),
         }
     }
 
