@@ -2,8 +2,9 @@
 //!
 //! There is no store that was not read first: `open` replays what is there. What is appended is folded in memory at
 //! once, whatever the disk says; bytes that could not be written wait, and go before the next ones, so an error never
-//! needs a second `append`. After a failed write the log is cut back to its last good record. After a failed sync
-//! (the kernel may have dropped the pages) nothing of the file is trusted: the whole state goes into a new one.
+//! needs a second `append`. After a failed write the log is cut back to its last good record. An fsync vouches only
+//! for a file that this process wrote and never failed to sync (after a failure the kernel may have dropped the pages
+//! and say yes the next time, also to the next process): any other is first replaced by a new one.
 //! When to sync and when to try again is the caller's business (`thread`).
 
 use super::codec;
@@ -14,25 +15,23 @@ use super::saved::{Saved, State};
 use super::storage::{OsStorage, Storage};
 use crate::record::Now;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The log's name inside `data_dir`.
 pub const NAME: &str = "checkpoints.log";
 const NEW: &str = "checkpoints.log.new";
-/// A log below this is never rewritten for its size.
-const REWRITE_MIN: u64 = 4 << 20;
+/// A log below this is never rewritten for its size. (Tests meet the limits early.)
+const REWRITE_MIN: u64 = if cfg!(test) { 2 << 10 } else { 4 << 20 };
 /// A log is rewritten at this many times what it must hold.
 const REWRITE_RATIO: u64 = 4;
 /// More that could not be written than this is given up in favour of a rewrite: the state is in memory anyway.
-const UNWRITTEN_MAX: usize = 1 << 20;
+const UNWRITTEN_MAX: usize = if cfg!(test) { 1 << 10 } else { 1 << 20 };
 
-/// The store cannot be had at all; a mistake of configuration. Everything else is a [`Notice`].
+/// The store cannot be had at all: `data_dir`, or something above it, is a file. A mistake of configuration;
+/// everything else is a [`Notice`].
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// `data_dir`, or something above it, is a file.
-    #[error("data_dir {} is not a directory", path.display())]
-    NotADirectory { path: PathBuf },
-}
+#[error("data_dir is not a directory ({0})")]
+pub struct OpenError(#[source] io::Error);
 
 /// What opening found that somebody should know; each is for the log, at least as a warning.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,8 +63,10 @@ pub struct Store {
     unwritten: Vec<u8>,
     /// There may be bytes behind `len` that are no records.
     torn: bool,
-    /// The file is missing or not to be trusted.
+    /// There is no file that could be appended to.
     must_rewrite: bool,
+    /// A sync of the file would prove nothing.
+    suspect: bool,
     /// What stands under the log's name is not ours to overwrite: move it here first.
     aside: Option<String>,
     /// Something was written since the last sync.
@@ -80,17 +81,17 @@ impl Store {
     /// Opens `dir` (made with mode 0700 if need be). The caller holds the lock.
     pub fn open(dir: &Path, now: Now) -> Result<(Store, State, Vec<Notice>), OpenError> {
         Store::open_in(Box::new(OsStorage::new(dir)), now)
-            .map_err(|()| OpenError::NotADirectory { path: dir.to_owned() })
     }
 
-    /// The same over any storage. The error: its directory is not a directory.
-    #[expect(clippy::result_unit_err, reason = "one cause, and only `open` knows the path to name")]
-    pub fn open_in(mut storage: Box<dyn Storage>, now: Now) -> Result<(Store, State, Vec<Notice>), ()> {
+    /// The same over any storage.
+    pub fn open_in(mut storage: Box<dyn Storage>, now: Now) -> Result<(Store, State, Vec<Notice>), OpenError> {
         let mut notices = Vec::new();
-        if let Err(error) = storage.prepare() {
-            if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists) {
-                return Err(());
+        match storage.prepare() {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists) => {
+                return Err(OpenError(error));
             }
+            // What cannot be made now is tried again, and told, when it is written.
+            Ok(()) | Err(_) => {}
         }
         let mut store = Store {
             storage,
@@ -99,6 +100,7 @@ impl Store {
             unwritten: Vec::new(),
             torn: false,
             must_rewrite: false,
+            suspect: false,
             aside: None,
             unsynced: false,
             dir_unsynced: false,
@@ -117,7 +119,7 @@ impl Store {
             Ok(bytes) => {
                 let kept = &mut self.kept;
                 match replay::each(&bytes, |saved| kept.fold(saved)) {
-                    Ok(found) => return self.loaded(found, bytes.len() as u64, now, notices),
+                    Ok(found) => return self.loaded(found, bytes.len() as u64, notices),
                     Err(problem @ (Problem::NotALog | Problem::OtherVersion { .. })) => problem.to_string(),
                 }
             }
@@ -133,13 +135,13 @@ impl Store {
         notices.push(Notice::MovedAside { to, why });
     }
 
-    fn loaded(&mut self, found: Found, file_len: u64, now: Now, notices: &mut Vec<Notice>) {
+    fn loaded(&mut self, found: Found, file_len: u64, notices: &mut Vec<Notice>) {
         let Found { end, foreign, unreadable } = found;
         self.len = end.valid_len;
-        // The bytes may be of a process that died before its sync.
-        self.unsynced = end.valid_len > 0;
+        self.unsynced = true;
+        self.suspect = true;
         self.torn = end.valid_len < file_len;
-        self.must_rewrite = end.valid_len == 0 || end.skipped > 0;
+        self.must_rewrite = end.valid_len == 0;
         if let Some(torn) = end.torn {
             notices.push(Notice::Cut { torn, lost_bytes: file_len.saturating_sub(end.valid_len) });
         }
@@ -148,9 +150,6 @@ impl Store {
         }
         if foreign > 0 || unreadable > 0 {
             notices.push(Notice::Foreign { foreign, unreadable });
-        }
-        if let Ok(needed) = self.kept.write_log(now, &mut |_| Ok(())) {
-            self.rewrite_above = rewrite_above(needed);
         }
     }
 
@@ -228,6 +227,9 @@ impl Store {
     /// Makes all that was taken in durable. A log that grew too large is rewritten instead, which is as durable.
     pub fn sync(&mut self, now: Now) -> io::Result<()> {
         self.flush(now)?;
+        if self.suspect {
+            return self.rewrite(now);
+        }
         if self.len > self.rewrite_above {
             match self.rewrite(now) {
                 Ok(()) => return Ok(()),
@@ -239,7 +241,7 @@ impl Store {
         }
         if self.unsynced {
             if let Err(error) = self.storage.sync(NAME) {
-                self.must_rewrite = true;
+                self.suspect = true;
                 return Err(error);
             }
             self.unsynced = false;
@@ -294,9 +296,10 @@ impl Store {
         self.unwritten = Vec::new();
         self.torn = false;
         self.must_rewrite = false;
+        self.suspect = false;
         self.unsynced = false;
         self.dir_unsynced = true;
-        self.rewrite_above = rewrite_above(len);
+        self.rewrite_above = REWRITE_MIN.max(len.saturating_mul(REWRITE_RATIO));
         self.storage.sync_dir()?;
         self.dir_unsynced = false;
         Ok(())
@@ -310,10 +313,6 @@ impl Store {
         storage.rename(NEW, NAME)?;
         Ok(len)
     }
-}
-
-fn rewrite_above(needed: u64) -> u64 {
-    REWRITE_MIN.max(needed.saturating_mul(REWRITE_RATIO))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 //! A log with the one record (time 1, payload "abc"), byte by byte (a test holds this to the code):
 //! ```hex
 //! 74 61 69 6c 72 6c 6f 67 01 00
-//! 03 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 61 62 63
+//! 03 00 00 00 1f b8 c3 3a 01 00 00 00 00 00 00 00 61 62 63
 //! ```
 //! Reading ends at the first record that is not whole: a torn write damages only the end of a log. One exception:
 //! a record whose bytes are wrong but whose length leads to a good one is bit rot; it alone is skipped, and counted.

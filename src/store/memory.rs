@@ -27,6 +27,9 @@ pub struct Faults {
     pub unreadable: bool,
 }
 
+/// See [`MemoryStorage::hang`].
+pub struct Hang<'a>(#[expect(dead_code, reason = "dropping it is what ends the hang")] MutexGuard<'a, Disk>);
+
 #[derive(Debug, Default)]
 struct Disk {
     faults: Faults,
@@ -52,6 +55,11 @@ impl MemoryStorage {
     /// Replaces what goes wrong.
     pub fn set_faults(&self, faults: Faults) {
         self.disk().faults = faults;
+    }
+
+    /// The disk answers nobody until the guard is dropped.
+    pub fn hang(&self) -> Hang<'_> {
+        Hang(self.disk())
     }
 
     /// A file's bytes, as a reader would see them.

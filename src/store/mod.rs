@@ -5,6 +5,8 @@
 //! Promise: nothing here ever stops the agent. What cannot be written is told and tried again; what cannot be read
 //! is moved aside, loudly. Reading log files needs none of it.
 
+#[cfg(test)]
+mod arbitrary;
 pub mod codec;
 pub mod dead_letter;
 pub mod file;

@@ -219,6 +219,8 @@ impl Writer {
             }
             Err(error) => {
                 self.retry_at = Some(now.mono.saturating_add(RETRY_AFTER));
+                // The next try is a whole one.
+                self.sync_at = Some(now.mono);
                 if self.say_at.is_none_or(|at| at <= now.mono) {
                     tracing::error!(%error, "data_dir cannot be written; positions are kept in memory only");
                     self.say_at = Some(now.mono.saturating_add(SAY_EVERY));
