@@ -1,0 +1,194 @@
+//! Dead letters: records that a service will never take, one JSON line each, in `DIR/<lane>.jsonl`.
+//!
+//! `append` returns when they are durable, so the lane may settle them. The directory has a cap; full is an error on
+//! which the lane holds: nothing is dropped to make room. No handle is kept: whoever reads the files may move or
+//! delete them at any time, and that makes room again. What the lines say is the lane's business.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// One lane's dead-letter file.
+#[derive(Clone, Debug)]
+pub struct DeadLetters {
+    dir: PathBuf,
+    path: PathBuf,
+    max_bytes: u64,
+}
+
+/// Why nothing was appended.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAppended {
+    /// The directory's cap. `used` is what is in it.
+    #[error("dead letters are full: {used} of {max} bytes")]
+    Full { used: u64, max: u64 },
+    /// The directory or file cannot be written.
+    #[error("dead letters cannot be written: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl DeadLetters {
+    /// Touches nothing: the directory is made with the first line. Lanes may share `dir`, and then share the cap
+    /// (two that append in one moment may pass it by one append each).
+    pub fn open(dir: &Path, lane: &str, max_bytes: u64) -> DeadLetters {
+        DeadLetters { dir: dir.to_owned(), path: dir.join(file_name(lane)), max_bytes }
+    }
+
+    /// The lane's file, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends whole lines, each with its newline (a missing last one is added), and waits until they are durable.
+    /// All or nothing: what an error or a crash leaves of them is cut off by the next call.
+    pub fn append(&self, lines: &[u8]) -> Result<(), NotAppended> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
+        let used = self.used()?;
+        if used.saturating_add(lines.len() as u64) > self.max_bytes {
+            return Err(NotAppended::Full { used, max: self.max_bytes });
+        }
+        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
+        let whole = cut_torn_line(&file)?;
+        if let Err(error) = write_durably(&mut file, lines) {
+            file.set_len(whole)?;
+            return Err(error.into());
+        }
+        if whole == 0 {
+            File::open(&self.dir)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    fn used(&self) -> io::Result<u64> {
+        let mut used = 0u64;
+        for entry in std::fs::read_dir(&self.dir)? {
+            // A file that goes away while we look counts nothing.
+            let size = entry?.metadata().map_or(0, |meta| if meta.is_file() { meta.len() } else { 0 });
+            used = used.saturating_add(size);
+        }
+        Ok(used)
+    }
+}
+
+fn write_durably(file: &mut File, lines: &[u8]) -> io::Result<()> {
+    file.write_all(lines)?;
+    if lines.last() != Some(&b'\n') {
+        file.write_all(b"\n")?;
+    }
+    file.sync_data()
+}
+
+/// Cuts the file behind its last newline: what follows is of an append that never returned. Gives the length left.
+fn cut_torn_line(file: &File) -> io::Result<u64> {
+    let size = file.metadata()?.len();
+    let mut end = size;
+    let mut block = [0u8; 4096];
+    while end > 0 {
+        let start = end.saturating_sub(block.len() as u64);
+        let part = block.get_mut(..(end - start) as usize).unwrap_or_default();
+        file.read_exact_at(part, start)?;
+        if let Some(newline) = memchr::memrchr(b'\n', part) {
+            end = start + newline as u64 + 1;
+            break;
+        }
+        end = start;
+    }
+    if end < size {
+        tracing::warn!(cut = size - end, "a torn dead letter is cut off; its record was not settled");
+        file.set_len(end)?;
+    }
+    Ok(end)
+}
+
+/// A lane's id as a file name: what is not `[A-Za-z0-9_-]` (and a dot inside) is written `%XX`; cut at 200 characters.
+fn file_name(lane: &str) -> String {
+    let mut name = String::new();
+    for (at, byte) in lane.bytes().enumerate() {
+        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (byte == b'.' && at > 0);
+        if plain { name.push(char::from(byte)) } else { name.push_str(&format!("%{byte:02X}")) }
+    }
+    if name.len() > 200 {
+        // Two long ids must not share a file.
+        name.truncate(190);
+        name.push_str(&format!("~{:08x}", crc32c::crc32c(lane.as_bytes())));
+    }
+    name.push_str(".jsonl");
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(letters: &DeadLetters) -> String {
+        std::fs::read_to_string(letters.path()).unwrap()
+    }
+
+    #[test]
+    fn lines_are_appended_and_end_with_a_newline() {
+        let dir = tempfile::tempdir().unwrap();
+        let letters = DeadLetters::open(&dir.path().join("new"), "s3", 1000);
+        letters.append(b"{\"a\":1}\n{\"a\":2}\n").unwrap();
+        letters.append(b"{\"a\":3}").unwrap();
+        letters.append(b"").unwrap();
+        assert_eq!(text(&letters), "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n");
+    }
+
+    #[test]
+    fn the_cap_counts_every_file_of_the_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = DeadLetters::open(dir.path(), "one", 20);
+        let two = DeadLetters::open(dir.path(), "two", 20);
+        one.append(b"123456789\n").unwrap();
+        two.append(b"12345678\n").unwrap();
+        let Err(NotAppended::Full { used: 19, max: 20 }) = two.append(b"1\n") else { panic!("not full") };
+        assert_eq!(text(&two), "12345678\n");
+        std::fs::remove_file(one.path()).unwrap();
+        two.append(b"1\n").unwrap();
+        assert_eq!(text(&two), "12345678\n1\n");
+    }
+
+    #[test]
+    fn a_torn_last_line_is_cut_before_the_next_one() {
+        for torn in [5usize, 4095, 4096, 4097, 9000] {
+            let dir = tempfile::tempdir().unwrap();
+            let letters = DeadLetters::open(dir.path(), "x", 100_000);
+            std::fs::write(letters.path(), [b"whole\n".as_slice(), &vec![b't'; torn]].concat()).unwrap();
+            letters.append(b"next\n").unwrap();
+            assert_eq!(text(&letters), "whole\nnext\n", "{torn}");
+            std::fs::write(letters.path(), vec![b't'; torn]).unwrap();
+            letters.append(b"next\n").unwrap();
+            assert_eq!(text(&letters), "next\n", "{torn}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(matches!(DeadLetters::open(&file, "x", 10).append(b"1\n"), Err(NotAppended::Io(_))));
+    }
+
+    #[test]
+    fn no_lane_id_leaves_the_directory_or_meets_another() {
+        for (lane, name) in [
+            ("cloudwatch", "cloudwatch.jsonl"),
+            ("a.b-c_d", "a.b-c_d.jsonl"),
+            ("..", "%2E..jsonl"),
+            ("../x", "%2E.%2Fx.jsonl"),
+            ("a b", "a%20b.jsonl"),
+            ("", ".jsonl"),
+            ("é", "%C3%A9.jsonl"),
+        ] {
+            assert_eq!(file_name(lane), name);
+        }
+        let long = |last: char| file_name(&format!("{}{last}", "x".repeat(300)));
+        assert!(long('a').len() < 255);
+        assert_ne!(long('a'), long('b'));
+    }
+}

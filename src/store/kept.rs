@@ -1,0 +1,80 @@
+//! The store's own copy of the state, so that a rewrite of the log needs nobody else. Files, which can be tens of
+//! thousands, are kept as their encoded entries: a few hundred bytes each and two allocations.
+
+use super::codec::{self, Entry};
+use super::log::{self, TooLong};
+use super::replay::{self, FileNews};
+use super::saved::{LaneId, LaneState, Saved, State};
+use crate::record::{FileId, Now};
+use std::collections::HashMap;
+use std::io;
+
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    files: HashMap<FileId, Box<[u8]>>,
+    lanes: HashMap<LaneId, LaneState>,
+}
+
+/// Log bytes are handed on in pieces of about this size.
+const PIECE: usize = 256 << 10;
+
+impl Kept {
+    pub(super) fn fold(&mut self, saved: Saved) {
+        match replay::fold_lanes(&mut self.lanes, saved) {
+            Some(FileNews::Known(file)) => {
+                let id = file.id;
+                let mut entry = Vec::new();
+                codec::encode(&Saved::File(file), &mut entry);
+                self.files.insert(id, entry.into_boxed_slice());
+            }
+            Some(FileNews::Gone(id)) => {
+                self.files.remove(&id);
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        let mut state = State { files: HashMap::with_capacity(self.files.len()), lanes: self.lanes.clone() };
+        for entry in self.files.values().flat_map(|entry| codec::decode(entry)) {
+            if let Entry::Known(saved) = entry {
+                replay::fold(&mut state, saved);
+            }
+        }
+        state
+    }
+
+    /// A whole new log that holds this state, piece by piece, one entry a record; gives its length.
+    pub(super) fn write_log(&self, now: Now, out: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
+        let mut total = 0u64;
+        let mut piece = Vec::with_capacity(PIECE);
+        let mut payload = Vec::new();
+        log::write_header(&mut piece);
+        let mut files: Vec<_> = self.files.iter().collect();
+        files.sort_unstable_by_key(|(id, _)| **id);
+        let mut flush = |piece: &mut Vec<u8>, at_least: usize| -> io::Result<()> {
+            if piece.len() >= at_least {
+                out(piece)?;
+                total = total.saturating_add(piece.len() as u64);
+                piece.clear();
+            }
+            Ok(())
+        };
+        for (_, entry) in files {
+            log::write_record(now.unix_ns, entry, &mut piece).map_err(too_long)?;
+            flush(&mut piece, PIECE)?;
+        }
+        for saved in replay::snapshot_lanes(&self.lanes) {
+            payload.clear();
+            codec::encode(&saved, &mut payload);
+            log::write_record(now.unix_ns, &payload, &mut piece).map_err(too_long)?;
+            flush(&mut piece, PIECE)?;
+        }
+        flush(&mut piece, 1)?;
+        Ok(total)
+    }
+}
+
+pub(super) fn too_long(error: TooLong) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error)
+}

@@ -1,0 +1,235 @@
+//! The thread that owns the store: the only place where the agent waits for its disk.
+//!
+//! Lanes and the catalog hand records over and go on. The thread writes what waits in one go, at once; it syncs at
+//! most once a second, at the end, and when somebody waits for it (all who wait share one sync). When `data_dir`
+//! cannot be written, whoever asked is told `false`, the state stays in memory, and the next try is a moment later.
+
+use super::file::Store;
+use super::queue::{Command, Queue, Reply};
+use super::saved::Saved;
+use crate::record::Now;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Between two syncs that nobody asked for.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// Between a failure and the next try.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Between two log lines about the same trouble.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
+/// To the store's thread; clones share it. The thread ends with `stop`, or with the last handle.
+#[derive(Clone)]
+pub struct StoreHandle(Arc<Owner>);
+
+struct Owner {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    inbox: Mutex<Inbox>,
+    /// Something was put into the inbox.
+    wake: Condvar,
+    /// The thread is through.
+    ended: Condvar,
+    trouble: Mutex<Option<String>>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    queue: Queue,
+    stopping: bool,
+    ended: bool,
+}
+
+impl StoreHandle {
+    /// Starts the thread. `clock` is read by it alone.
+    pub fn start(store: Store, clock: impl Fn() -> Now + Send + 'static) -> io::Result<StoreHandle> {
+        let shared = Arc::new(Shared::default());
+        let inner = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
+            let mut writer = Writer { store, retry_at: None, sync_at: None, say_at: None };
+            writer.run(&inner, clock);
+            inner.ended.notify_all();
+        })?;
+        Ok(StoreHandle(Arc::new(Owner { shared, thread: Mutex::new(Some(thread)) })))
+    }
+
+    /// Hands records over; they are written soon, together. Never waits.
+    pub fn append(&self, records: Vec<Saved>) {
+        self.0.shared.put(Command { records, sync: false, reply: None });
+    }
+
+    /// The same, and `reply` is called, on the store's thread or on this one, once it is known whether they were
+    /// written (`sync`: and will survive a loss of power). `false`: not yet; they are still kept and written when
+    /// that can be done, unless the queue was full. Never waits.
+    pub fn append_then(&self, records: Vec<Saved>, sync: bool, reply: Reply) {
+        self.0.shared.put(Command { records, sync, reply: Some(reply) });
+    }
+
+    /// Whether the last write or sync went well.
+    pub fn healthy(&self) -> bool {
+        lock(&self.0.shared.trouble).is_none()
+    }
+
+    /// Why not.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.0.shared.trouble).clone()
+    }
+
+    /// Writes and syncs what was handed over, and ends the thread; waits for that at most `patience`. What is handed
+    /// over later is not written. The error says what is not on disk, or that the disk hangs.
+    pub fn stop(self, patience: Duration) -> Result<(), String> {
+        let shared = &self.0.shared;
+        let mut inbox = lock(&shared.inbox);
+        inbox.stopping = true;
+        shared.wake.notify_all();
+        let waited = shared.ended.wait_timeout_while(inbox, patience, |inbox| !inbox.ended);
+        let (inbox, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        drop(inbox);
+        if timeout.timed_out() {
+            return Err(format!("the disk did not answer within {patience:?}"));
+        }
+        let thread = lock(&self.0.thread).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            return Err("the store's thread panicked".into());
+        }
+        self.trouble().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        lock(&self.shared.inbox).stopping = true;
+        self.shared.wake.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn put(&self, command: Command) {
+        let mut inbox = lock(&self.inbox);
+        let refused: Vec<Reply> =
+            if inbox.ended { command.reply.into_iter().collect() } else { inbox.queue.put(command) };
+        drop(inbox);
+        self.wake.notify_all();
+        for reply in refused {
+            reply(false);
+        }
+    }
+
+    /// Waits until there is something to do: commands, the end, or `patience` is over (`None`: without end).
+    fn take(&self, patience: Option<Duration>) -> (VecDeque<Command>, u64, bool) {
+        let idle = |inbox: &mut Inbox| inbox.queue.is_empty() && !inbox.stopping;
+        let inbox = lock(&self.inbox);
+        let mut inbox = match patience {
+            Some(patience) => {
+                self.wake.wait_timeout_while(inbox, patience, idle).unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => self.wake.wait_while(inbox, idle).unwrap_or_else(PoisonError::into_inner),
+        };
+        let (commands, shed) = inbox.queue.take();
+        (commands, shed, inbox.stopping)
+    }
+}
+
+struct Writer {
+    store: Store,
+    /// The last try failed: leave the disk alone until then.
+    retry_at: Option<Duration>,
+    /// There is something to sync: then at the latest.
+    sync_at: Option<Duration>,
+    /// The trouble was logged: say nothing more until then.
+    say_at: Option<Duration>,
+}
+
+impl Writer {
+    fn run(&mut self, shared: &Shared, clock: impl Fn() -> Now) {
+        let mut patience = Some(Duration::ZERO);
+        loop {
+            let (commands, shed, stopping) = shared.take(patience);
+            let now = clock();
+            if shed > 0 {
+                tracing::error!(shed, "the disk is too slow: checkpoint records were thrown away");
+            }
+            self.turn(commands, stopping, now, shared);
+            if stopping {
+                // Under one lock: a command comes before the end and is written, or after it and is refused.
+                let mut inbox = lock(&shared.inbox);
+                inbox.ended = inbox.queue.is_empty();
+                if inbox.ended {
+                    return;
+                }
+            }
+            let next = self.retry_at.or(self.sync_at);
+            patience = next.map(|at| at.saturating_sub(clock().mono));
+        }
+    }
+
+    fn turn(&mut self, commands: VecDeque<Command>, stopping: bool, now: Now, shared: &Shared) {
+        let mut written = Vec::new();
+        let mut synced = Vec::new();
+        for command in commands {
+            let noted = self.store.note(command.records, now);
+            match (noted, command.reply) {
+                (Ok(()), Some(reply)) if command.sync => synced.push(reply),
+                (Ok(()), Some(reply)) => written.push(reply),
+                (Ok(()), None) => {}
+                (Err(error), reply) => {
+                    tracing::error!(%error, "a checkpoint record cannot be stored");
+                    written.extend(reply.map(|reply| Box::new(move |_| reply(false)) as Reply));
+                }
+            }
+        }
+        let resting = self.retry_at.is_some_and(|at| now.mono < at) && !stopping;
+        let mut result = if resting { None } else { Some(self.store.flush(now)) };
+        let good = matches!(result, Some(Ok(())));
+        written.into_iter().for_each(|reply| reply(good));
+        let due = stopping || !synced.is_empty() || self.sync_at.is_some_and(|at| at <= now.mono);
+        if good && due && self.store.dirty() {
+            result = Some(self.store.sync(now));
+        }
+        let good = matches!(result, Some(Ok(())));
+        synced.into_iter().for_each(|reply| reply(good));
+        if let Some(result) = result {
+            self.told(result, now, shared);
+        }
+    }
+
+    /// Plans the next sync or the next try, and says how things stand.
+    fn told(&mut self, result: io::Result<()>, now: Now, shared: &Shared) {
+        let mut trouble = lock(&shared.trouble);
+        match result {
+            Ok(()) => {
+                self.retry_at = None;
+                let due = now.mono.saturating_add(SYNC_EVERY);
+                self.sync_at = self.store.dirty().then(|| self.sync_at.filter(|at| *at > now.mono).unwrap_or(due));
+                if trouble.take().is_some() {
+                    tracing::info!("data_dir can be written again");
+                    self.say_at = None;
+                }
+            }
+            Err(error) => {
+                self.retry_at = Some(now.mono.saturating_add(RETRY_AFTER));
+                // The next try is a whole one.
+                self.sync_at = Some(now.mono);
+                if self.say_at.is_none_or(|at| at <= now.mono) {
+                    tracing::error!(%error, "data_dir cannot be written; positions are kept in memory only");
+                    self.say_at = Some(now.mono.saturating_add(SAY_EVERY));
+                }
+                *trouble = Some(error.to_string());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
