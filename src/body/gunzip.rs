@@ -171,7 +171,7 @@ mod tests {
         loop {
             match cursor.read(&mut out).unwrap() {
                 Inflated::Bytes(n) => plain.extend_from_slice(&out[..n]),
-                end => {
+                end @ (Inflated::End | Inflated::Truncated | Inflated::Corrupt) => {
                     assert_eq!(cursor.at(), plain.len() as u64);
                     return (plain, end);
                 }
@@ -221,7 +221,7 @@ mod tests {
         let end = loop {
             match cursor.read(&mut out).unwrap() {
                 Inflated::Bytes(n) => got.extend_from_slice(&out[..n]),
-                end => break end,
+                end @ (Inflated::End | Inflated::Truncated | Inflated::Corrupt) => break end,
             }
         };
         assert_eq!((got, end), (plain, Inflated::End));
