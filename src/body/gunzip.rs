@@ -156,7 +156,14 @@ mod tests {
     /// Bytes that do not compress away.
     fn noise(n: usize) -> Vec<u8> {
         let mut x = 88_172_645_463_325_252_u64;
-        (0..n).map(|_| { x ^= x << 13; x ^= x >> 7; x ^= x << 17; x as u8 }).collect()
+        (0..n)
+            .map(|_| {
+                x ^= x << 13;
+                x ^= x >> 7;
+                x ^= x << 17;
+                x as u8
+            })
+            .collect()
     }
 
     fn drain<R: Read>(cursor: &mut GzCursor<R>, step: usize) -> (Vec<u8>, Inflated) {
