@@ -6,6 +6,8 @@
 pub mod aws;
 pub mod bucket;
 pub mod document;
+#[cfg(test)]
+mod fixtures;
 #[cfg(feature = "outputs")]
 pub mod http;
 pub mod line;

@@ -25,7 +25,7 @@ pub struct Answer<'a> {
 
 /// What a row of the table says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Row {
+pub(super) enum Row {
     /// Our `_id` is there.
     Already,
     /// Busy: again.
@@ -56,7 +56,7 @@ const LOGIN: &str = "user name, password or credentials are not valid: correct `
 const UNKNOWN: &str = "an answer that is not known: see the service's message";
 
 /// By type and, where given, by a part of a reason in lower case; the first row that fits counts.
-const TYPES: &[(&str, &str, Row)] = &[
+pub(super) const TYPES: &[(&str, &str, Row)] = &[
     ("", "document id is not supported", Hold(NO_IDS)),
     ("version_conflict_engine_exception", "", Already),
     ("rejected_execution_exception", "", Retry),

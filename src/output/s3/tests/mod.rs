@@ -1,11 +1,15 @@
 //! Names, prefixes, and one answer for each row of the verdict tables.
 
-use super::name::{MAX_NAME, clean_value, object_name, prefix};
-use super::verdict::{CODES, Fault, Request, STATUSES, drops_credentials, judge};
+mod format;
+#[cfg(feature = "outputs")]
+mod xml;
+
 use crate::config::checked::Compression;
 use crate::config::template::{Template, render};
 use crate::lane::batch::{Scope, Verdict};
 use crate::origin::Fields;
+use crate::output::s3::name::{MAX_NAME, clean_value, object_name, prefix};
+use crate::output::s3::verdict::{CODES, Fault, Request, STATUSES, drops_credentials, judge};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::time::Duration;

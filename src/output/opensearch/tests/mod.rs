@@ -1,0 +1,4 @@
+//! Tests of the pure half; those of the service stand beside it.
+
+mod format;
+mod verdict;
