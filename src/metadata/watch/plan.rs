@@ -192,7 +192,9 @@ mod tests {
         p.reached("9".into());
         p.came(failed(false, None));
         assert_eq!(p.ask(), watch("9"));
-        (0..5).for_each(|_| drop(p.came(failed(false, None))));
+        for _ in 0..5 {
+            p.came(failed(false, None));
+        }
         assert_eq!(p.ask(), Ask::List { cached: true }, "perhaps it is the version that the server does not like");
     }
 
