@@ -6,3 +6,5 @@
 pub mod pod;
 pub mod pods;
 pub mod render;
+#[cfg(feature = "metadata-api")]
+pub mod watch;
