@@ -24,15 +24,55 @@ pub fn least(output: &Output) -> u64 {
     }
 }
 
-/// The smallest `memory_limit` for these outputs.
-pub fn needed(outputs: &[Output]) -> u64 {
-    outputs.iter().map(least).fold(FIXED, u64::saturating_add)
-}
-
 /// Bytes for each output, in their order: what it needs at least, and an equal part of what is left.
 /// Their sum and [`FIXED`] are together at most `memory_limit`.
 pub fn shares(config: &Config) -> Vec<u64> {
-    let left = config.memory_limit.saturating_sub(needed(&config.outputs));
+    let needed = config.outputs.iter().map(least).fold(FIXED, u64::saturating_add);
+    let left = config.memory_limit.saturating_sub(needed);
     let each = left.checked_div(config.outputs.len() as u64).unwrap_or(0);
     config.outputs.iter().map(|output| least(output).saturating_add(each)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn config(limit: u64, kinds: &[u8]) -> Result<Config, crate::config::Problems> {
+        let mut text = format!("memory_limit: {limit}B\ninputs: {{f: {{type: file, include: [/f]}}}}\noutputs:\n");
+        for (at, kind) in kinds.iter().enumerate() {
+            text += &match kind % 3 {
+                0 => format!("  o{at}: {{type: cloudwatch_logs, inputs: [f], log_group: g}}\n"),
+                1 => format!("  o{at}: {{type: s3, inputs: [f], bucket: abc, key: k}}\n"),
+                _ => format!("  o{at}: {{type: opensearch, inputs: [f], url: 'http://h', index: i}}\n"),
+            };
+        }
+        crate::config::load(&text, "f", &|name| (name == "NODE_NAME").then(|| "n".to_string()))
+    }
+
+    #[test]
+    fn three_outputs_share_what_forty_mebibytes_leave() {
+        let shares = shares(&config(40 * MIB, &[0, 1, 2]).unwrap());
+        let each = 8 * MIB / 3;
+        assert_eq!(shares, [CLOUDWATCH + each, S3 + each, OPENSEARCH + each]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_limit_is_refused_or_divided_without_rest(limit in 0..100 * MIB, kinds in proptest::collection::vec(0u8..3, 1..6)) {
+            let least: u64 = kinds.iter().map(|kind| [CLOUDWATCH, S3, OPENSEARCH][usize::from(*kind)]).sum();
+            match config(limit, &kinds) {
+                Ok(config) => {
+                    let sum: u64 = shares(&config).iter().sum();
+                    prop_assert!(limit >= FIXED + least);
+                    prop_assert!(sum + FIXED <= limit && limit - sum - FIXED < kinds.len() as u64);
+                    prop_assert!(config.outputs.iter().zip(shares(&config)).all(|(output, share)| share >= super::least(output)));
+                }
+                Err(problems) => {
+                    prop_assert!(limit < FIXED + least, "{}", problems);
+                    prop_assert_eq!(&problems.list[0].path, "memory_limit");
+                }
+            }
+        }
+    }
 }

@@ -14,13 +14,14 @@ mod target;
 mod transforms;
 mod values;
 
-use super::checked::{Config, Output, Retain};
+use super::checked::{Config, Retain};
 use super::expand::Env;
 use super::memory;
 use super::problem::{Report, Wrong};
 use super::section::{Place, Section};
 use super::units::{MIB, duration, percent, show_duration, show_size, size, within};
 use super::yaml::Node;
+use output::Outputs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -58,7 +59,7 @@ pub(crate) fn config(root: &Node, env: Env<'_>, report: &Report) -> Option<Confi
         node,
         retain,
         inputs: inputs.into_iter().filter_map(|named| named.input).collect(),
-        outputs,
+        outputs: outputs.list,
     })
 }
 
@@ -110,12 +111,12 @@ fn retain(top: &Section<'_>) -> Retain {
 }
 
 /// Every lane must be able to hold one batch.
-fn enough_memory(top: &Section<'_>, place: Option<&Place<'_>>, limit: u64, outputs: &[Output]) {
-    let needed = memory::needed(outputs);
+fn enough_memory(top: &Section<'_>, place: Option<&Place<'_>>, limit: u64, outputs: &Outputs) {
+    let needed = memory::FIXED.saturating_add(outputs.memory);
     if limit >= needed {
         return;
     }
-    let what = format!("{} cannot hold one batch for each of {} outputs", show_size(&limit), outputs.len());
+    let what = format!("{} cannot hold one batch for each of {} outputs", show_size(&limit), outputs.count);
     let needed = show_size(&needed);
     match place {
         Some(place) => place.wrong(Wrong::new(what, format!("write `{needed}` or more"))),

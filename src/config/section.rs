@@ -23,6 +23,8 @@ pub(crate) struct Section<'t> {
     place: Place<'t>,
     pairs: &'t [(Key, Node)],
     asked: RefCell<Vec<&'static str>>,
+    /// Known, but never right here: not to be suggested.
+    refused: RefCell<Vec<&'static str>>,
 }
 
 impl<'t> Place<'t> {
@@ -112,7 +114,7 @@ impl<'t> Place<'t> {
             }
             Value::Refused => return None,
         };
-        Some(Section { place: self.clone(), pairs, asked: RefCell::default() })
+        Some(Section { place: self.clone(), pairs, asked: RefCell::default(), refused: RefCell::default() })
     }
 
     fn empty(&self) {
@@ -155,7 +157,7 @@ impl<'t> Section<'t> {
 
     /// A key that is wrong here, whatever its value.
     pub fn refuse(&self, key: &'static str, wrong: impl FnOnce() -> Wrong) {
-        self.asked.borrow_mut().push(key);
+        self.refused.borrow_mut().push(key);
         if let Some((found, _)) = self.pairs.iter().find(|(found, _)| found.text == key) {
             let path = join(&self.place.path, key);
             self.place.report.push(found.line, found.column, &path, wrong());
@@ -172,8 +174,9 @@ impl<'t> Section<'t> {
         let mut asked = self.asked.take();
         asked.sort_unstable();
         asked.dedup();
+        let refused = self.refused.take();
         for (key, _) in self.pairs {
-            if asked.contains(&key.text.as_str()) {
+            if asked.contains(&key.text.as_str()) || refused.contains(&key.text.as_str()) {
                 continue;
             }
             let wrong = if self.place.report.is_full() {

@@ -34,15 +34,18 @@ pub(crate) fn size(text: &str) -> Result<u64, Wrong> {
         return Err(Wrong::new("a size needs its unit", format!("write `{digits}B`, `{digits}KiB` or `{digits}MiB`")));
     }
     let Some((_, factor)) = SIZES.iter().find(|(name, _)| *name == unit) else {
-        let meant = SIZES.iter().map(|(name, _)| *name).find(|name| {
-            name.eq_ignore_ascii_case(unit)
-                || (name.contains('i') || *name == "B")
-                    && name.get(..1).is_some_and(|n| unit.get(..1).is_some_and(|u| u.eq_ignore_ascii_case(n)))
-        });
+        let meant = meant_size(unit);
         let instead = meant.map_or(instead.to_string(), |name| format!("write `{digits}{name}`"));
         return Err(Wrong::new(format!("{} is not a unit of size", shown(unit)), instead));
     };
     number(digits)?.checked_mul(*factor).ok_or_else(|| too_large(text))
+}
+
+/// The unit that `mb`, `Mi`, `M` or `k` was meant to be.
+fn meant_size(unit: &str) -> Option<&'static str> {
+    let names = || SIZES.iter().map(|(name, _)| *name);
+    let first = |text: &str| text.chars().next().map(|c| c.to_ascii_uppercase());
+    names().find(|name| name.eq_ignore_ascii_case(unit)).or_else(|| names().find(|name| first(name) == first(unit)))
 }
 
 /// `5s`, `100ms`, `24h`.

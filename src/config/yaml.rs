@@ -222,3 +222,6 @@ fn explain(error: &ScanError) -> Wrong {
         _ => Wrong::new(format!("not YAML: {}", error.info()), "write it as in the examples in config/"),
     }
 }
+
+#[cfg(test)]
+mod tests;

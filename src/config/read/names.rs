@@ -22,8 +22,8 @@ pub(super) fn log_stream(literal: &str) -> Result<(), Wrong> {
 /// S3 object prefix: `most` bytes, without empty or dotted first segments, which clients fold away.
 pub(super) fn object_key(literal: &str, most: usize) -> Result<(), Wrong> {
     if literal.starts_with('/') {
-        let instead = format!("write {}", shown(literal.trim_start_matches('/')));
-        return Err(Wrong::new("an object name that begins with `/` has a folder without a name", instead));
+        let what = "an object's name that begins with `/` has a folder without a name";
+        return Err(Wrong::new(what, "write it without the first `/`"));
     }
     if literal.split('/').any(|part| part == ".." || part == ".") {
         return Err(Wrong::new("holds `.` or `..` as a folder, which clients fold away", "write it without"));

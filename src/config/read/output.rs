@@ -4,11 +4,12 @@ use super::input::{self, Named};
 use super::transforms::{self, Transforms};
 use super::{cloudwatch, opensearch, s3, values};
 use crate::config::checked::{CatchUp, CatchUpOrder, Output, OutputKind};
+use crate::config::memory;
 use crate::config::problem::Wrong;
 use crate::config::section::{Place, Section};
 use crate::config::units::{GIB, MIB, choice, count, duration, percent, show_duration, show_size, size, within};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,39 +38,69 @@ const KEYS: [(&str, &[&str]); 4] = [
 /// Keys of every type that talks to AWS.
 const AWS_KEYS: [&str; 4] = ["region", "role_arn", "external_id", "profile"];
 
+/// What the outputs are, and what they need even where they are wrong.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    /// In the order of the file; without those that lack something.
+    pub list: Vec<Output>,
+    /// How many there are.
+    pub count: usize,
+    /// Bytes that all lanes together need at least.
+    pub memory: u64,
+}
+
+impl Type {
+    fn memory(self) -> u64 {
+        match self {
+            Type::CloudWatch => memory::CLOUDWATCH,
+            Type::S3 => memory::S3,
+            Type::OpenSearch => memory::OPENSEARCH,
+        }
+    }
+}
+
 /// All outputs, in the order of the file.
-pub(super) fn all(top: &Section<'_>, inputs: &[Named], data_dir: &Path, node: &str) -> Vec<Output> {
+pub(super) fn all(top: &Section<'_>, inputs: &[Named], data_dir: &Path, node: &str) -> Outputs {
     let example = "outputs below it, such as `archive: {type: s3, …}`";
     let found = top.required("outputs", "{archive: {type: s3, …}}").and_then(|place| place.section(example));
-    let Some(outputs) = found else { return Vec::new() };
+    let mut all = Outputs::default();
+    let Some(outputs) = found else { return all };
+    let surroundings = Surroundings { inputs, data_dir, node };
     let mut seen = BTreeMap::new();
-    let mut all = Vec::new();
-    let mut some = false;
     for (name, place) in outputs.named() {
-        some = true;
-        all.extend(one(name, &place, inputs, data_dir, node, &mut seen));
+        let (kind, output) = one(name, &place, &surroundings, &mut seen);
+        all.count += 1;
+        all.memory = all.memory.saturating_add(kind.map_or(0, Type::memory));
+        all.list.extend(output);
     }
-    if !some {
+    if all.count == 0 {
         top.missing("outputs", Wrong::new("has no output", format!("write {example}")));
     }
     all
 }
 
+/// What an output refers to.
+struct Surroundings<'s> {
+    inputs: &'s [Named],
+    data_dir: &'s Path,
+    node: &'s str,
+}
+
 fn one(
     name: &str,
     place: &Place<'_>,
-    inputs: &[Named],
-    data_dir: &Path,
-    node: &str,
+    around: &Surroundings<'_>,
     seen: &mut BTreeMap<String, String>,
-) -> Option<Output> {
+) -> (Option<Type>, Option<Output>) {
     if let Err(wrong) = values::name(name) {
         place.wrong_key(wrong);
     }
-    let section = place.section("`type: cloudwatch_logs`, `type: s3` or `type: opensearch`")?;
+    let Some(section) = place.section("`type: cloudwatch_logs`, `type: s3` or `type: opensearch`") else {
+        return (None, None);
+    };
     let id = identity(name, place, &section, seen);
     let kind = section.required("type", "s3").and_then(|place| place.parse(|text| choice(text, &TYPES)));
-    let listed = listed(&section, inputs);
+    let listed = listed(&section, around.inputs);
     let transforms = transforms::read(&section);
     let (age, most_age, requests, most_requests) = match kind {
         Some(Type::S3) => (Duration::from_secs(300), Duration::from_secs(86_400), 4, 8),
@@ -78,16 +109,16 @@ fn one(
     let max_age = span(&section, "max_age", Duration::from_millis(100), most_age, age);
     let concurrency =
         section.value("concurrency", |text| within(count(text)?, 1, most_requests, u64::to_string)).unwrap_or(requests);
-    let (dead_letter_dir, dead_letter_max) = dead_letter(&section, data_dir);
+    let (dead_letter_dir, dead_letter_max) = dead_letter(&section, around.data_dir);
     let minute = Duration::from_secs(60);
     let day = Duration::from_secs(86_400);
-    let kind = of_type(kind, &section, &listed, &transforms, node);
+    let own = of_type(kind, &section, &listed, &transforms, around.node);
     let forget_after = span(&section, "forget_after", minute, day * 365, day);
     let stall_after = span(&section, "stall_after", Duration::from_secs(10), day, minute * 5);
     let catch_up = catch_up(&section);
     let ca_file = section.value("ca_file", values::absolute);
     section.finish(elsewhere);
-    Some(Output {
+    let output = own.map(|own| Output {
         name: name.into(),
         id,
         inputs: listed.iter().map(|named| named.name.clone()).collect(),
@@ -101,8 +132,9 @@ fn one(
         catch_up,
         concurrency: concurrency as usize,
         ca_file,
-        kind: kind?,
-    })
+        kind: own,
+    });
+    (kind, output)
 }
 
 /// Reads what only this type has. Of an output without a type nothing more is judged but keys that no type has.
@@ -167,7 +199,7 @@ fn listed<'i>(section: &Section<'_>, inputs: &'i [Named]) -> Vec<&'i Named> {
     listed
 }
 
-fn dead_letter(section: &Section<'_>, data_dir: &Path) -> (std::path::PathBuf, u64) {
+fn dead_letter(section: &Section<'_>, data_dir: &Path) -> (PathBuf, u64) {
     let (mut dir, mut max) = (data_dir.join("dead-letter"), 256 * MIB);
     let example = "`dead_letter: {dir: /var/lib/tailrace/dead-letter, max_bytes: 256MiB}`";
     if let Some(keys) = section.get("dead_letter").and_then(|place| place.section(example)) {
