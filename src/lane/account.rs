@@ -172,3 +172,24 @@ impl<F: Format> Lane<F> {
         }
     }
 }
+impl<F: Format> Lane<F> {
+    pub fn debug(&self) -> String {
+        format!(
+            "{:#?} {:#?} keys {:#?}",
+            self.files
+                .iter()
+                .map(|(i, f)| (
+                    i,
+                    f.view.size,
+                    f.view.life,
+                    f.deferred,
+                    f.retry_at,
+                    f.end(self.now),
+                    self.ledger.account(*i)
+                ))
+                .collect::<Vec<_>>(),
+            self.graves,
+            self.keys
+        )
+    }
+}

@@ -87,7 +87,10 @@ impl<F: Format> Lane<F> {
             Verdict::Retry { after, code, scope } => self.trouble(flight, (code, String::new()), scope, after),
             Verdict::Unknown { code, scope } => {
                 if self.limits.note_attempts {
+                    // With the answer in one write: a crash must not lose the count.
                     self.sums.possible_duplicates += flight.taken.0;
+                    let (lane, sums) = (self.settings.id.clone(), self.sums.clone());
+                    self.to_save.push(Saved::Sums { lane, sums });
                 }
                 self.trouble(flight, (code, String::new()), scope, None);
             }

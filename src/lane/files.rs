@@ -15,6 +15,8 @@ pub enum End {
     Open,
     /// This file is complete; a joined record may go on in the next sibling.
     Sibling,
+    /// The same, and it was silent for a minute: unless a next sibling has bytes, what is unfinished ends here.
+    LastSibling,
     /// What is unfinished ends here.
     Here,
 }
@@ -43,15 +45,21 @@ impl LaneFile {
     }
     /// What the end at `size` means now.
     pub fn end(&self, now: Now) -> End {
+        let silent = now.mono.saturating_sub(self.view.grew) >= SILENCE;
         match self.view.life {
             Life::Ended | Life::Gone => End::Here,
+            Life::Final if silent => End::LastSibling,
             Life::Final => End::Sibling,
-            Life::Growing if now.mono.saturating_sub(self.view.grew) >= SILENCE => End::Here,
+            Life::Growing if silent => End::Here,
             Life::Growing => End::Open,
         }
     }
     /// Nothing to do here until the file changes or an end rule strikes.
     pub fn waits(&self, now: Now) -> bool {
-        now.mono < self.retry_at || (self.deferred == Some(self.size()) && self.end(now) != End::Here)
+        let over = match self.end(now) {
+            End::Open | End::Sibling => false,
+            End::LastSibling | End::Here => true,
+        };
+        now.mono < self.retry_at || (self.deferred == Some(self.size()) && !over)
     }
 }

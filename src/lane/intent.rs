@@ -279,6 +279,8 @@ impl<F: Format> Lane<F> {
         object.parts_out = object.parts_out.saturating_sub(1);
         object.parts.clear();
         object.closing = true;
+        // The store must not take the parts for an intent after their spans are unread again.
+        self.closed(name);
         self.give_back(ticket);
         if let Some(id) = key {
             self.complete_closing(id);
@@ -320,7 +322,10 @@ impl<F: Format> Lane<F> {
             self.errand(None, job, Kind::Object { name }, true);
             return true;
         }
-        let spans = d.redo.as_ref().map_or(&d.spans, |r| &r.rest).iter().copied().collect();
+        // In the order in which lines were written: a joined record's parts follow each other again.
+        let mut spans = d.redo.as_ref().map_or(&d.spans, |r| &r.rest).clone();
+        spans.sort_by_key(|s| (self.files.get(&s.file).map(|f| f.view.file.place), s.start));
+        let spans = spans.into();
         let max = self.settings.inputs.values().map(|(_, max)| *max).max().unwrap_or(1 << 20);
         let sink = Sink::new(Mode::Replay, false, self.settings.merge_json);
         let pump = Pump::new(Source::Spans(spans), sink, max, u64::MAX);

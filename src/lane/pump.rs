@@ -262,7 +262,7 @@ impl Pump {
             Source::Files(_) if !cursor.at_end => true,
             Source::Files(_) => match env.files.get(&cursor.file).map(|f| f.end(env.now)) {
                 Some(End::Open) | None => false,
-                Some(End::Sibling | End::Here) => true,
+                Some(End::Sibling | End::LastSibling | End::Here) => true,
             },
         }
     }
@@ -343,8 +343,14 @@ impl Pump {
             None => line::parse(origin.grammar, text, &mut self.scratch, &mut self.dates),
         };
         let (partial, holes) = (parsed.partial, self.sink.holes.len());
-        let from =
-            From { file: cursor.file, origin, select: &file.select, earlier_marks: &self.earlier_marks, now: env.now };
+        let from = From {
+            file: cursor.file,
+            begin: cursor.begin,
+            origin,
+            select: &file.select,
+            earlier_marks: &self.earlier_marks,
+            now: env.now,
+        };
         let sink = &mut self.sink;
         self.joiner.push(span, &parsed, seen, &mut |record, spans| {
             let mut record = *record;
@@ -363,8 +369,17 @@ impl Pump {
         let Some(mut cursor) = self.cursor.take() else { return };
         let end = env.files.get(&cursor.file).map_or(End::Open, |f| f.end(env.now));
         let reached = cursor.at >= cursor.end && !self.sink.stopped();
-        let at_file_end = reached && cursor.at_end && matches!(self.source, Source::Files(_));
-        if at_file_end && end == End::Here {
+        // The last gap of a file is its end too, when all behind it is settled or in flight.
+        let size = env.files.get(&cursor.file).map_or(0, LaneFile::size);
+        let more = || env.ledger.account(cursor.file).and_then(|a| a.gap(cursor.end, size)).is_some();
+        let at_file_end = reached && matches!(self.source, Source::Files(_)) && (cursor.at_end || !more());
+        let strangers = reached && self.next_span_is_a_stranger(env, cursor.file);
+        let ends = match end {
+            End::Here => true,
+            End::LastSibling => !self.sibling_follows(env, cursor.file),
+            End::Open | End::Sibling => false,
+        };
+        if (at_file_end && ends) || strangers {
             self.end_joins(format, env, &cursor);
         }
         for span in self.joiner.open_spans().filter(|s| s.file == cursor.file) {
@@ -372,7 +387,7 @@ impl Pump {
         }
         let unfinished = cursor.upto < cursor.end || self.joiner.is_open();
         if at_file_end && unfinished {
-            self.deferred.push((cursor.file, cursor.end));
+            self.deferred.push((cursor.file, size));
         }
         let upto = cursor.upto;
         remember_mark(&mut cursor, &[], upto);
@@ -405,10 +420,23 @@ impl Pump {
             self.from = 0;
         }
     }
+    /// Exact spans: the next one belongs to another container's run, so a join that is open was ended by a rule.
+    fn next_span_is_a_stranger(&self, env: &Env<'_>, file: FileId) -> bool {
+        let Source::Spans(spans) = &self.source else { return false };
+        let place = |f: &FileId| env.files.get(f).map(|f| (f.view.file.place.chain, f.view.file.place.restart));
+        spans.front().is_some_and(|next| next.file != file && place(&next.file) != place(&file))
+    }
+    /// Whether the next file in the queue goes on where this one ended.
+    fn sibling_follows(&self, env: &Env<'_>, file: FileId) -> bool {
+        let Source::Files(files) = &self.source else { return false };
+        let place = |f: &FileId| env.files.get(f).map(|f| (f.view.file.place.chain, f.view.file.place.restart));
+        files.get(1).is_some_and(|next| place(next) == place(&file))
+    }
     fn end_joins<F: Format>(&mut self, format: &mut F, env: &Env<'_>, cursor: &Cursor) {
         let Some(file) = env.files.get(&cursor.file) else { return };
         let from = From {
             file: cursor.file,
+            begin: cursor.begin,
             origin: &file.view.file.origin,
             select: &file.select,
             earlier_marks: &self.earlier_marks,

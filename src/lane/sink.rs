@@ -48,7 +48,7 @@ pub struct Sink {
     pub refused: Vec<(Reason, Vec<Span>)>,
     /// Left unread in the current file.
     pub holes: SpanSet,
-    /// Parts in earlier files of records that were finished in the current one.
+    /// Parts in earlier gaps or files of records that were finished in the current one.
     pub earlier: Vec<Run>,
     /// The batch's time bucket.
     pub bucket: Option<i64>,
@@ -73,6 +73,8 @@ pub struct Sink {
 pub struct From<'a> {
     /// The file.
     pub file: FileId,
+    /// Where the gap that is being read begins: parts below it were left as holes when their gap was through.
+    pub begin: u64,
     /// Its facts.
     pub origin: &'a Origin,
     /// What of `select` needs the record.
@@ -81,6 +83,12 @@ pub struct From<'a> {
     pub earlier_marks: &'a [(FileId, Mark)],
     /// The clock.
     pub now: Now,
+}
+
+impl From<'_> {
+    fn is_current(&self, span: &Span) -> bool {
+        span.file == self.file && span.start >= self.begin
+    }
 }
 
 impl Sink {
@@ -207,7 +215,7 @@ impl Sink {
         self.take_earlier(from, spans);
     }
     fn take_earlier(&mut self, from: &From<'_>, spans: &[Span]) {
-        for span in spans.iter().filter(|s| s.file != from.file) {
+        for span in spans.iter().filter(|s| !from.is_current(s)) {
             let mark = from.earlier_marks.iter().find(|(f, m)| *f == span.file && m.at == span.end);
             self.earlier.push(Run { span: *span, mark: mark.map_or(Mark::NONE, |(_, m)| *m) });
         }
@@ -218,7 +226,7 @@ impl Sink {
         self.leave(from, spans);
     }
     fn leave(&mut self, from: &From<'_>, spans: &[Span]) {
-        for span in spans.iter().filter(|s| s.file == from.file) {
+        for span in spans.iter().filter(|s| from.is_current(s)) {
             self.holes.insert(span.start, span.end, Mark::NONE);
         }
     }
