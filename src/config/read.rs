@@ -116,7 +116,7 @@ fn enough_memory(top: &Section<'_>, place: Option<&Place<'_>>, limit: u64, outpu
     if limit >= needed {
         return;
     }
-    let what = format!("{} cannot hold one batch for each of {} outputs", show_size(&limit), outputs.count);
+    let what = format!("{} cannot hold one batch for each output", show_size(&limit));
     let needed = show_size(&needed);
     match place {
         Some(place) => place.wrong(Wrong::new(what, format!("write `{needed}` or more"))),

@@ -43,8 +43,6 @@ const AWS_KEYS: [&str; 4] = ["region", "role_arn", "external_id", "profile"];
 pub(super) struct Outputs {
     /// In the order of the file; without those that lack something.
     pub list: Vec<Output>,
-    /// How many there are.
-    pub count: usize,
     /// Bytes that all lanes together need at least.
     pub memory: u64,
 }
@@ -62,19 +60,18 @@ impl Type {
 /// All outputs, in the order of the file.
 pub(super) fn all(top: &Section<'_>, inputs: &[Named], data_dir: &Path, node: &str) -> Outputs {
     let example = "outputs below it, such as `archive: {type: s3, …}`";
-    let found = top.required("outputs", "{archive: {type: s3, …}}").and_then(|place| place.section(example));
     let mut all = Outputs::default();
-    let Some(outputs) = found else { return all };
+    let Some(place) = top.required("outputs", "{archive: {type: s3, …}}") else { return all };
+    let Some(outputs) = place.section(example) else { return all };
     let surroundings = Surroundings { inputs, data_dir, node };
     let mut seen = BTreeMap::new();
     for (name, place) in outputs.named() {
         let (kind, output) = one(name, &place, &surroundings, &mut seen);
-        all.count += 1;
         all.memory = all.memory.saturating_add(kind.map_or(0, Type::memory));
         all.list.extend(output);
     }
-    if all.count == 0 {
-        top.missing("outputs", Wrong::new("has no output", format!("write {example}")));
+    if outputs.is_empty() {
+        place.wrong_key(Wrong::new("has no output", format!("write {example}")));
     }
     all
 }
@@ -101,7 +98,7 @@ fn one(
     let id = identity(name, place, &section, seen);
     let kind = section.required("type", "s3").and_then(|place| place.parse(|text| choice(text, &TYPES)));
     let listed = listed(&section, around.inputs);
-    let transforms = transforms::read(&section);
+    let transforms = transforms::read(&section, &listed);
     let (age, most_age, requests, most_requests) = match kind {
         Some(Type::S3) => (Duration::from_secs(300), Duration::from_secs(86_400), 4, 8),
         Some(Type::CloudWatch | Type::OpenSearch) | None => (Duration::from_secs(5), Duration::from_secs(3600), 16, 32),
