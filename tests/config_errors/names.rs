@@ -94,20 +94,20 @@ fn mistakes_in_log_streams_are_named() {
         (
             "'{log}'",
             &[
-                "5:64: outputs.o.log_stream: `{log}` changes from record to record, but the name is fixed for each file; write a field of the file, such as `{kubernetes.namespace_name}`",
+                "5:64: outputs.o.log_stream: `log` changes from record to record, but the name is fixed for each file; write a field of the file, such as `{kubernetes.namespace_name}`",
             ][..],
         ),
         (
             "'{stream}-{kubernetes.namespace}'",
             &[
-                "5:64: outputs.o.log_stream: `{stream}` changes from record to record, but the name is fixed for each file; write a field of the file, such as `{kubernetes.namespace_name}`",
+                "5:64: outputs.o.log_stream: `stream` changes from record to record, but the name is fixed for each file; write a field of the file, such as `{kubernetes.namespace_name}`",
                 "5:64: outputs.o.log_stream: there is no field `{kubernetes.namespace}`; write `{kubernetes.namespace_name}`",
             ][..],
         ),
         (
             "'{kubernetes.annotations.owner}'",
             &[
-                "5:64: outputs.o.log_stream: `{kubernetes.annotations.owner}` cannot exist: no input of this output reads it; write `metadata: {source: api, annotations: [owner]}` in the input, or another field",
+                "5:64: outputs.o.log_stream: `kubernetes.annotations.owner` cannot exist: no input of this output reads it; write `metadata: {source: api, annotations: [owner]}` in the input, or another field",
             ][..],
         ),
         (
@@ -145,19 +145,19 @@ fn mistakes_in_streams_of_pods_known_by_path_are_named() {
         (
             "'{kubernetes.labels.app}'",
             &[
-                "5:64: outputs.o.log_stream: `{kubernetes.labels.app}` cannot exist: no input of this output reads it; write `metadata: {source: api, labels: true}` in the input, or another field",
+                "5:64: outputs.o.log_stream: `kubernetes.labels.app` cannot exist: no input of this output reads it; write `metadata: {source: api, labels: true}` in the input, or another field",
             ][..],
         ),
         (
             "'{kubernetes.container_image}'",
             &[
-                "5:64: outputs.o.log_stream: `{kubernetes.container_image}` cannot exist: no input of this output reads it; write `metadata: {source: api}` in the input, or another field",
+                "5:64: outputs.o.log_stream: `kubernetes.container_image` cannot exist: no input of this output reads it; write `metadata: {source: api}` in the input, or another field",
             ][..],
         ),
         (
             "'{kubernetes.annotations.team}'",
             &[
-                "5:64: outputs.o.log_stream: `{kubernetes.annotations.team}` cannot exist: no input of this output reads it; write `metadata: {source: api, annotations: [team]}` in the input, or another field",
+                "5:64: outputs.o.log_stream: `kubernetes.annotations.team` cannot exist: no input of this output reads it; write `metadata: {source: api, annotations: [team]}` in the input, or another field",
             ][..],
         ),
     ] {
@@ -171,13 +171,13 @@ fn mistakes_in_streams_of_files_are_named() {
         (
             "'{kubernetes.pod_name}'",
             &[
-                "5:64: outputs.o.log_stream: `{kubernetes.pod_name}` cannot exist: none of the inputs is of `type: kubernetes`; write one of {path}, {input}, {host}",
+                "5:64: outputs.o.log_stream: `kubernetes.pod_name` cannot exist: none of the inputs is of `type: kubernetes`; write one of {path}, {input}, {host}",
             ][..],
         ),
         (
             "'{kubernetes.labels.a}'",
             &[
-                "5:64: outputs.o.log_stream: `{kubernetes.labels.a}` cannot exist: none of the inputs is of `type: kubernetes`; write one of {path}, {input}, {host}",
+                "5:64: outputs.o.log_stream: `kubernetes.labels.a` cannot exist: none of the inputs is of `type: kubernetes`; write one of {path}, {input}, {host}",
             ][..],
         ),
     ] {
@@ -213,7 +213,7 @@ fn mistakes_in_object_names_are_named() {
         (
             "'a/{time}/'",
             &[
-                "5:43: outputs.o.key: `{time}` changes from record to record, but the name is fixed for each file; write a field of the file, such as `{kubernetes.namespace_name}`",
+                "5:43: outputs.o.key: `time` changes from record to record, but the name is fixed for each file; write a field of the file, such as `{kubernetes.namespace_name}`",
             ][..],
         ),
     ] {

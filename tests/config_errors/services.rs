@@ -7,6 +7,40 @@ use crate::outputs::{cw, os, s3};
 fn mistakes_in_cloudwatch_logs_are_named() {
     for (typed, want) in [
         (
+            r#"transforms: [{select: {keep: 'kubernetes.namespace == "a"'}}]"#,
+            &[
+                r#"10:34: outputs.o.transforms[0].select.keep: at character 1: no field `kubernetes.namespace`; did you mean `kubernetes.namespace_name`?; write a predicate such as `kubernetes.namespace_name != "kube-system"`"#,
+            ][..],
+        ),
+        (
+            r#"transforms: [{select: {keep: 'log =~ "("'}}]"#,
+            &[
+                r#"10:34: outputs.o.transforms[0].select.keep: at character 8: bad regular expression: unclosed group; write a predicate such as `kubernetes.namespace_name != "kube-system"`"#,
+            ][..],
+        ),
+        (
+            "transforms: [{select: {keep: 'stream'}}]",
+            &[
+                r#"10:34: outputs.o.transforms[0].select.keep: at character 7: expected `==`, `!=`, `=~` or `in`; write a predicate such as `kubernetes.namespace_name != "kube-system"`"#,
+            ][..],
+        ),
+        (
+            r#"transforms: [{select: {keep: 'kubernetes.annotations.owner == "a"'}}]"#,
+            &[
+                "10:34: outputs.o.transforms[0].select.keep: `kubernetes.annotations.owner` cannot exist: no input of this output reads it; write `metadata: {source: api, annotations: [owner]}` in the input, or another field",
+            ][..],
+        ),
+        (
+            r#"transforms: [{select: {keep: 'host == "a"'}}]"#,
+            &[
+                r#"10:34: outputs.o.transforms[0].select.keep: at character 1: no field `host`; did you mean `kubernetes.host`?; write a predicate such as `kubernetes.namespace_name != "kube-system"`"#,
+            ][..],
+        ),
+        (
+            "transforms: [{select: {keep: ''}}]",
+            &["10:34: outputs.o.transforms[0].select.keep: has no value; write one, or remove the key"][..],
+        ),
+        (
             "retention_days: 31",
             &[
                 "10:21: outputs.o.retention_days: CloudWatch does not take `31` days; write `60` (allowed: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)",

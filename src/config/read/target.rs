@@ -87,11 +87,11 @@ pub(super) fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
     if ALWAYS.contains(&name) || inputs.iter().any(|named| named.input.is_none()) {
         return Ok(());
     }
-    let braced = shown(&format!("{{{name}}}"));
+    let named = shown(name);
     let first = name.split('.').next().unwrap_or(name);
     if PER_RECORD.contains(&first) {
         return Err(Wrong::new(
-            format!("{braced} changes from record to record, but the name is fixed for each file"),
+            format!("{named} changes from record to record, but the name is fixed for each file"),
             "write a field of the file, such as `{kubernetes.namespace_name}`",
         ));
     }
@@ -100,7 +100,7 @@ pub(super) fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
     }
     if name.starts_with("kubernetes.") && inputs.iter().all(|named| pods(named).is_none()) {
         return Err(Wrong::new(
-            format!("{braced} cannot exist: none of the inputs is of `type: kubernetes`"),
+            format!("{named} cannot exist: none of the inputs is of `type: kubernetes`"),
             "write one of {path}, {input}, {host}",
         ));
     }
@@ -125,7 +125,7 @@ pub(super) fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
     if known {
         return Ok(());
     }
-    let what = format!("{braced} cannot exist: no input of this output reads it");
+    let what = format!("{named} cannot exist: no input of this output reads it");
     Err(Wrong::new(what, format!("write `metadata: {instead}` in the input, or another field")))
 }
 
