@@ -45,7 +45,7 @@ pub(crate) fn config(root: &Node, env: Env<'_>, report: &Report) -> Option<Confi
     let retain = retain(&top);
     top.refuse("threads", || Wrong::new("not there yet: each output has one thread of its own", "remove the key"));
     let inputs = input::all(&top, env);
-    let outputs = output::all(&top, &inputs, &data_dir, &node);
+    let outputs = output::all(&top, &inputs, &data_dir);
     let limit = memory_limit.as_ref().and_then(|place| place.parse(size));
     if memory_limit.is_none() || limit.is_some() {
         enough_memory(&top, memory_limit.as_ref(), limit.unwrap_or(MEMORY), &outputs);
