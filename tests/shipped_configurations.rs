@@ -1,5 +1,7 @@
 //! Every ready-made configuration in `config/` is right, as the real binary judges it.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -9,19 +9,33 @@ use super::yaml::{Node, Value, join};
 /// Reads one variable of the environment.
 pub type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
 
+/// Most bytes that all values with variables may have together after expansion.
+const MOST: usize = 1024 * 1024;
+
 /// Expands every value below `node`; one that cannot be expanded becomes `Refused`.
-pub(crate) fn tree(node: &mut Node, path: &str, env: Env<'_>, report: &Report) {
+pub(crate) fn tree(node: &mut Node, env: Env<'_>, report: &Report) {
+    below(node, "", &mut Expander { env, left: MOST, report });
+}
+
+struct Expander<'e> {
+    env: Env<'e>,
+    /// Bytes that may still come out.
+    left: usize,
+    report: &'e Report,
+}
+
+fn below(node: &mut Node, path: &str, expander: &mut Expander<'_>) {
     match &mut node.value {
         Value::Null | Value::Refused => {}
         Value::Scalar(text) => {
             if !text.contains("${") {
                 return;
             }
-            match expand(text, env) {
+            match expand(text, expander.env, &mut expander.left) {
                 Ok(expanded) => *text = expanded,
                 Err(wrongs) => {
                     for wrong in wrongs {
-                        report.push(node.line, node.column, path, wrong);
+                        expander.report.push(node.line, node.column, path, wrong);
                     }
                     node.value = Value::Refused;
                 }
@@ -29,12 +43,12 @@ pub(crate) fn tree(node: &mut Node, path: &str, env: Env<'_>, report: &Report) {
         }
         Value::List(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                tree(item, &format!("{path}[{index}]"), env, report);
+                below(item, &format!("{path}[{index}]"), expander);
             }
         }
         Value::Map(pairs) => {
             for (key, value) in pairs {
-                tree(value, &join(path, &key.text), env, report);
+                below(value, &join(path, &key.text), expander);
             }
         }
     }
@@ -45,7 +59,7 @@ pub(crate) fn escape(text: &str) -> String {
     text.replace("${", "$${")
 }
 
-fn expand(text: &str, env: Env<'_>) -> Result<String, Vec<Wrong>> {
+fn expand(text: &str, env: Env<'_>, left: &mut usize) -> Result<String, Vec<Wrong>> {
     let mut out = String::new();
     let mut wrongs = Vec::new();
     let mut rest = text;
@@ -68,7 +82,15 @@ fn expand(text: &str, env: Env<'_>) -> Result<String, Vec<Wrong>> {
             break;
         };
         match variable(inner, env) {
-            Ok(value) => out.push_str(&value),
+            Ok(value) if value.len() > *left => {
+                *left = 0;
+                wrongs.push(Wrong::new("variables make this larger than 1MiB", "write shorter values"));
+                break;
+            }
+            Ok(value) => {
+                *left -= value.len();
+                out.push_str(&value);
+            }
             Err(wrong) => wrongs.push(wrong),
         }
         rest = tail;
@@ -136,7 +158,7 @@ mod tests {
             ("$$${A}", "$${A}"),
             ("é${A}é", "éalphaé"),
         ] {
-            assert_eq!(expand(text, &env).as_deref(), Ok(want), "{text}");
+            assert_eq!(expand(text, &env, &mut 100).as_deref(), Ok(want), "{text}");
         }
     }
 
@@ -151,15 +173,22 @@ mod tests {
             ("${1A}", vec!["`${1A}` names no variable"]),
             ("${A:-${B}}", vec!["the default of `${A}` holds another variable"]),
         ] {
-            let wrongs = expand(text, &env).unwrap_err();
+            let wrongs = expand(text, &env, &mut 100).unwrap_err();
             assert_eq!(wrongs.iter().map(|w| w.what.as_str()).collect::<Vec<_>>(), want, "{text}");
         }
+    }
+
+    #[test]
+    fn what_comes_out_is_bounded() {
+        let text = "${A}".repeat(21);
+        assert_eq!(expand(&text, &env, &mut 105).unwrap().len(), 105);
+        assert_eq!(expand(&text, &env, &mut 104).unwrap_err()[0].what, "variables make this larger than 1MiB");
     }
 
     proptest! {
         #[test]
         fn escaped_text_expands_to_itself(text in "[${}A:a-]{0,12}") {
-            prop_assert_eq!(expand(&escape(&text), &|_| None).unwrap(), text);
+            prop_assert_eq!(expand(&escape(&text), &|_| None, &mut 100).unwrap(), text);
         }
     }
 }

@@ -44,6 +44,6 @@ fn read(text: &str, env: Env<'_>, report: &problem::Report) -> Option<checked::C
         return None;
     }
     let mut root = yaml::parse(text, report)?;
-    expand::tree(&mut root, "", env, report);
+    expand::tree(&mut root, env, report);
     read::config(&root, env, report)
 }

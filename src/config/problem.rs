@@ -84,7 +84,8 @@ impl Report {
             self.more.set(self.more.get().saturating_add(1));
             return;
         }
-        let problem = Problem { line, column, path: path.to_string(), what: wrong.what, instead: wrong.instead };
+        let (what, instead) = (one_line(&wrong.what), one_line(&wrong.instead));
+        let problem = Problem { line, column, path: path.to_string(), what, instead };
         if !list.contains(&problem) {
             list.push(problem);
         }
@@ -106,17 +107,25 @@ impl Report {
     }
 }
 
+/// A problem is one line of at most a few hundred characters, whatever was typed into it.
+fn one_line(text: &str) -> String {
+    escaped(text, 800)
+}
+
 /// Text that the user typed, fit for one line of an answer: in backticks, control characters escaped, cut at 60.
 pub(crate) fn shown(text: &str) -> String {
-    let mut out = String::from("`");
+    format!("`{}`", escaped(text, 60))
+}
+
+fn escaped(text: &str, most: usize) -> String {
+    let mut out = String::new();
     for (count, c) in text.chars().enumerate() {
-        if count == 60 {
+        if count == most {
             out.push('…');
             break;
         }
         if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
     }
-    out.push('`');
     out
 }
 

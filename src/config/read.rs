@@ -45,7 +45,7 @@ pub(crate) fn config(root: &Node, env: Env<'_>, report: &Report) -> Option<Confi
     let retain = retain(&top);
     top.refuse("threads", || Wrong::new("not there yet: each output has one thread of its own", "remove the key"));
     let inputs = input::all(&top, env);
-    let outputs = output::all(&top, &inputs, &data_dir, &node);
+    let outputs = output::all(&top, &inputs, &data_dir);
     let limit = memory_limit.as_ref().and_then(|place| place.parse(size));
     if memory_limit.is_none() || limit.is_some() {
         enough_memory(&top, memory_limit.as_ref(), limit.unwrap_or(MEMORY), &outputs);
@@ -116,7 +116,7 @@ fn enough_memory(top: &Section<'_>, place: Option<&Place<'_>>, limit: u64, outpu
     if limit >= needed {
         return;
     }
-    let what = format!("{} cannot hold one batch for each of {} outputs", show_size(&limit), outputs.count);
+    let what = format!("{} cannot hold one batch for each output", show_size(&limit));
     let needed = show_size(&needed);
     match place {
         Some(place) => place.wrong(Wrong::new(what, format!("write `{needed}` or more"))),

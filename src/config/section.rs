@@ -164,6 +164,11 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// Whether it has no key at all.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     /// All pairs, whatever their keys: for names that the user chooses.
     pub fn named(&self) -> impl Iterator<Item = (&'t str, Place<'t>)> {
         self.pairs.iter().map(|(key, node)| (key.text.as_str(), self.below(key, node)))

@@ -11,6 +11,7 @@ mod tests;
 
 pub use time::{Unit, bucket_of, render};
 
+use crate::config::problem::shown;
 use crate::origin::Fields;
 use std::fmt;
 use std::sync::Arc;
@@ -66,7 +67,7 @@ impl Template {
                     let inner = after.as_str();
                     let Some((name, tail)) = inner.split_once('}') else {
                         errors.push(TemplateError {
-                            what: format!("`{special}` has no closing brace"),
+                            what: format!("{} has no closing brace", shown(special)),
                             instead: "write a field as `{kubernetes.namespace_name}`".into(),
                         });
                         rest = "";
@@ -173,7 +174,7 @@ fn push(segments: &mut Vec<Segment>, literal: &mut String, next: Segment) {
 
 fn bad_time(found: &str) -> TemplateError {
     TemplateError {
-        what: format!("`{found}` is not a part of time"),
+        what: format!("{} is not a part of time", shown(found)),
         instead: "write one of %Y %m %d %H %M %S, or %% for a percent sign".into(),
     }
 }

@@ -140,12 +140,15 @@ pub(crate) fn show_duration(time: &Duration) -> String {
     format!("{}{name}", millis / factor)
 }
 
-/// Digits, then the unit with spaces around it cut; `None` when it does not begin with a digit.
+/// More than the largest number has, so that an overlong one is still said to be too large.
+const MOST_DIGITS: usize = 24;
+
+/// Digits, then the unit with spaces around it cut; `None` when it does not begin with a number.
 fn split(text: &str) -> Option<(&str, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
-    (!digits.is_empty()).then_some((digits, unit.trim_start()))
+    (1..=MOST_DIGITS).contains(&digits.len()).then_some((digits, unit.trim_start()))
 }
 
 fn number(digits: &str) -> Result<u64, Wrong> {

@@ -143,7 +143,7 @@ proptest! {
     fn quoted_text_reads_back(text in any::<String>()) {
         let report = Report::default();
         let mut node = parse(&quoted(&text), &report).unwrap();
-        expand::tree(&mut node, "", &|_| None, &report);
+        expand::tree(&mut node, &|_| None, &report);
         prop_assert_eq!(node.value, Value::Scalar(text));
     }
 }

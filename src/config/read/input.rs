@@ -27,15 +27,12 @@ const LATER: [&str; 3] = ["journald", "forward", "host_metrics"];
 /// All inputs, in the order of the file.
 pub(super) fn all(top: &Section<'_>, env: Env<'_>) -> Vec<Named> {
     let example = "inputs below it, such as `pods: {type: kubernetes}`";
-    let Some(inputs) = top.required("inputs", "{pods: {type: kubernetes}}").and_then(|place| place.section(example))
-    else {
-        return Vec::new();
-    };
-    let all: Vec<Named> = inputs.named().map(|(name, place)| one(name, &place, env)).collect();
-    if all.is_empty() {
-        top.missing("inputs", Wrong::new("has no input", format!("write {example}")));
+    let Some(place) = top.required("inputs", "{pods: {type: kubernetes}}") else { return Vec::new() };
+    let Some(inputs) = place.section(example) else { return Vec::new() };
+    if inputs.is_empty() {
+        place.wrong_key(Wrong::new("has no input", format!("write {example}")));
     }
-    all
+    inputs.named().map(|(name, place)| one(name, &place, env)).collect()
 }
 
 fn one(name: &str, place: &Place<'_>, env: Env<'_>) -> Named {
@@ -145,7 +142,7 @@ pub(super) fn find<'i>(name: &str, inputs: &'i [Named]) -> Result<&'i Named, Wro
     inputs.iter().find(|named| named.name.as_ref() == name).ok_or_else(|| {
         let instead = match nearest(name, names()) {
             Some(meant) => format!("write `{meant}`"),
-            None => format!("write one of {}", names().collect::<Vec<_>>().join(", ")),
+            None => format!("write one of {}", names().take(20).collect::<Vec<_>>().join(", ")),
         };
         Wrong::new(format!("there is no input {}", shown(name)), instead)
     })

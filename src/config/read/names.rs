@@ -29,7 +29,7 @@ pub(super) fn object_key(literal: &str, most: usize) -> Result<(), Wrong> {
         return Err(Wrong::new("holds `.` or `..` as a folder, which clients fold away", "write it without"));
     }
     refuse_characters(literal, |c| !c.is_control(), "an object name", "anything but control characters")?;
-    at_most(literal.len(), most, "the prefix of an object name on this node")
+    at_most(literal.len(), most, "the prefix of an object's name")
 }
 
 /// OpenSearch index: lower case, no `\ / * ? " < > | space , # :`, not beginning with `- _ +`, at most 255 bytes.

@@ -43,8 +43,6 @@ const AWS_KEYS: [&str; 4] = ["region", "role_arn", "external_id", "profile"];
 pub(super) struct Outputs {
     /// In the order of the file; without those that lack something.
     pub list: Vec<Output>,
-    /// How many there are.
-    pub count: usize,
     /// Bytes that all lanes together need at least.
     pub memory: u64,
 }
@@ -60,21 +58,20 @@ impl Type {
 }
 
 /// All outputs, in the order of the file.
-pub(super) fn all(top: &Section<'_>, inputs: &[Named], data_dir: &Path, node: &str) -> Outputs {
+pub(super) fn all(top: &Section<'_>, inputs: &[Named], data_dir: &Path) -> Outputs {
     let example = "outputs below it, such as `archive: {type: s3, …}`";
-    let found = top.required("outputs", "{archive: {type: s3, …}}").and_then(|place| place.section(example));
     let mut all = Outputs::default();
-    let Some(outputs) = found else { return all };
-    let surroundings = Surroundings { inputs, data_dir, node };
+    let Some(place) = top.required("outputs", "{archive: {type: s3, …}}") else { return all };
+    let Some(outputs) = place.section(example) else { return all };
+    let surroundings = Surroundings { inputs, data_dir };
     let mut seen = BTreeMap::new();
     for (name, place) in outputs.named() {
         let (kind, output) = one(name, &place, &surroundings, &mut seen);
-        all.count += 1;
         all.memory = all.memory.saturating_add(kind.map_or(0, Type::memory));
         all.list.extend(output);
     }
-    if all.count == 0 {
-        top.missing("outputs", Wrong::new("has no output", format!("write {example}")));
+    if outputs.is_empty() {
+        place.wrong_key(Wrong::new("has no output", format!("write {example}")));
     }
     all
 }
@@ -83,7 +80,6 @@ pub(super) fn all(top: &Section<'_>, inputs: &[Named], data_dir: &Path, node: &s
 struct Surroundings<'s> {
     inputs: &'s [Named],
     data_dir: &'s Path,
-    node: &'s str,
 }
 
 fn one(
@@ -101,7 +97,7 @@ fn one(
     let id = identity(name, place, &section, seen);
     let kind = section.required("type", "s3").and_then(|place| place.parse(|text| choice(text, &TYPES)));
     let listed = listed(&section, around.inputs);
-    let transforms = transforms::read(&section);
+    let transforms = transforms::read(&section, &listed);
     let (age, most_age, requests, most_requests) = match kind {
         Some(Type::S3) => (Duration::from_secs(300), Duration::from_secs(86_400), 4, 8),
         Some(Type::CloudWatch | Type::OpenSearch) | None => (Duration::from_secs(5), Duration::from_secs(3600), 16, 32),
@@ -112,7 +108,7 @@ fn one(
     let (dead_letter_dir, dead_letter_max) = dead_letter(&section, around.data_dir);
     let minute = Duration::from_secs(60);
     let day = Duration::from_secs(86_400);
-    let own = of_type(kind, &section, &listed, &transforms, around.node);
+    let own = of_type(kind, &section, &listed, &transforms);
     let forget_after = span(&section, "forget_after", minute, day * 365, day);
     let stall_after = span(&section, "stall_after", Duration::from_secs(10), day, minute * 5);
     let catch_up = catch_up(&section);
@@ -143,11 +139,10 @@ fn of_type(
     section: &Section<'_>,
     inputs: &[&Named],
     transforms: &Transforms,
-    node: &str,
 ) -> Option<OutputKind> {
     match kind {
         Some(Type::CloudWatch) => cloudwatch::read(section, inputs, transforms).map(OutputKind::CloudWatch),
-        Some(Type::S3) => s3::read(section, inputs, node).map(OutputKind::S3),
+        Some(Type::S3) => s3::read(section, inputs).map(OutputKind::S3),
         Some(Type::OpenSearch) => opensearch::read(section, inputs).map(OutputKind::OpenSearch),
         None => {
             for key in KEYS.iter().flat_map(|(_, keys)| keys.iter()).chain(&AWS_KEYS) {

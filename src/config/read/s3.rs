@@ -8,10 +8,9 @@ use crate::config::problem::Wrong;
 use crate::config::section::Section;
 use crate::config::units::{GIB, MIB, boolean, choice, show_size, size, within};
 
-/// Longest object name S3 takes, in bytes.
-const OBJECT_NAME: usize = 1024;
-/// Bytes that follow the prefix, besides the node's name: time (at most 30), 16 hex digits, dashes, `.json.zst`.
-const SUFFIX: usize = 60;
+/// Most bytes of a prefix: S3 takes names of 1,024, and up to 143 follow the prefix (time, the node's name cut at
+/// 100, random digits, ending: `output/s3/name`).
+const PREFIX: usize = 1024 - 143;
 
 /// Classes that a general purpose bucket takes.
 const CLASSES: [&str; 8] = [
@@ -26,11 +25,10 @@ const CLASSES: [&str; 8] = [
 ];
 
 /// `None` when bucket or key is missing or wrong.
-pub(super) fn read(section: &Section<'_>, inputs: &[&Named], node: &str) -> Option<S3> {
+pub(super) fn read(section: &Section<'_>, inputs: &[&Named]) -> Option<S3> {
     let aws = aws::aws(section, true);
     let bucket = section.required("bucket", "my-logs").and_then(|place| place.parse(names::bucket));
-    let most = OBJECT_NAME.saturating_sub(SUFFIX + node.len());
-    let literal = |text: &str| names::object_key(text, most);
+    let literal = |text: &str| names::object_key(text, PREFIX);
     let rules = Rules { what: "an object's name", prefix: true, time: true, literal: &literal };
     let key = section.required("key", "logs/{kubernetes.namespace_name}/%Y/%m/%d/%H/");
     let key = key.and_then(|place| template(&place, &rules, inputs));

@@ -61,9 +61,11 @@ pub(super) fn template(place: &Place<'_>, rules: &Rules<'_>, inputs: &[&Named]) 
         ));
     }
     if rules.prefix && template.literal_prefix().trim_start_matches('/').is_empty() {
+        let rest = text.trim_start_matches('/');
+        let example = format!("logs{}{rest}", if rest.contains('/') { '/' } else { '-' });
         wrongs.push(Wrong::new(
             format!("{} must begin with literal text, so that no field can choose another one", rules.what),
-            format!("write {}", shown(&format!("logs-{}", text.trim_start_matches('/')))),
+            format!("write {}", shown(&example)),
         ));
     }
     wrongs.extend((rules.literal)(&literal(&template)).err());
@@ -79,16 +81,17 @@ fn literal(template: &Template) -> String {
     render(&template.file_part(&Fields::default(), |_| "x".to_string()), 0)
 }
 
-/// Whether a file of any of these inputs can have the field.
-fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
+/// Refuses a field that no file of these inputs can have.
+pub(super) fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
     // Of an input that is itself wrong anything may be true: its own problems come first.
     if ALWAYS.contains(&name) || inputs.iter().any(|named| named.input.is_none()) {
         return Ok(());
     }
+    let named = shown(name);
     let first = name.split('.').next().unwrap_or(name);
     if PER_RECORD.contains(&first) {
         return Err(Wrong::new(
-            format!("`{{{name}}}` changes from record to record, but the name is fixed for each file"),
+            format!("{named} changes from record to record, but the name is fixed for each file"),
             "write a field of the file, such as `{kubernetes.namespace_name}`",
         ));
     }
@@ -97,7 +100,7 @@ fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
     }
     if name.starts_with("kubernetes.") && inputs.iter().all(|named| pods(named).is_none()) {
         return Err(Wrong::new(
-            format!("`{{{name}}}` cannot exist: none of the inputs is of `type: kubernetes`"),
+            format!("{named} cannot exist: none of the inputs is of `type: kubernetes`"),
             "write one of {path}, {input}, {host}",
         ));
     }
@@ -122,7 +125,7 @@ fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
     if known {
         return Ok(());
     }
-    let what = format!("`{{{name}}}` cannot exist: no input of this output reads it");
+    let what = format!("{named} cannot exist: no input of this output reads it");
     Err(Wrong::new(what, format!("write `metadata: {instead}` in the input, or another field")))
 }
 

@@ -1,5 +1,7 @@
 //! `transforms` of an output: a list of `select` and `merge_json`.
 
+use super::input::Named;
+use super::target;
 use crate::config::problem::{Wrong, nearest, shown};
 use crate::config::section::{Place, Section};
 use crate::transform::select::Predicate;
@@ -20,6 +22,9 @@ const LATER: [&str; 12] = [
     "route",
 ];
 
+/// Fields of single records that predicates may look at.
+const PER_RECORD: [&str; 2] = ["stream", "log"];
+
 const THERE: [&str; 2] = ["select", "merge_json"];
 
 /// What a record goes through.
@@ -30,16 +35,16 @@ pub(super) struct Transforms {
 }
 
 /// The transforms of one output, in any order: `select` looks only at what `merge_json` does not change.
-pub(super) fn read(output: &Section<'_>) -> Transforms {
+pub(super) fn read(output: &Section<'_>, inputs: &[&Named]) -> Transforms {
     let mut all = Transforms::default();
     let Some(list) = output.get("transforms") else { return all };
     for item in list.list() {
-        one(&item, &mut all);
+        one(&item, inputs, &mut all);
     }
     all
 }
 
-fn one(item: &Place<'_>, all: &mut Transforms) {
+fn one(item: &Place<'_>, inputs: &[&Named], all: &mut Transforms) {
     let example = "`select: {keep: '…'}` or `merge_json: {}`";
     let Some(section) = item.section(example) else { return };
     let mut found = section.named();
@@ -51,7 +56,7 @@ fn one(item: &Place<'_>, all: &mut Transforms) {
         (Some(("select", place)), None) => {
             if let Some(keys) = place.section("`select: {keep: 'kubernetes.namespace_name != \"kube-system\"'}`") {
                 let keep = keys.required("keep", "'kubernetes.namespace_name != \"kube-system\"'");
-                all.select.extend(keep.and_then(|keep| keep.parse(predicate)));
+                all.select.extend(keep.and_then(|keep| keep.parse(|text| predicate(text, inputs))));
                 keys.done();
             }
         }
@@ -78,11 +83,17 @@ fn one(item: &Place<'_>, all: &mut Transforms) {
     }
 }
 
-fn predicate(text: &str) -> Result<Predicate, Wrong> {
-    Predicate::parse(text).map_err(|problem| {
-        Wrong::new(
-            format!("at character {}: {}", problem.at.saturating_add(1), problem.what),
-            "write a predicate such as `kubernetes.namespace_name != \"kube-system\"`",
-        )
-    })
+fn predicate(text: &str, inputs: &[&Named]) -> Result<Predicate, Wrong> {
+    let predicate = Predicate::parse(text).map_err(|problem| {
+        // Its place is in bytes; people count characters.
+        let at = text.char_indices().take_while(|(at, _)| *at < problem.at).count() + 1;
+        let instead = "write a predicate such as `kubernetes.namespace_name != \"kube-system\"`";
+        Wrong::new(format!("at character {at}: {}", problem.what), instead)
+    })?;
+    for name in predicate.fields() {
+        if !PER_RECORD.contains(&name) {
+            target::field(name, inputs)?;
+        }
+    }
+    Ok(predicate)
 }
