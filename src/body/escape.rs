@@ -5,6 +5,8 @@
 //! all hits of one mask are handled before the next load. UTF-8 is proved only where a byte above 0x7f was seen.
 //! (SSE2 by intrinsics takes two thirds of the time, but needs `unsafe`.)
 
+use crate::decode::json::{HIGH, special};
+
 /// What a byte is written as, padded; the last byte is the length. At most 7 bytes: `\\u001f`.
 type Table = [[u8; 8]; 256];
 
@@ -58,7 +60,7 @@ fn append(table: &Table, src: &[u8], out: &mut Vec<u8>) -> bool {
             Some(last) => u64::from_le_bytes(*last) >> (64 - bits),
             None => tail.iter().rev().fold(0, |word, b| word << 8 | u64::from(*b)),
         };
-        high |= to.word(table, word | (ONES * 0x20) << bits, tail.len());
+        high |= to.word(table, word | (0x2020_2020_2020_2020 << bits), tail.len());
     }
     to.close();
     high & HIGH == 0
@@ -86,9 +88,10 @@ impl<'o> Writer<'o> {
             self.out.resize(self.end + 64 * ROOM, 0);
         }
         let Some(to) = self.out.get_mut(self.end..).and_then(|t| t.first_chunk_mut::<ROOM>()) else { return 0 };
-        let (mut hits, mut rest) = (hits(word), word);
+        let (mut hits, mut rest) = (special(word), word);
         let (mut from, mut end) = (0, 0);
         while hits != 0 {
+            // Perhaps a false one: the table writes that byte as it is.
             let hit = hits.trailing_zeros() as usize / 8;
             // Always a whole word: what is too much is written over.
             to[end..end + 8].copy_from_slice(&rest.to_le_bytes());
@@ -109,20 +112,6 @@ impl<'o> Writer<'o> {
     fn close(self) {
         self.out.truncate(self.end);
     }
-}
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-/// The high bit of each byte.
-const HIGH: u64 = 0x8080_8080_8080_8080;
-
-/// The high bit of each byte that is escaped, and perhaps of one after it that is not: a borrow, and harmless,
-/// since the table writes that byte as it is.
-#[inline(always)]
-fn hits(word: u64) -> u64 {
-    // Swaps space and quote, so that quote and control characters are what is below 0x21.
-    let quote_or_control = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
-    let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
-    (quote_or_control | backslash) & !word & HIGH
 }
 
 /// What every byte is written as.
