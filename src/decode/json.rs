@@ -40,11 +40,9 @@ impl<'a> Reader<'a> {
         }
         let start = self.at;
         loop {
-            let rest = self.rest();
-            // Not memchr2: control characters have to be found as well.
-            let plain = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f))?;
-            let (stop, after) = rest.get(plain..)?.split_first()?;
-            self.at += plain + 1;
+            self.at += plain_len(self.rest());
+            let (stop, after) = self.rest().split_first()?;
+            self.at += 1;
             match stop {
                 b'"' => return self.text.get(start..self.at - 1),
                 b'\\' => self.at += escape_len(after)?,
@@ -118,6 +116,35 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Bytes before the first quote, backslash or control character, or before the end.
+fn plain_len(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(word) = text.get(at..).and_then(|t| t.first_chunk::<8>()) {
+        let stops = special(u64::from_le_bytes(*word));
+        if stops != 0 {
+            // The first one is never a false one.
+            return at + stops.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let tail = text.get(at..).unwrap_or_default();
+    at + tail.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f)).unwrap_or(tail.len())
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+/// The high bit of each byte of a word.
+pub const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// Of eight bytes (the first one lowest): the high bit of each quote, backslash and control character, and perhaps
+/// of bytes after the first of these that are none (a borrow).
+#[inline(always)]
+pub fn special(word: u64) -> u64 {
+    // Swaps space and quote, so that quote and control characters are what is below 0x21.
+    let quote_or_control = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
+    (quote_or_control | backslash) & !word & HIGH
+}
+
 /// Bytes of the escape after its backslash; surrogates are not paired here.
 fn escape_len(after: &[u8]) -> Option<usize> {
     match after.first()? {
@@ -136,20 +163,49 @@ pub fn hex4(text: &[u8]) -> Option<u16> {
 }
 
 /// Appends the text of a string as [`Reader::string`] gave it. A lone surrogate becomes U+FFFD.
-pub fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
-    while let Some(at) = memchr::memchr(b'\\', raw) {
-        let (plain, escape) = raw.split_at(at);
-        out.extend_from_slice(plain);
-        let (text, len) = unescape_one(escape);
-        out.extend_from_slice(text.encode_utf8(&mut [0; 4]).as_bytes());
-        raw = escape.get(len..).unwrap_or_default();
+pub fn unescape(raw: &[u8], out: &mut Vec<u8>) {
+    let mut end = out.len();
+    // Text is never longer than what it was escaped to; a word past the end, because words are copied whole.
+    out.resize(end + raw.len() + 8, 0);
+    let mut at = 0;
+    while let Some(rest) = raw.get(at..).filter(|r| !r.is_empty()) {
+        let plain = match rest.first_chunk::<8>() {
+            Some(word) => {
+                copy(word, out, end);
+                let word = u64::from_le_bytes(*word) ^ (ONES * 0x5c);
+                // 8 where the word has no backslash.
+                (word.wrapping_sub(ONES) & !word & HIGH).trailing_zeros() as usize / 8
+            }
+            None => {
+                let plain = rest.iter().position(|b| *b == b'\\').unwrap_or(rest.len());
+                copy(&rest[..plain], out, end);
+                plain
+            }
+        };
+        (at, end) = (at + plain, end + plain);
+        let escape = rest.get(plain..).unwrap_or_default();
+        if escape.first() == Some(&b'\\') {
+            let (c, len) = unescape_one(escape);
+            let mut utf8 = [0; 4];
+            let text = c.encode_utf8(&mut utf8).as_bytes();
+            copy(text, out, end);
+            (at, end) = (at + len, end + text.len());
+        }
     }
-    out.extend_from_slice(raw);
+    out.truncate(end);
 }
 
-/// The character of the escape that `text` begins with, and its length. What is no escape is U+FFFD.
+#[inline(always)]
+fn copy(from: &[u8], to: &mut [u8], at: usize) {
+    if let Some(to) = to.get_mut(at..at + from.len()) {
+        to.copy_from_slice(from);
+    }
+}
+
+/// The character of the escape that `text` begins with, and its length. The backslash of what is no escape stays.
 fn unescape_one(text: &[u8]) -> (char, usize) {
     let short = |c| (c, 2);
+    let none = ('\\', 1);
     match text.get(1).copied().unwrap_or_default() {
         c @ (b'"' | b'\\' | b'/') => short(char::from(c)),
         b'b' => short('\u{8}'),
@@ -158,7 +214,7 @@ fn unescape_one(text: &[u8]) -> (char, usize) {
         b'r' => short('\r'),
         b't' => short('\t'),
         b'u' => {
-            let Some(first) = text.get(2..).and_then(hex4) else { return short('\u{fffd}') };
+            let Some(first) = text.get(2..).and_then(hex4) else { return none };
             let second = text.get(6..).and_then(|t| t.strip_prefix(b"\\u")).and_then(hex4);
             let both = char::decode_utf16([Some(first), second].into_iter().flatten()).next();
             match both {
@@ -167,7 +223,7 @@ fn unescape_one(text: &[u8]) -> (char, usize) {
                 Some(Err(_)) | None => ('\u{fffd}', 6),
             }
         }
-        _ => short('\u{fffd}'),
+        _ => none,
     }
 }
 
@@ -232,7 +288,9 @@ mod tests {
             (r"\ud83d\u0041", "\u{fffd}A"),
             (r"\ude00\ud83d\ude00", "\u{fffd}😀"),
             (r"\ud83d", "\u{fffd}"),
-            (r"\", "\u{fffd}"),
+            (r"\", "\\"),
+            (r"\x\u12", r"\x\u12"),
+            (r"12345678\n2345678\t", "12345678\n2345678\t"),
         ] {
             let mut out = Vec::new();
             unescape(raw.as_bytes(), &mut out);
@@ -241,6 +299,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_bytes_unescape_to_no_more_bytes(raw in proptest::collection::vec(prop_oneof![any::<u8>(), proptest::sample::select(&b"\\und8"[..])], 0..60)) {
+            let mut out = b"kept".to_vec();
+            unescape(&raw, &mut out);
+            prop_assert!(out.starts_with(b"kept") && out.len() <= 4 + raw.len());
+            let plain: Vec<_> = raw.iter().copied().filter(|b| *b != b'\\').collect();
+            out.truncate(4);
+            unescape(&plain, &mut out);
+            prop_assert_eq!(&out[4..], plain);
+        }
+
         #[test]
         fn serde_json_agrees_on_what_is_json(text in "[\\[\\]{}:,\"\\\\ 0-9.eE+\\-tfnu a]{0,24}") {
             // Lone surrogates are the only difference, and this alphabet has none.

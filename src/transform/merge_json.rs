@@ -29,7 +29,8 @@ pub fn object(body: &[u8]) -> Merge<'_> {
     if !text.starts_with(b"{") || !text.ends_with(b"}") || simdutf8::basic::from_utf8(text).is_err() {
         return Merge::NotObject;
     }
-    let mut walk = Walk { reader: Reader::new(text), names: [0; MAX_KEYS], n: 0 };
+    let surrogates = memchr::memmem::find(text, b"\\u").is_some();
+    let mut walk = Walk { reader: Reader::new(text), surrogates, names: [0; MAX_KEYS], n: 0 };
     match walk.value(MAX_DEPTH) {
         Ok(()) if walk.reader.peek().is_none() => Merge::Object(text),
         Ok(()) | Err(Stop::Invalid) => Merge::NotObject,
@@ -44,6 +45,8 @@ enum Stop {
 
 struct Walk<'a> {
     reader: Reader<'a>,
+    /// There are `\u` escapes, so strings have to be looked at again.
+    surrogates: bool,
     /// Hashes of the names of all objects that are open, outermost first.
     names: [u64; MAX_KEYS],
     /// Names seen in all.
@@ -100,7 +103,7 @@ impl Walk<'_> {
 
     fn string(&mut self) -> Result<&[u8], Stop> {
         let raw = self.reader.string().ok_or(Stop::Invalid)?;
-        if paired(raw) { Ok(raw) } else { Err(Stop::Invalid) }
+        if !self.surrogates || paired(raw) { Ok(raw) } else { Err(Stop::Invalid) }
     }
 
     fn take(&mut self, byte: u8) -> Result<(), Stop> {
@@ -125,9 +128,13 @@ fn paired(mut raw: &[u8]) -> bool {
     true
 }
 
-/// FNV-1a: names are short. Two names with one hash leave a body unmerged, which is no loss.
+/// Any hash will do: two names with one hash leave a body unmerged, which is no loss.
 fn hash(seed: u64, name: &[u8]) -> u64 {
-    name.iter().fold(seed ^ 0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
+    let mix = |h: u64, word: u64| (h ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_right(29);
+    let (words, tail) = name.as_chunks::<8>();
+    let h = words.iter().fold(seed, |h, word| mix(h, u64::from_le_bytes(*word)));
+    let last = tail.iter().fold(tail.len() as u64, |word, b| word << 8 | u64::from(*b));
+    mix(mix(h, last), name.len() as u64)
 }
 
 #[cfg(test)]
