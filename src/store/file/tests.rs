@@ -338,7 +338,6 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn any_life_keeps_what_was_promised(acts in vec(act(), 1..60)) {
         let disk = MemoryStorage::default();
