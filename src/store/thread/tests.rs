@@ -128,7 +128,7 @@ fn a_disk_that_hangs_holds_nobody_up_and_its_end_is_the_end_of_it() {
     handle.stop(PATIENCE).unwrap();
     let state = found(&disk);
     let low: u64 = state.lanes.values().flat_map(|lane| lane.positions.values()).map(|position| position.low).sum();
-    assert_eq!(low, (99_990..100_000).sum());
+    assert_eq!(low, (99_990..100_000).sum::<u64>());
 }
 
 #[test]
