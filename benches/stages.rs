@@ -186,7 +186,9 @@ impl Corpus {
             let stamp = format!("2026-11-22T10:15:{second:02}.{nanos:09}Z");
             block.extend_from_slice(format!("{stamp} stdout F {body}\n").as_bytes());
             let log = serde_json::Value::String(format!("{body}\n"));
-            docker.extend_from_slice(format!("{{\"log\":{log},\"stream\":\"stdout\",\"time\":\"{stamp}\"}}\n").as_bytes());
+            docker.extend_from_slice(
+                format!("{{\"log\":{log},\"stream\":\"stdout\",\"time\":\"{stamp}\"}}\n").as_bytes(),
+            );
             bodies.push(body.into_bytes());
         }
         Corpus { bodies, block, docker }
