@@ -85,12 +85,12 @@ fn stop_writes_and_syncs_and_later_records_are_refused() {
     let disk = MemoryStorage::default();
     let handle = start(&disk);
     let late = handle.clone();
-    for n in 0..1000 {
+    for n in 0..3 {
         handle.append(vec![position_at("l", n, 1)]);
     }
     handle.stop(PATIENCE).unwrap();
     disk.lose_power(|_| 0);
-    assert_eq!(count(&found(&disk)), 1000);
+    assert_eq!(count(&found(&disk)), 3);
     let (reply, done) = reply();
     late.append_then(vec![position_at("l", 2, 2)], false, reply);
     assert_eq!(done.recv_timeout(PATIENCE), Ok(false));
@@ -209,6 +209,18 @@ fn a_failing_disk_is_left_alone_between_two_tries() {
     assert_eq!((writer.retry_at, writer.sync_at), (None, None));
     disk.lose_power(|_| 0);
     assert_eq!(count(&found(&disk)), 2);
+}
+
+#[test]
+fn the_last_turn_tries_even_a_disk_that_just_failed() {
+    let disk = MemoryStorage::default();
+    let (mut writer, shared) = writer(&disk);
+    disk.set_faults(Faults { read_only: true, ..Faults::default() });
+    writer.turn(plain(1), false, at(10), &shared);
+    disk.set_faults(Faults::default());
+    writer.turn(VecDeque::new(), true, at(10), &shared);
+    disk.lose_power(|_| 0);
+    assert_eq!(count(&found(&disk)), 1);
 }
 
 #[test]
