@@ -39,6 +39,9 @@ pub enum Notice {
     /// The end of the log was cut off: usual after a loss of power.
     #[error("{NAME}: {} at byte {}; the last {lost_bytes} bytes are cut off", torn.what, torn.offset)]
     Cut { torn: Torn, lost_bytes: u64 },
+    /// A log cut to nothing: a file system that lost it, mostly.
+    #[error("{NAME} is empty ({lost_bytes} bytes); files are read as if for the first time")]
+    Empty { lost_bytes: u64 },
     /// Records in the middle were damaged.
     #[error("{NAME}: {records} damaged records skipped; is the disk failing?")]
     Skipped { records: u64 },
@@ -142,7 +145,9 @@ impl Store {
         self.suspect = true;
         self.torn = end.valid_len < file_len;
         self.must_rewrite = end.valid_len == 0;
-        if let Some(torn) = end.torn {
+        if end.valid_len == 0 {
+            notices.push(Notice::Empty { lost_bytes: file_len });
+        } else if let Some(torn) = end.torn {
             notices.push(Notice::Cut { torn, lost_bytes: file_len.saturating_sub(end.valid_len) });
         }
         if end.skipped > 0 {

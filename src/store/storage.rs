@@ -109,3 +109,6 @@ impl Storage for OsStorage {
         std::fs::remove_file(self.dir.join(name))
     }
 }
+
+#[cfg(test)]
+mod tests;

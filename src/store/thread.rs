@@ -53,9 +53,9 @@ impl StoreHandle {
         let shared = Arc::new(Shared::default());
         let inner = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
-            let mut writer = Writer { store, retry_at: None, sync_at: None, say_at: None };
-            writer.run(&inner, clock);
-            inner.ended.notify_all();
+            let end = End(inner);
+            let mut writer = Writer { store, retry_at: None, sync_at: None, say_at: None, said: false };
+            writer.run(&end.0, clock);
         })?;
         Ok(StoreHandle(Arc::new(Owner { shared, thread: Mutex::new(Some(thread)) })))
     }
@@ -90,9 +90,8 @@ impl StoreHandle {
         inbox.stopping = true;
         shared.wake.notify_all();
         let waited = shared.ended.wait_timeout_while(inbox, patience, |inbox| !inbox.ended);
-        let (inbox, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        drop(inbox);
-        if timeout.timed_out() {
+        let ended = waited.unwrap_or_else(PoisonError::into_inner).0.ended;
+        if !ended {
             return Err(format!("the disk did not answer within {patience:?}"));
         }
         let thread = lock(&self.0.thread).take();
@@ -100,6 +99,23 @@ impl StoreHandle {
             return Err("the store's thread panicked".into());
         }
         self.trouble().map_or(Ok(()), Err)
+    }
+}
+
+/// However the thread ends, nobody waits for it in vain.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut inbox = lock(&self.0.inbox);
+        inbox.ended = true;
+        let (commands, _) = inbox.queue.take();
+        drop(inbox);
+        self.0.ended.notify_all();
+        if std::thread::panicking() {
+            *lock(&self.0.trouble) = Some("the store's thread panicked".into());
+        }
+        commands.into_iter().filter_map(|command| command.reply).for_each(|reply| reply(false));
     }
 }
 
@@ -147,8 +163,10 @@ struct Writer {
     retry_at: Option<Duration>,
     /// There is something to sync: then at the latest.
     sync_at: Option<Duration>,
-    /// The trouble was logged: say nothing more until then.
+    /// The trouble was logged: say nothing more of trouble until then.
     say_at: Option<Duration>,
+    /// It was logged, and its end was not.
+    said: bool,
 }
 
 impl Writer {
@@ -212,9 +230,9 @@ impl Writer {
                 self.retry_at = None;
                 let due = now.mono.saturating_add(SYNC_EVERY);
                 self.sync_at = self.store.dirty().then(|| self.sync_at.filter(|at| *at > now.mono).unwrap_or(due));
-                if trouble.take().is_some() {
+                *trouble = None;
+                if std::mem::take(&mut self.said) {
                     tracing::info!("data_dir can be written again");
-                    self.say_at = None;
                 }
             }
             Err(error) => {
@@ -224,6 +242,7 @@ impl Writer {
                 if self.say_at.is_none_or(|at| at <= now.mono) {
                     tracing::error!(%error, "data_dir cannot be written; positions are kept in memory only");
                     self.say_at = Some(now.mono.saturating_add(SAY_EVERY));
+                    self.said = true;
                 }
                 *trouble = Some(error.to_string());
             }

@@ -41,8 +41,11 @@ fn intent(upload: Option<&str>) -> Saved {
     Saved::Intent { lane: lane(), intent: Intent { name: "o".into(), spans: Vec::new(), upload } }
 }
 
-/// The upload's id and its parts' numbers, what was decided, of the object `o`.
-fn object(records: &[Saved]) -> (Option<(Option<String>, Vec<u16>)>, Option<Option<String>>) {
+/// Of an object: the open upload's id and its parts' numbers; the upload that the intent names.
+type Object = (Option<(Option<String>, Vec<u16>)>, Option<Option<String>>);
+
+/// What is known of the object `o`.
+fn object(records: &[Saved]) -> Object {
     let state = state_of(records).lanes.remove(&lane()).unwrap_or_default();
     let open = state.uploads.get("o").map(|open| {
         (open.upload.as_deref().map(str::to_owned), open.parts.iter().map(|(tag, _)| tag.number).collect())
