@@ -4,6 +4,7 @@
 
 #[cfg(feature = "outputs")]
 pub mod aws;
+pub mod cloudwatch;
 pub mod document;
 #[cfg(feature = "outputs")]
 pub mod http;

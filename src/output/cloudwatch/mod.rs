@@ -1,0 +1,7 @@
+//! CloudWatch Logs: `format` writes PutLogEvents bodies to the letter of the service's limits, `keys` names groups and
+//! streams, `service` makes one attempt, `answer` judges what came back. Delivery is at least once: the service keeps no
+//! identity of a batch.
+
+pub mod format;
+pub mod keys;
+mod pieces;
