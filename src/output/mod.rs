@@ -5,6 +5,7 @@
 #[cfg(feature = "outputs")]
 pub mod aws;
 pub mod bucket;
+pub mod cloudwatch;
 pub mod document;
 #[cfg(test)]
 mod fixtures;

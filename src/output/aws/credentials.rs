@@ -55,6 +55,19 @@ impl AwsAccess {
         AwsAccess { aws: aws.clone(), service: service.into(), state: Mutex::default() }
     }
 
+    /// With a provider and region of a test's choosing.
+    #[cfg(test)]
+    pub(crate) fn of_provider(
+        aws: &checked::Aws,
+        service: &str,
+        region: &str,
+        provider: impl ProvideCredentials + 'static,
+    ) -> AwsAccess {
+        let chain = Chain { region: region.into(), provider: SharedCredentialsProvider::new(provider) };
+        let state = State { chain: Some(chain), ..State::default() };
+        AwsAccess { state: Mutex::new(state), ..AwsAccess::new(aws, service) }
+    }
+
     /// The configured region, else what environment, profile or instance metadata say.
     ///
     /// # Errors

@@ -1,10 +1,12 @@
 //! What all AWS outputs share: credentials and region, signing, host names, and the error codes every service uses.
 
 pub mod credentials;
+pub mod failure;
 pub mod faults;
 pub mod sign;
 
 pub use credentials::AwsAccess;
+pub use failure::Failure;
 
 /// The domain of a region's endpoints: partitions differ.
 pub fn domain(region: &str) -> &'static str {
