@@ -185,7 +185,10 @@ impl S3Service {
             return Err(self.fault(Request::Abandon, &answer, 0).await);
         }
         for upload in xml::uploads_of(name, &answer.body) {
-            self.abort(name, &upload).await?;
+            let (Ok(verdict) | Err(verdict)) = self.abort(name, &upload).await;
+            if !matches!(verdict, Verdict::Delivered { .. }) {
+                return Err(verdict);
+            }
         }
         Ok(Verdict::Delivered { already: 0 })
     }
@@ -196,10 +199,7 @@ impl S3Service {
         if matches!(answer.status, 200 | 204) {
             return Ok(Verdict::Delivered { already: 0 });
         }
-        match self.fault(Request::Abandon, &answer, 0).await {
-            done @ Verdict::Delivered { .. } => Ok(done),
-            other => Err(other),
-        }
+        Err(self.fault(Request::Abandon, &answer, 0).await)
     }
 
     async fn send(

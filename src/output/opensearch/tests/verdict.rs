@@ -294,7 +294,11 @@ fn each_answer_to_a_whole_request_has_its_verdict() {
             Verdict::Retry { .. } => "retry",
             Verdict::Split { .. } => "split",
             Verdict::Reject { .. } => "reject",
-            other => panic!("{other:?}"),
+            Verdict::Delivered { .. }
+            | Verdict::Items(_)
+            | Verdict::Staged { .. }
+            | Verdict::Unknown { .. }
+            | Verdict::NoUpload => panic!("{got:?}"),
         };
         assert_eq!(name, *want, "{status} {body}: {got:?}");
     }
