@@ -55,6 +55,15 @@ impl AwsAccess {
         AwsAccess { aws: aws.clone(), service: service.into(), state: Mutex::default() }
     }
 
+    /// With these credentials instead of the chain's.
+    #[cfg(test)]
+    pub(crate) fn fixed(aws: &checked::Aws, service: &str, region: &str, credentials: Credentials) -> AwsAccess {
+        let provider = SharedCredentialsProvider::new(credentials);
+        let chain = Some(Chain { region: region.into(), provider });
+        let state = Mutex::new(State { chain, ..State::default() });
+        AwsAccess { aws: aws.clone(), service: service.into(), state }
+    }
+
     /// The configured region, else what environment, profile or instance metadata say.
     ///
     /// # Errors
