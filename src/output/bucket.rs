@@ -1,20 +1,17 @@
-//! Keeps an open body within one time bucket of its destination: an hour of an object prefix, a day of an index.
+//! Time buckets of a destination: an hour of an object prefix, a day of an index. Asked for every record.
 
 use crate::config::template::{Template, Unit, bucket_of};
 
-/// The bucket of the open body.
+/// How a template divides time.
 #[derive(Clone, Copy, Debug)]
-pub struct OneBucket {
-    /// The template's finest unit of time as a pattern; empty without time.
+pub struct Buckets {
+    /// Its finest unit as the shortest pattern that divides alike; empty without time.
     unit: &'static str,
-    bucket: i64,
-    /// The second that was asked for last, and is in the bucket: most records need no division.
-    second: i64,
 }
 
-impl OneBucket {
-    /// For bodies whose destination is named by this template.
-    pub fn new(template: &Template) -> OneBucket {
+impl Buckets {
+    /// Those of this template, and of every pattern that comes from it.
+    pub fn new(template: &Template) -> Buckets {
         let unit = match template.bucket() {
             None => "",
             Some(Unit::Year) => "%Y",
@@ -24,23 +21,12 @@ impl OneBucket {
             Some(Unit::Minute) => "%M",
             Some(Unit::Second) => "%S",
         };
-        OneBucket { unit, bucket: 0, second: 0 }
+        Buckets { unit }
     }
 
-    /// Whether a record of this time goes with the open body; the first one decides.
-    pub fn takes(&mut self, first: bool, unix_ns: i64) -> bool {
-        let second = unix_ns.div_euclid(1_000_000_000);
-        if !first && (self.unit.is_empty() || second == self.second) {
-            return true;
-        }
-        let bucket = bucket_of(self.unit, unix_ns);
-        if first {
-            self.bucket = bucket;
-        }
-        if bucket == self.bucket {
-            self.second = second;
-        }
-        bucket == self.bucket
+    /// The bucket's number.
+    pub fn of(self, unix_ns: i64) -> i64 {
+        bucket_of(self.unit, unix_ns)
     }
 }
 
@@ -51,17 +37,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_body_takes_exactly_the_records_of_its_first_ones_bucket(
-            pattern in prop::sample::select(vec!["logs/", "%Y/", "a%Y%m-", "%Y.%m.%d", "%d/%H/", "%H%M", "%S"]),
-            times in prop::collection::vec(-200_000i64..200_000, 1..40),
+        fn the_shortest_pattern_divides_time_as_the_whole_one(
+            text in prop::sample::select(vec!["logs/", "%Y/", "a%Y%m-", "%Y.%m.%d", "%d/%H/", "%H%M", "100%%S", "%S"]),
+            ns in any::<i64>(),
         ) {
-            let template = Template::parse(pattern).expect("a template");
-            let mut open = OneBucket::new(&template);
-            let first = bucket_of(pattern, times[0] * 777_000_000);
-            for (n, time) in times.iter().enumerate() {
-                let ns = time * 777_000_000;
-                prop_assert_eq!(open.takes(n == 0, ns), bucket_of(pattern, ns) == first, "record {} at {}", n, ns);
-            }
+            let template = Template::parse(text).expect("a template");
+            let pattern = template.file_part(&crate::origin::Fields::default(), str::to_owned);
+            prop_assert_eq!(Buckets::new(&template).of(ns), bucket_of(&pattern, ns));
         }
     }
 }

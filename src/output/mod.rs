@@ -16,3 +16,6 @@ pub mod opensearch;
 #[cfg(feature = "outputs")]
 pub mod retry_after;
 pub mod s3;
+#[cfg(test)]
+#[cfg(feature = "outputs")]
+mod scripted;

@@ -1,18 +1,18 @@
 //! OpenSearch's pure half: `_bulk` lines, a `create` action and a document a record, gzip; the index is in the URL.
 //!
 //! Promises: a record's `_id` depends on nothing but the record, and no two records share one; a body has at most
-//! 5 MiB of text and 10,000 items, but a longer record goes alone; a body holds records of one time bucket; action
-//! lines hold nothing that comes from a record's text. What the service says of each item is for [`super::verdict`].
+//! 5 MiB of text and 10,000 items, but a longer record goes alone; action lines hold nothing that comes from a
+//! record's text. Which records share an index is the lane's business, what the service says [`super::verdict`]'s.
 
 use super::index;
 use crate::body::chunks::Pool;
 use crate::body::{Body, Codec};
 use crate::config::checked;
-use crate::config::template::{Template, bucket_of};
+use crate::config::template::Template;
 use crate::lane::batch::FileKey;
 use crate::lane::format::{Encoded, Finished, Format, Limits};
 use crate::origin::Origin;
-use crate::output::bucket::OneBucket;
+use crate::output::bucket::Buckets;
 use crate::output::document::Lead;
 use crate::output::line::write_line;
 use crate::record::{Now, Record, RecordId};
@@ -33,7 +33,7 @@ pub struct OpenSearchFormat {
     derived_id: bool,
     body: Body,
     items: u32,
-    bucket: OneBucket,
+    buckets: Buckets,
 }
 
 impl OpenSearchFormat {
@@ -45,7 +45,7 @@ impl OpenSearchFormat {
             // Never zstd: one such request ends a 2.19 node.
             body: Body::new(Codec::Gzip(1), pool),
             items: 0,
-            bucket: OneBucket::new(&config.index),
+            buckets: Buckets::new(&config.index),
         }
     }
 }
@@ -66,15 +66,12 @@ impl Format for OpenSearchFormat {
         FileKey { place: index::pattern(&self.index, &origin.fields), stream: "".into() }
     }
 
-    fn bucket(&self, key: &FileKey, unix_ns: i64) -> i64 {
-        bucket_of(&key.place, unix_ns)
+    fn bucket(&self, _: &FileKey, unix_ns: i64) -> i64 {
+        self.buckets.of(unix_ns)
     }
 
     fn encode(&mut self, _: Now, origin: &Origin, record: &Record<'_>) -> Encoded {
         let first = self.items == 0;
-        if !self.bucket.takes(first, record.time.unix_ns) {
-            return Encoded::Stray;
-        }
         if self.items >= ITEMS {
             return Encoded::Full;
         }

@@ -123,20 +123,4 @@ fn region_of(url: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::region_of;
-
-    #[test]
-    fn the_region_of_an_amazon_address_is_in_its_name() {
-        for (url, want) in [
-            ("https://search-logs-abc123.eu-west-1.es.amazonaws.com", Some("eu-west-1")),
-            ("https://vpc-logs-abc123.us-east-1.es.amazonaws.com:443/x", Some("us-east-1")),
-            ("https://abc123.us-west-2.aoss.amazonaws.com", Some("us-west-2")),
-            ("https://search.example.com:9200", None),
-            ("http://127.0.0.1:9200", None),
-            ("", None),
-        ] {
-            assert_eq!(region_of(url).as_deref(), want, "{url}");
-        }
-    }
-}
+mod tests;

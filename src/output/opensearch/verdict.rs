@@ -48,6 +48,7 @@ const INDEX: &str = "the index name is refused: correct `index`";
 const RIGHTS: &str = "give this user the right to write (and create) the index: create_index, indices:data/write/*";
 const NO_IDS: &str = "this collection refuses ids: set `document_id: none`";
 const TEMPLATE: &str = "the index template of this index is broken: correct it";
+const MAPPING: &str = "the index refuses a field that every record has: add it to the (strict) mapping";
 const PIPELINE: &str = "the ingest pipeline of this index does not exist: create it or take it off";
 const WRITE_INDEX: &str = "the alias has no write index: set is_write_index on one of its indices";
 const FULL: &str = "the index holds as many documents as it can: roll it over";
@@ -58,6 +59,7 @@ const UNKNOWN: &str = "an answer that is not known: see the service's message";
 /// By type and, where given, by a part of a reason in lower case; the first row that fits counts.
 pub(super) const TYPES: &[(&str, &str, Row)] = &[
     ("", "document id is not supported", Hold(NO_IDS)),
+    ("", "no handler found for uri", Hold(URL)),
     ("version_conflict_engine_exception", "", Already),
     ("rejected_execution_exception", "", Retry),
     ("es_rejected_execution_exception", "", Retry),
@@ -91,6 +93,11 @@ pub(super) const TYPES: &[(&str, &str, Row)] = &[
     ("mapper_parsing_exception", "failed to parse mapping", Hold(TEMPLATE)),
     ("mapper_parsing_exception", "", Reject),
     ("document_parsing_exception", "", Reject),
+    ("strict_dynamic_mapping_exception", "introduction of [@timestamp]", Hold(MAPPING)),
+    ("strict_dynamic_mapping_exception", "introduction of [time]", Hold(MAPPING)),
+    ("strict_dynamic_mapping_exception", "introduction of [stream]", Hold(MAPPING)),
+    ("strict_dynamic_mapping_exception", "introduction of [log]", Hold(MAPPING)),
+    ("strict_dynamic_mapping_exception", "introduction of [kubernetes]", Hold(MAPPING)),
     ("strict_dynamic_mapping_exception", "", Reject),
     ("x_content_parse_exception", "", Reject),
     ("json_parse_exception", "", Reject),

@@ -1,17 +1,17 @@
 //! S3's pure half: JSON lines, each body one zstd frame or one gzip member, so that parts make a readable object.
 //!
-//! Promises: the file part of a key fits into an object name; a body holds records of one time bucket; bodies stay
-//! below 8 MiB. When to seal, and what object a body belongs to, is the lane's business; names are [`super::name`]'s.
+//! Promises: the file part of a key fits into an object name; bodies stay below 8 MiB. When to seal, which records
+//! share a bucket and what object a body belongs to is the lane's business; names are [`super::name`]'s.
 
 use super::name;
 use crate::body::chunks::Pool;
 use crate::body::{Body, Codec};
 use crate::config::checked::{self, Compression};
-use crate::config::template::{Template, bucket_of};
-use crate::lane::batch::FileKey;
+use crate::config::template::Template;
+use crate::lane::batch::{FileKey, Target};
 use crate::lane::format::{Encoded, Finished, Format, Limits};
 use crate::origin::Origin;
-use crate::output::bucket::OneBucket;
+use crate::output::bucket::Buckets;
 use crate::output::document::Lead;
 use crate::output::line::write_line;
 use crate::record::{Now, Record};
@@ -25,15 +25,17 @@ const FULL: usize = 6 << 20;
 /// One open body of JSON lines.
 pub struct S3Format {
     key: Template,
+    compression: Compression,
+    node: Arc<str>,
     object_size: u64,
     body: Body,
     items: u32,
-    bucket: OneBucket,
+    buckets: Buckets,
 }
 
 impl S3Format {
-    /// An empty body whose chunks come from `pool`.
-    pub fn new(config: &checked::S3, pool: Arc<Pool>) -> S3Format {
+    /// An empty body whose chunks come from `pool`; objects are named after `node`.
+    pub fn new(config: &checked::S3, node: Arc<str>, pool: Arc<Pool>) -> S3Format {
         let codec = match config.compression {
             Compression::Zstd => Codec::Zstd(1),
             // Level 2: for a quarter more time than level 1 a third fewer bytes, which lie in the bucket for years.
@@ -41,10 +43,12 @@ impl S3Format {
         };
         S3Format {
             key: config.key.clone(),
+            compression: config.compression,
+            node,
             object_size: config.object_size.max(1),
             body: Body::new(codec, pool),
             items: 0,
-            bucket: OneBucket::new(&config.key),
+            buckets: Buckets::new(&config.key),
         }
     }
 }
@@ -66,16 +70,17 @@ impl Format for S3Format {
         FileKey { place: name::prefix(&self.key, &origin.fields), stream: "".into() }
     }
 
-    fn bucket(&self, key: &FileKey, unix_ns: i64) -> i64 {
-        bucket_of(&key.place, unix_ns)
+    fn object_name(&self, target: &Target, first_ns: i64, random: u64) -> String {
+        name::object_name(&target.place, first_ns, &self.node, random, self.compression)
+    }
+
+    fn bucket(&self, _: &FileKey, unix_ns: i64) -> i64 {
+        self.buckets.of(unix_ns)
     }
 
     fn encode(&mut self, _: Now, origin: &Origin, record: &Record<'_>) -> Encoded {
         if self.items > 0 && self.body.sent_len() >= FULL {
             return Encoded::Full;
-        }
-        if !self.bucket.takes(self.items == 0, record.time.unix_ns) {
-            return Encoded::Stray;
         }
         write_line(self.body.plain(), Lead::None, &origin.meta.load(), record);
         self.body.settle();

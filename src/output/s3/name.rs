@@ -18,7 +18,7 @@ const MAX_SUFFIX: usize = 16 + 1 + MAX_NODE + 1 + 16 + 9;
 const VALUE_CUTS: [usize; 6] = [512, 128, 64, 32, 16, 0];
 
 /// The name of an object whose first record is of `unix_ns`; `random` are 64 bits nobody used before.
-pub fn object_name(prefix: &str, unix_ns: i64, node: &str, random: u64, compression: Compression) -> Arc<str> {
+pub fn object_name(prefix: &str, unix_ns: i64, node: &str, random: u64, compression: Compression) -> String {
     let time = jiff::Timestamp::from_nanosecond(i128::from(unix_ns)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     let time = time.strftime("%Y%m%dT%H%M%SZ");
     let node = clean_node(node);
@@ -26,7 +26,7 @@ pub fn object_name(prefix: &str, unix_ns: i64, node: &str, random: u64, compress
         Compression::Zstd => ".json.zst",
         Compression::Gzip => ".json.gz",
     };
-    format!("{prefix}{time}-{node}-{random:016x}{extension}").into()
+    format!("{prefix}{time}-{node}-{random:016x}{extension}")
 }
 
 /// Letters, digits, `.`, `_` and `-` stay; anything else becomes `_`; cut to [`MAX_NODE`] bytes.

@@ -185,7 +185,10 @@ impl S3Service {
             return Err(self.fault(Request::Abandon, &answer, 0).await);
         }
         for upload in xml::uploads_of(name, &answer.body) {
-            self.abort(name, &upload).await?;
+            let (Ok(verdict) | Err(verdict)) = self.abort(name, &upload).await;
+            if !matches!(verdict, Verdict::Delivered { .. }) {
+                return Err(verdict);
+            }
         }
         Ok(Verdict::Delivered { already: 0 })
     }
@@ -196,10 +199,7 @@ impl S3Service {
         if matches!(answer.status, 200 | 204) {
             return Ok(Verdict::Delivered { already: 0 });
         }
-        match self.fault(Request::Abandon, &answer, 0).await {
-            done @ Verdict::Delivered { .. } => Ok(done),
-            other => Err(other),
-        }
+        Err(self.fault(Request::Abandon, &answer, 0).await)
     }
 
     async fn send(
@@ -214,12 +214,7 @@ impl S3Service {
         let bucket = bucket_url(self.endpoint.as_deref(), &self.bucket, &region);
         let question = if query.is_empty() { "" } else { "?" };
         let url = format!("{bucket}/{}{question}{query}", encode(name, true));
-        let checked = headers.iter().any(|(name, _)| *name == CHECKSUM);
-        let payload = if checked && !self.sign_payload && url.starts_with("https://") {
-            Payload::Unsigned
-        } else {
-            Payload::of(&chunks)
-        };
+        let payload = self.payload(&url, &headers, &chunks);
         let mut request = http::Request::new(chunks);
         *request.method_mut() = method;
         *request.uri_mut() = url.parse().map_err(|cause| Verdict::Hold {
@@ -230,6 +225,13 @@ impl S3Service {
         request.headers_mut().extend(headers.into_iter().map(|(name, value)| (Some(name), value)));
         self.aws.sign(&mut request, payload).await?;
         self.http.send(request, ANSWER_WITHIN).await.map_err(|trouble| trouble.verdict())
+    }
+
+    /// Over TLS a body with a checksum goes unsigned, unless signing is asked for.
+    fn payload(&self, url: &str, headers: &Headers, chunks: &[Bytes]) -> Payload {
+        let checked = headers.iter().any(|(name, _)| *name == CHECKSUM);
+        let unsigned = checked && !self.sign_payload && url.starts_with("https://");
+        if unsigned { Payload::Unsigned } else { Payload::of(chunks) }
     }
 
     /// Judges an answer that is not success; credentials that it calls old are forgotten.
@@ -281,3 +283,6 @@ fn checksum(crc: &str) -> Result<(HeaderName, HeaderValue), Verdict> {
 fn unknown(code: &str) -> Verdict {
     Verdict::Unknown { code: Code::new(code), scope: Scope::Key }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,17 +88,13 @@ fn json_laid_out_on_lines_stays_on_one() {
 }
 
 #[test]
-fn a_body_holds_one_day_and_the_next_one_another() {
-    let mut format = format(true);
-    let origin = origin("shop");
-    let key = format.key(&origin);
+fn each_day_has_an_index_of_its_own() {
+    let format = format(true);
+    let key = format.key(&origin("shop"));
     assert_eq!(&*key.place, "logs-shop-%Y.%m.%d");
-    assert_ne!(format.bucket(&key, NOON), format.bucket(&key, NOON + DAY));
-    assert_eq!(format.encode(now(), &origin, &record(0, NOON, b"x")), Encoded::Taken { items: 1 });
-    assert_eq!(format.encode(now(), &origin, &record(50, NOON + DAY, b"x")), Encoded::Stray);
-    assert_eq!(format.encode(now(), &origin, &record(99, NOON - 1, b"x")), Encoded::Taken { items: 1 });
-    assert_eq!(format.finish().items, 2);
-    assert_eq!(format.encode(now(), &origin, &record(50, NOON + DAY, b"x")), Encoded::Taken { items: 1 });
+    assert_eq!(&*format.target(&key, NOON).place, "logs-shop-2026.11.22");
+    assert_eq!(format.bucket(&key, NOON + DAY), format.bucket(&key, NOON) + 1);
+    assert_eq!(format.bucket(&key, NOON + 1), format.bucket(&key, NOON));
 }
 
 #[test]

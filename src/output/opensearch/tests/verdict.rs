@@ -26,6 +26,7 @@ fn bad(status: u16, kind: &str, reason: &str) -> Value {
 /// Item status, type, reason as the service words it, what becomes of the item.
 const ITEMS: &[(u16, &str, &str, &str)] = &[
     (400, "illegal_argument_exception", "Document ID is not supported in create/index operation request", "hold"),
+    (400, "", "no handler found for uri [/x/logs/_bulk] and method [POST]", "hold"),
     (409, "version_conflict_engine_exception", "[x]: version conflict, document already exists", "already"),
     (429, "rejected_execution_exception", "rejected execution of primary operation", "retry"),
     (429, "es_rejected_execution_exception", "rejected execution of coordinating operation", "retry"),
@@ -77,6 +78,21 @@ const ITEMS: &[(u16, &str, &str, &str)] = &[
         "strict_dynamic_mapping_exception",
         "mapping set to strict, dynamic introduction of [a] is not allowed",
         "reject",
+    ),
+    (
+        400,
+        "strict_dynamic_mapping_exception",
+        "dynamic introduction of [@timestamp] within [_doc] is not allowed",
+        "hold",
+    ),
+    (400, "strict_dynamic_mapping_exception", "dynamic introduction of [time] within [_doc] is not allowed", "hold"),
+    (400, "strict_dynamic_mapping_exception", "dynamic introduction of [stream] within [_doc] is not allowed", "hold"),
+    (400, "strict_dynamic_mapping_exception", "dynamic introduction of [log] within [_doc] is not allowed", "hold"),
+    (
+        400,
+        "strict_dynamic_mapping_exception",
+        "dynamic introduction of [kubernetes] within [_doc] is not allowed",
+        "hold",
     ),
     (400, "x_content_parse_exception", "Duplicate field 'log'", "reject"),
     (400, "json_parse_exception", "Duplicate field 'time'", "reject"),
@@ -278,6 +294,7 @@ const WHOLE: &[(u16, &str, &str)] = &[
         "hold key",
     ),
     (400, "<html>The plain HTTP request was sent to HTTPS port</html>", "hold key"),
+    (400, r#"{"error":"no handler found for uri [/x/logs/_bulk] and method [POST]"}"#, "hold key"),
     (400, r#"{"error":{"type":"something_new","reason":"x"},"status":400}"#, "hold key"),
     (418, "", "hold key"),
     (204, "", "hold key"),
@@ -294,7 +311,11 @@ fn each_answer_to_a_whole_request_has_its_verdict() {
             Verdict::Retry { .. } => "retry",
             Verdict::Split { .. } => "split",
             Verdict::Reject { .. } => "reject",
-            other => panic!("{other:?}"),
+            Verdict::Delivered { .. }
+            | Verdict::Items(_)
+            | Verdict::Staged { .. }
+            | Verdict::Unknown { .. }
+            | Verdict::NoUpload => panic!("{got:?}"),
         };
         assert_eq!(name, *want, "{status} {body}: {got:?}");
     }

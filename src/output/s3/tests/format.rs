@@ -28,7 +28,7 @@ fn config(compression: Compression) -> S3 {
 }
 
 fn format(compression: Compression) -> S3Format {
-    S3Format::new(&config(compression), Pool::new(64 << 20))
+    S3Format::new(&config(compression), "node-1".into(), Pool::new(64 << 20))
 }
 
 /// What a reader of the object sees: all parts one after the other.
@@ -76,21 +76,20 @@ fn parts_make_one_readable_object() {
 }
 
 #[test]
-fn a_body_holds_one_hour() {
-    let mut format = format(Compression::Zstd);
-    let origin = origin("shop");
-    let key = format.key(&origin);
+fn each_hour_has_objects_of_its_own() {
+    let format = format(Compression::Zstd);
+    let key = format.key(&origin("shop"));
     assert_eq!(&*key.place, "logs/shop/%Y/%m/%d/%H/");
     assert_eq!(format.bucket(&key, NOON), NOON / HOUR);
-    assert_eq!(format.encode(now(), &origin, &record(0, NOON, b"x")), Encoded::Taken { items: 1 });
-    assert_eq!(format.encode(now(), &origin, &record(1, NOON + HOUR, b"x")), Encoded::Stray);
-    assert_eq!(format.finish().items, 1);
+    let name = format.object_name(&format.target(&key, NOON), NOON, 1);
+    assert_eq!(name, "logs/shop/2026/11/22/10/20261122T101500Z-node-1-0000000000000001.json.zst");
 }
 
 #[test]
 fn a_small_object_size_makes_small_bodies() {
-    let limits =
-        |object_size| S3Format::new(&S3 { object_size, ..config(Compression::Zstd) }, Pool::new(1 << 20)).limits();
+    let limits = |object_size| {
+        S3Format::new(&S3 { object_size, ..config(Compression::Zstd) }, "node-1".into(), Pool::new(1 << 20)).limits()
+    };
     assert_eq!((limits(1 << 20).sent_bytes, limits(1 << 20).object_bytes), (1 << 20, 1 << 20));
     assert_eq!((limits(1 << 30).sent_bytes, limits(1 << 30).object_bytes), (PART, 1 << 30));
     assert!(!limits(1 << 30).per_item);

@@ -22,7 +22,11 @@ fn label(verdict: &Verdict) -> String {
         Verdict::Hold { scope: Scope::Lane, .. } => "hold lane".into(),
         Verdict::Split { .. } => "split".into(),
         Verdict::NoUpload => "no upload".into(),
-        other => format!("{other:?}"),
+        Verdict::Retry { .. }
+        | Verdict::Items(_)
+        | Verdict::Staged { .. }
+        | Verdict::Reject { .. }
+        | Verdict::Unknown { .. } => format!("{verdict:?}"),
     }
 }
 
@@ -248,9 +252,9 @@ fn expired_and_unknown_credentials_are_fetched_anew() {
 fn a_name_says_when_where_and_cannot_be_made_twice() {
     let ns = 1_795_342_500_123_456_789; // 2026-11-22T10:15:00Z
     let name = object_name("logs/web/", ns, "ip-10-0-0-1.ec2.internal", 0xab, Compression::Zstd);
-    assert_eq!(&*name, "logs/web/20261122T101500Z-ip-10-0-0-1.ec2.internal-00000000000000ab.json.zst");
+    assert_eq!(name, "logs/web/20261122T101500Z-ip-10-0-0-1.ec2.internal-00000000000000ab.json.zst");
     let name = object_name("", i64::MIN, "a/../b c", u64::MAX, Compression::Gzip);
-    assert_eq!(&*name, "16770921T001243Z-a_.._b_c-ffffffffffffffff.json.gz");
+    assert_eq!(name, "16770921T001243Z-a_.._b_c-ffffffffffffffff.json.gz");
 }
 
 #[test]
