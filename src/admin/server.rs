@@ -92,7 +92,10 @@ impl Server {
     }
 
     /// Answers until it is dropped; returns only when the listener cannot be handed to the runtime.
-    pub async fn serve(self, board: Arc<Board>, clock: fn() -> Now) -> io::Result<Infallible> {
+    pub async fn serve<C>(self, board: Arc<Board>, clock: C) -> io::Result<Infallible>
+    where
+        C: Fn() -> Now + Clone + Send + Sync + 'static,
+    {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
@@ -106,7 +109,7 @@ impl Server {
                     continue;
                 }
             };
-            let board = board.clone();
+            let (board, clock) = (board.clone(), clock.clone());
             tokio::spawn(async move {
                 let service = hyper::service::service_fn(move |request| {
                     let response = respond(&request, &board, clock());

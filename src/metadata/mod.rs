@@ -3,6 +3,7 @@
 //! [`pod`] and [`render`] are pure; [`pods`] is the table that the catalog looks pods up in; [`watch`] fills it from
 //! the API server; [`cache`] keeps it over restarts. A pod's metadata costs once per change, never per record.
 
+pub mod cache;
 pub mod pod;
 pub mod pods;
 pub mod render;

@@ -17,6 +17,7 @@ pub type Base = Vec<(Cow<'static, str>, Box<str>)>;
 
 /// What the API server says of one pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Pod {
     /// `metadata.uid`; never empty.
     pub uid: Box<str>,
@@ -45,6 +46,7 @@ pub struct Pod {
 
 /// One container of a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Container {
     /// Unique within the pod.
     pub name: Box<str>,
@@ -58,6 +60,8 @@ pub struct Container {
     pub previous: Option<Box<str>>,
     /// The one with `id` runs no more.
     pub ended: bool,
+    /// The one with `id` runs.
+    pub running: bool,
 }
 
 /// What an input wants in its documents.
@@ -95,10 +99,13 @@ impl Pod {
     }
 
     /// Whether this container's run number `restart` is over: its own state says so, a later run exists, or the whole
-    /// pod is finished.
+    /// pod is finished. Old kubelets call an evicted pod Failed while its containers still run: that is believed only of
+    /// a container that is not said to run.
     pub fn terminated(&self, container: &str, restart: u32) -> bool {
-        let over = |c: &Container| restart < c.restart || (restart == c.restart && c.ended);
-        self.finished || self.container(container).is_some_and(over)
+        match self.container(container) {
+            Some(c) => restart < c.restart || (restart == c.restart && c.ended) || (self.finished && !c.running),
+            None => self.finished,
+        }
     }
 
     /// Bytes that keeping it costs, roughly: texts and a pointer pair for each.

@@ -110,10 +110,10 @@ impl Pods {
         self.table().find(uid).map(|entry| entry.pod.clone())
     }
 
-    /// Whether this run of the container is known to be over. An unknown pod's is not.
+    /// Whether this run of the container is known to be over. An unknown pod's is not; nor is a deleted pod's by that
+    /// alone: one deleted by force runs on for a while.
     pub fn terminated(&self, uid: &str, container: &str, restart: u32) -> bool {
-        let table = self.table();
-        table.find(uid).is_some_and(|entry| entry.gone.is_some() || entry.pod.terminated(container, restart))
+        self.get(uid).is_some_and(|pod| pod.terminated(container, restart))
     }
 
     /// Whether the pod is deleted or about to be: kubelet removes its logs soon.
@@ -301,7 +301,7 @@ mod tests {
         pods.forget("u");
         assert!(pods.get("u").is_some());
         pods.deleted("u");
-        assert!(pods.going("u") && pods.terminated("u", "main", 7));
+        assert!(pods.going("u") && !pods.terminated("u", "main", 0), "deleted by force, it may run on");
         assert_eq!((label(&pods, "u").as_deref(), pods.counts()), (Some("a"), (0, 1, 0)));
         pods.forget("u");
         assert_eq!((pods.get("u"), pods.counts()), (None, (0, 0, 0)));

@@ -49,22 +49,20 @@ pub struct Settings {
     pub annotations: Vec<String>,
     /// Pauses and timeouts.
     pub timing: Timing,
-    /// Read for reports only.
-    pub clock: fn() -> Now,
 }
 
-/// The follower.
-#[derive(Debug)]
-pub struct Watch {
+/// The follower; `C` reads the clock.
+pub struct Watch<C> {
     settings: Settings,
+    clock: C,
     pods: Arc<Pods>,
     board: Arc<Board>,
     report: MetadataReport,
 }
 
-impl Watch {
+impl<C: Fn() -> Now> Watch<C> {
     /// An error names what is wrong with the node's name: without a name it would be the whole cluster's pods.
-    pub fn new(settings: Settings, pods: Arc<Pods>, board: Arc<Board>) -> Result<Watch, String> {
+    pub fn new(settings: Settings, pods: Arc<Pods>, board: Arc<Board>, clock: C) -> Result<Self, String> {
         let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
         if settings.node.is_empty() || !settings.node.chars().all(good) {
             return Err(format!(
@@ -72,7 +70,7 @@ impl Watch {
                 settings.node.escape_debug()
             ));
         }
-        Ok(Watch { settings, pods, board, report: MetadataReport::default() })
+        Ok(Watch { settings, clock, pods, board, report: MetadataReport::default() })
     }
 
     /// Follows for ever. `cached`: the table holds pods of an earlier life, so there is no hurry.
@@ -137,10 +135,10 @@ impl Watch {
         self.report.watches += 1;
         self.well();
         self.publish();
-        let began = (self.settings.clock)().mono;
+        let began = (self.clock)().mono;
         let (mut lines, mut reached) = (Lines::default(), from);
         loop {
-            let lasted = (self.settings.clock)().mono.saturating_sub(began);
+            let lasted = (self.clock)().mono.saturating_sub(began);
             // The server ends the watch; should it not, we do.
             let left = watch.saturating_add(answer).saturating_sub(lasted);
             let ended = Came::Ended { after: lasted, version: reached.clone() };
@@ -174,8 +172,13 @@ impl Watch {
                 }
                 version
             }
-            Event::Deleted(uid, version) => {
+            Event::Deleted(pod, version) => {
                 self.report.events += 1;
+                // Its last words tell which containers have ended.
+                let uid = pod.uid.clone();
+                if self.is_ours(&pod) {
+                    self.pods.put(*pod);
+                }
                 self.pods.deleted(&uid);
                 version
             }
@@ -219,7 +222,7 @@ impl Watch {
         let state = self.report.state;
         if state != MetadataState::Watching {
             self.report.state = MetadataState::Watching;
-            self.report.since = (self.settings.clock)().unix_ns;
+            self.report.since = (self.clock)().unix_ns;
             self.report.trouble = None;
             tracing::info!(node = %self.settings.node, pods = self.pods.counts().0, "following the pods of this node");
         }
@@ -232,7 +235,7 @@ impl Watch {
         }
         if self.report.state != MetadataState::Failing {
             self.report.state = MetadataState::Failing;
-            self.report.since = (self.settings.clock)().unix_ns;
+            self.report.since = (self.clock)().unix_ns;
         }
         if !known {
             tracing::warn!(code = %trouble.code, error = %trouble.say, "cannot follow the pods of this node; log files go on");

@@ -21,7 +21,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// Begins logging to stderr for the whole process. `recent` gets the warnings and errors. False when somebody else logs
 /// already (a second call).
-pub fn init(clock: fn() -> Now, recent: Arc<Recent>) -> bool {
+pub fn init<C: Fn() -> Now + Send + Sync + 'static>(clock: C, recent: Arc<Recent>) -> bool {
     let json = !std::io::stderr().is_terminal();
     // What cannot be written to stderr can be written nowhere.
     let write = |bytes: &[u8]| drop(std::io::stderr().lock().write_all(bytes));
@@ -30,8 +30,8 @@ pub fn init(clock: fn() -> Now, recent: Arc<Recent>) -> bool {
 }
 
 /// Renders events as lines; `write` takes a whole line at a time.
-struct Lines<W> {
-    clock: fn() -> Now,
+struct Lines<C, W> {
+    clock: C,
     json: bool,
     recent: Arc<Recent>,
     limits: Mutex<Limits>,
@@ -48,7 +48,7 @@ fn wanted(meta: &Metadata<'_>) -> bool {
     }
 }
 
-impl<S: Subscriber, W: Fn(&[u8]) + 'static> Layer<S> for Lines<W> {
+impl<S: Subscriber, C: Fn() -> Now + 'static, W: Fn(&[u8]) + 'static> Layer<S> for Lines<C, W> {
     fn enabled(&self, meta: &Metadata<'_>, _: Context<'_, S>) -> bool {
         wanted(meta)
     }

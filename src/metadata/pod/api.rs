@@ -163,11 +163,11 @@ fn observe(container: &mut Container, state: State) {
     container.restart = u32::try_from(state.restart_count.unwrap_or(0)).unwrap_or(0);
     container.id = bare(state.container_id);
     let (now, last) = (state.state, state.last_state);
-    let running = now.as_ref().is_some_and(|s| s.running.is_some());
+    container.running = now.as_ref().is_some_and(|s| s.running.is_some());
     let terminated = now.is_some_and(|s| s.terminated.is_some());
     container.previous = bare(last.and_then(|s| s.terminated).and_then(|t| t.container_id));
     // Waiting to be started again (CrashLoopBackOff): the status still names the run that is over.
-    let waiting_again = !running && container.id.is_some() && container.previous == container.id;
+    let waiting_again = !container.running && container.id.is_some() && container.previous == container.id;
     container.ended = terminated || waiting_again;
 }
 

@@ -115,7 +115,9 @@ fn what_is_over_is_told_by_state_by_later_runs_and_by_the_phase() {
     assert!(running.terminated("setup", 0) && !running.terminated("debug", 0));
     assert!(!running.terminated("nobody", 0));
     value["status"]["phase"] = json!("Failed");
-    assert!(pod(&value).terminated("main", 2));
+    assert!(!pod(&value).terminated("main", 2), "evicted by an old kubelet, and still running");
+    value["status"]["containerStatuses"][0]["state"] = json!({"waiting": {}});
+    assert!(pod(&value).terminated("main", 2) && pod(&value).terminated("nobody", 0));
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn settings(address: SocketAddr) -> Settings {
         silence: Duration::from_secs(30),
         ..Timing::default()
     };
-    Settings { api: Api::At(Box::new(config)), node: "n1".into(), annotations: Vec::new(), timing, clock }
+    Settings { api: Api::At(Box::new(config)), node: "n1".into(), annotations: Vec::new(), timing }
 }
 
 /// The follower, the script, and what they brought about.
@@ -117,7 +117,7 @@ impl World {
         let settings = change(settings(listener.local_addr().unwrap()));
         runtime.spawn(serve(listener, script.clone()));
         let (pods, board) = (Arc::new(Pods::new()), Arc::new(Board::default()));
-        let follower = Watch::new(settings, pods.clone(), board.clone()).unwrap();
+        let follower = Watch::new(settings, pods.clone(), board.clone(), clock).unwrap();
         runtime.spawn(follower.run(false));
         World { pods, board, script, runtime }
     }
@@ -299,7 +299,7 @@ fn without_a_nodes_name_nothing_is_followed() {
     let address = "127.0.0.1:1".parse().unwrap();
     for name in ["", "n1,spec.x=y", "a b", "ä"] {
         let settings = Settings { node: name.into(), ..settings(address) };
-        let error = Watch::new(settings, Arc::default(), Arc::default()).unwrap_err();
+        let error = Watch::new(settings, Arc::default(), Arc::default(), clock).err().unwrap();
         assert!(error.contains("NODE_NAME"), "{error}");
     }
 }

@@ -51,8 +51,8 @@ pub(super) fn list(body: &[u8], annotations: &[String]) -> Result<List, String> 
 pub(super) enum Event {
     /// Added or modified. The version, where it could be read.
     Put(Box<Pod>, Option<String>),
-    /// Deleted: the UID.
-    Deleted(Box<str>, Option<String>),
+    /// Deleted: the pod as it was last.
+    Deleted(Box<Pod>, Option<String>),
     /// Only the version moved on.
     Bookmark(Option<String>),
     /// The server ends the watch: its code.
@@ -86,7 +86,7 @@ pub(super) fn event(line: &[u8], annotations: &[String]) -> Event {
     let version = || serde_json::from_slice::<Versioned>(object).ok().and_then(|v| v.metadata.resource_version);
     match (raw.kind, Pod::from_json(object, annotations)) {
         ("ADDED" | "MODIFIED", Ok(pod)) => Event::Put(Box::new(pod), version()),
-        ("DELETED", Ok(pod)) => Event::Deleted(pod.uid, version()),
+        ("DELETED", Ok(pod)) => Event::Deleted(Box::new(pod), version()),
         ("BOOKMARK", _) => Event::Bookmark(version()),
         ("ERROR", _) => {
             let (code, message) = status(object);
@@ -167,7 +167,7 @@ mod tests {
             |kind: &str, object: &str| event(format!(r#"{{"type":"{kind}","object":{object}}}"#).as_bytes(), &[]);
         assert!(matches!(read("ADDED", POD), Event::Put(pod, Some(v)) if pod.uid.as_ref() == "u" && v == "9"));
         assert!(matches!(read("MODIFIED", POD), Event::Put(..)));
-        assert_eq!(read("DELETED", POD), Event::Deleted("u".into(), Some("9".into())));
+        assert!(matches!(read("DELETED", POD), Event::Deleted(pod, Some(v)) if pod.uid.as_ref() == "u" && v == "9"));
         let bookmark = r#"{"kind":"Pod","metadata":{"resourceVersion":"12","creationTimestamp":null}}"#;
         assert_eq!(read("BOOKMARK", bookmark), Event::Bookmark(Some("12".into())));
         let expired = r#"{"kind":"Status","code":410,"message":"too old","reason":"Expired"}"#;

@@ -1,0 +1,227 @@
+//! The pods of an earlier life: `pods.log` in `data_dir`, one pod a record, in the one log format of the store.
+//!
+//! Written whole, beside the old one, at most every [`WRITE_EVERY`] while pods change, and at the end. It is only a
+//! cache: what is torn, odd or missing is left out and the next list of the API server makes it good; what cannot be written is told and tried
+//! again. Not synced: after a loss of power an older or a shorter one will do.
+
+use super::pod::Pod;
+use super::pods::Pods;
+use crate::record::Now;
+use crate::store::log;
+use crate::store::storage::Storage;
+use std::io;
+use std::time::Duration;
+
+/// Name in `data_dir`.
+pub const NAME: &str = "pods.log";
+/// The next one, while it is written.
+const NEW: &str = "pods.log.new";
+/// Shortest time between two writings.
+pub const WRITE_EVERY: Duration = Duration::from_secs(30);
+
+/// The cache in a directory.
+#[derive(Debug)]
+pub struct Cache<S> {
+    storage: S,
+    /// The table's version that is on disk.
+    written: u64,
+    /// When it was tried last.
+    tried: Option<Duration>,
+}
+
+impl<S: Storage> Cache<S> {
+    /// Touches nothing yet.
+    pub fn new(storage: S) -> Self {
+        Cache { storage, written: 0, tried: None }
+    }
+
+    /// Puts the pods of the earlier life into the table, and says how many.
+    pub fn load(&mut self, pods: &Pods) -> usize {
+        let found = match self.storage.read(NAME) {
+            Ok(bytes) => read(&bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                tracing::warn!(%error, file = NAME, "the pods of an earlier life cannot be read; the API server has them too");
+                Vec::new()
+            }
+        };
+        let count = found.len();
+        pods.preload(found);
+        self.written = pods.version();
+        count
+    }
+
+    /// Writes the table when it changed and the last writing is long enough ago. Call it every few seconds.
+    pub fn tick(&mut self, now: Now, pods: &Pods) {
+        let since = self.tried.map_or(WRITE_EVERY, |at| now.mono.saturating_sub(at));
+        if since >= WRITE_EVERY {
+            self.write(now, pods);
+        }
+    }
+
+    /// Writes the table when it changed: at the end.
+    pub fn write(&mut self, now: Now, pods: &Pods) {
+        let version = pods.version();
+        if version == self.written {
+            return;
+        }
+        self.tried = Some(now.mono);
+        match self.replace(&bytes(now, pods)) {
+            Ok(()) => self.written = version,
+            Err(error) => tracing::warn!(%error, file = NAME, "the known pods cannot be kept for the next start"),
+        }
+    }
+
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.storage.prepare()?;
+        self.storage.create(NEW)?;
+        self.storage.append(NEW, bytes)?;
+        self.storage.rename(NEW, NAME)
+    }
+}
+
+fn bytes(now: Now, pods: &Pods) -> Vec<u8> {
+    let mut out = Vec::new();
+    log::write_header(&mut out);
+    for pod in pods.all() {
+        let payload = serde_json::to_vec(&*pod).unwrap_or_default();
+        // A pod above the format's limit does not exist (etcd's is a tenth of it); it would only be missing.
+        if log::write_record(now.unix_ns, &payload, &mut out).is_err() {
+            continue;
+        }
+    }
+    out
+}
+
+fn read(bytes: &[u8]) -> Vec<Pod> {
+    match log::Reader::new(bytes) {
+        Ok(records) => records
+            .filter_map(|(_, payload)| serde_json::from_slice::<Pod>(payload).ok())
+            .filter(|pod| !pod.uid.is_empty())
+            .collect(),
+        Err(error) => {
+            tracing::warn!(%error, file = NAME, "the pods of an earlier life cannot be read; the API server has them too");
+            Vec::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::storage::OsStorage;
+    use std::path::Path;
+
+    fn cache(dir: &Path) -> Cache<OsStorage> {
+        Cache::new(OsStorage::new(dir))
+    }
+
+    fn at(seconds: u64) -> Now {
+        Now { mono: Duration::from_secs(seconds), unix_ns: 7 }
+    }
+
+    fn pod(uid: &str) -> Pod {
+        let labels = Box::new([("app".into(), "web \"é\"".into())]);
+        Pod { uid: uid.into(), name: "n".into(), namespace: "s".into(), labels, ..Pod::default() }
+    }
+
+    fn uids(pods: &Pods) -> Vec<String> {
+        let mut all: Vec<String> = pods.all().iter().map(|p| p.uid.to_string()).collect();
+        all.sort();
+        all
+    }
+
+    fn loaded(dir: &Path) -> Vec<String> {
+        let pods = Pods::new();
+        cache(dir).load(&pods);
+        uids(&pods)
+    }
+
+    #[test]
+    fn pods_are_there_after_a_restart_also_deleted_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pods, mut first) = (Pods::new(), cache(&dir.path().join("sub")));
+        assert_eq!(first.load(&pods), 0, "no file is no trouble");
+        pods.put(pod("a"));
+        pods.put(pod("b"));
+        pods.deleted("b");
+        first.write(at(0), &pods);
+        let again = Pods::new();
+        assert_eq!(cache(&dir.path().join("sub")).load(&again), 2);
+        assert_eq!(again.get("a"), pods.get("a"));
+        assert!(again.get("b").is_some() && !again.is_loaded(), "the list will say that it is gone");
+    }
+
+    #[test]
+    fn it_is_written_at_most_every_half_minute_and_only_after_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pods, mut cache) = (Pods::new(), cache(dir.path()));
+        let file = dir.path().join(NAME);
+        cache.tick(at(0), &pods);
+        assert!(!file.exists(), "nothing to keep");
+        pods.put(pod("a"));
+        cache.tick(at(1), &pods);
+        assert_eq!(loaded(dir.path()), ["a"]);
+        pods.put(pod("b"));
+        cache.tick(at(30), &pods);
+        assert_eq!(loaded(dir.path()), ["a"], "too early");
+        cache.tick(at(31), &pods);
+        assert_eq!(loaded(dir.path()), ["a", "b"]);
+        std::fs::remove_file(&file).unwrap();
+        cache.tick(at(100), &pods);
+        cache.write(at(100), &pods);
+        assert!(!file.exists(), "nothing changed since");
+    }
+
+    #[test]
+    fn what_was_loaded_is_not_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let pods = Pods::new();
+        pods.put(pod("a"));
+        cache(dir.path()).write(at(0), &pods);
+        let (again, mut second) = (Pods::new(), cache(dir.path()));
+        second.load(&again);
+        std::fs::remove_file(dir.path().join(NAME)).unwrap();
+        second.tick(at(1000), &again);
+        assert!(!dir.path().join(NAME).exists());
+    }
+
+    #[test]
+    fn a_torn_or_foreign_file_gives_what_is_whole_and_never_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let pods = Pods::new();
+        pods.put(pod("a"));
+        pods.put(pod("b"));
+        cache(dir.path()).write(at(0), &pods);
+        let whole = std::fs::read(dir.path().join(NAME)).unwrap();
+        for cut in 0..whole.len() {
+            let got = read(&whole[..cut]).len();
+            assert!(got <= 1, "{cut}");
+        }
+        let mut other = whole.clone();
+        other[8] = 99;
+        assert!(read(&other).is_empty() && read(b"#!/bin/sh\n....").is_empty() && read(b"").is_empty());
+        let mut odd = Vec::new();
+        log::write_header(&mut odd);
+        log::write_record(0, b"not json", &mut odd).unwrap();
+        log::write_record(0, b"{\"uid\":\"\"}", &mut odd).unwrap();
+        log::write_record(0, br#"{"uid":"u","name":"n","namespace":"s","of_a_later_version":1}"#, &mut odd).unwrap();
+        assert_eq!(read(&odd).len(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_is_tried_again_and_stops_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("x");
+        std::fs::write(&place, "a file where the directory should be").unwrap();
+        let (pods, mut cache) = (Pods::new(), cache(&place));
+        assert_eq!(cache.load(&pods), 0);
+        pods.put(pod("a"));
+        cache.tick(at(0), &pods);
+        std::fs::remove_file(&place).unwrap();
+        cache.tick(at(29), &pods);
+        assert!(!place.exists(), "not yet");
+        cache.tick(at(30), &pods);
+        assert_eq!(loaded(&place), ["a"]);
+    }
+}
