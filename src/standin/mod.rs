@@ -20,7 +20,6 @@ mod sigv4;
 mod wire;
 pub mod writer;
 
-
 pub use fault::{Fault, FaultId, Rule};
 pub use receipts::{Receipts, Totals};
 pub use serve::{Control, Seen};

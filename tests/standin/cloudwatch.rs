@@ -101,7 +101,11 @@ async fn every_limit_of_a_batch_is_refused_and_its_last_good_value_is_not() {
         ("no events", vec![], "1 to 10000"),
         ("10,001 events", short(10_001, NOW_MS), "1 to 10000"),
         ("1,048,577 bytes", halves(1_048_577), "Upload too large"),
-        ("26 bytes an event are counted", short(1_000, NOW_MS).into_iter().map(|(t, _)| (t, "x".repeat(1_023))).collect(), "too large"),
+        (
+            "26 bytes an event are counted",
+            short(1_000, NOW_MS).into_iter().map(|(t, _)| (t, "x".repeat(1_023))).collect(),
+            "too large",
+        ),
         ("a message of more than 1 MB", one(1_000_001), "Log event too large"),
         ("more than 24 hours", two(NOW_MS - DAY - 1, NOW_MS), "24 hours"),
         ("out of order", two(NOW_MS, NOW_MS - 1), "chronological"),
@@ -121,7 +125,8 @@ async fn events_out_of_the_window_are_left_out_with_the_documented_indexes() {
     let at = with_stream().await;
     let old = NOW_MS - 14 * DAY;
     let new = NOW_MS + 2 * HOUR;
-    let events = |times: &[i64]| put(&times.iter().enumerate().map(|(i, t)| (*t, format!("tr={i:016x}"))).collect::<Vec<_>>());
+    let events =
+        |times: &[i64]| put(&times.iter().enumerate().map(|(i, t)| (*t, format!("tr={i:016x}"))).collect::<Vec<_>>());
     let cases = [
         (vec![old - 2, old - 1, NOW_MS], json!({"tooOldLogEventEndIndex": 2}), 1),
         (vec![NOW_MS, new, new + 1, new + 2], json!({"tooNewLogEventStartIndex": 2}), 2),
@@ -150,7 +155,8 @@ async fn groups_and_streams_must_be_made_and_only_once() {
     let stream = json!({"logGroupName": "/new", "logStreamName": "s"});
     let missing = "400 ResourceNotFoundException";
     let there = "400 ResourceAlreadyExistsException";
-    let event = json!({"logGroupName": "/new", "logStreamName": "s", "logEvents": [{"timestamp": NOW_MS, "message": "x"}]});
+    let event =
+        json!({"logGroupName": "/new", "logStreamName": "s", "logEvents": [{"timestamp": NOW_MS, "message": "x"}]});
     let steps = [
         ("PutLogEvents", &event, missing),
         ("CreateLogStream", &stream, missing),
@@ -213,7 +219,13 @@ async fn names_and_values_out_of_their_alphabet_are_refused() {
 #[tokio::test]
 async fn bodies_that_are_not_what_they_should_be_are_refused() {
     let at = with_stream().await;
-    for body in ["{", "[]", r#"{"logEvents":[{"timestamp":1.5,"message":"x"}]}"#, r#"{"logEvents":[{"timestamp":"1","message":"x"}]}"#, r#"{"logEvents":[{"timestamp":1,"message":2}]}"#] {
+    for body in [
+        "{",
+        "[]",
+        r#"{"logEvents":[{"timestamp":1.5,"message":"x"}]}"#,
+        r#"{"logEvents":[{"timestamp":"1","message":"x"}]}"#,
+        r#"{"logEvents":[{"timestamp":1,"message":2}]}"#,
+    ] {
         let mut bad = request(&at, "PutLogEvents", body.as_bytes());
         Signer::new("logs", NOW).sign(&mut bad);
         assert_eq!(code(&send(bad).await.unwrap()), "400 SerializationException", "{body}");

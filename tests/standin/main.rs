@@ -1,5 +1,6 @@
 //! The stand-ins refuse what the services refuse, with the services' words, and count what they took in exactly.
 #![cfg(all(feature = "standin", feature = "outputs"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "../support/client.rs"]
 mod client;
