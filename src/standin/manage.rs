@@ -48,10 +48,9 @@ pub(super) fn answer(control: &Control, page: &str, method: &Method, body: &[u8]
         }
         ("GET", "receipts") => {
             let receipts = control.receipts();
-            let (mut twice, mut more) = (0_u64, 0_u64);
-            receipts.each(|_, count| {
-                twice += u64::from(count > 1);
-                more += u64::from(count.saturating_sub(1));
+            let (twice, more) = receipts.with(|ids| {
+                let twice = ids.values().filter(|n| **n > 1);
+                (twice.clone().count(), twice.map(|n| u64::from(n - 1)).sum::<u64>())
             });
             let page = serde_json::json!({
                 "totals": receipts.totals(),

@@ -16,6 +16,7 @@ mod request;
 mod rng;
 pub mod s3;
 mod serve;
+mod service;
 mod sigv4;
 mod wire;
 pub mod writer;

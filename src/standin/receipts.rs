@@ -114,11 +114,9 @@ impl Receipts {
     pub fn distinct(&self) -> u64 {
         self.lock().ids.len() as u64
     }
-    /// All ids and their counts, through `look`; the table is locked meanwhile.
-    pub fn each(&self, mut look: impl FnMut(u64, u32)) {
-        for (id, count) in &self.lock().ids {
-            look(*id, *count);
-        }
+    /// Shows `look` how often each id came; the table is locked meanwhile.
+    pub fn with<T>(&self, look: impl FnOnce(&HashMap<u64, u32>) -> T) -> T {
+        look(&self.lock().ids)
     }
     /// The last records, oldest first.
     pub fn kept(&self) -> Vec<Kept> {

@@ -1,11 +1,12 @@
 //! Connections, the order in which a request is judged (reset, body, signature, faults, work), and `/_standin/`.
 
 use super::cloudwatch::CloudWatch;
-use super::fault::{Act, Facts, Fault, FaultId, Faults, Items, Rule};
+use super::fault::{Act, Fault, FaultId, Faults, Rule};
 use super::opensearch::OpenSearch;
 use super::receipts::Receipts;
 use super::request::{Answer, Head};
 use super::s3::S3;
+use super::service::{Operation, Service};
 use super::wire::{Cut, Wire};
 use super::{Options, Which};
 use bytes::Bytes;
@@ -31,21 +32,6 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a request is, as far as its head says.
-#[derive(Clone, Debug)]
-pub struct Operation {
-    /// e.g. `PutLogEvents`, `UploadPart`, `_bulk`.
-    pub name: &'static str,
-    /// Group, key or index, where known.
-    pub place: Option<String>,
-}
-
-impl Operation {
-    fn facts(&self, bytes: usize) -> Facts<'_> {
-        Facts { operation: self.name, place: self.place.as_deref(), bytes: bytes as u64 }
-    }
-}
-
 /// One request, as it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Seen {
@@ -66,13 +52,6 @@ struct Log {
 }
 
 #[derive(Debug)]
-enum Service {
-    CloudWatch(CloudWatch),
-    S3(S3),
-    OpenSearch(OpenSearch),
-}
-
-#[derive(Debug)]
 struct Shared {
     service: Service,
     faults: Mutex<Faults>,
@@ -87,11 +66,7 @@ pub struct Control(Arc<Shared>);
 impl Control {
     pub(super) fn new(which: Which, options: Options) -> Control {
         let receipts = Receipts::new(options.max_ids, options.keep_records);
-        let service = match which {
-            Which::CloudWatch(own) => Service::CloudWatch(CloudWatch::new(own, options, receipts.clone())),
-            Which::S3(own) => Service::S3(S3::new(own, options, receipts.clone())),
-            Which::OpenSearch(own) => Service::OpenSearch(OpenSearch::new(own, options, receipts.clone())),
-        };
+        let service = Service::new(which, options, receipts.clone());
         Control(Arc::new(Shared { service, faults: Mutex::default(), log: Mutex::default(), receipts }))
     }
     /// Sets a fault.
@@ -312,83 +287,4 @@ fn response(answer: Answer) -> Response<Full<Bytes>> {
         *broken.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
         broken
     })
-}
-
-impl Service {
-    fn operation(&self, head: &Head) -> Operation {
-        match self {
-            Service::CloudWatch(_) => CloudWatch::operation(head),
-            Service::S3(_) => S3::operation(head),
-            Service::OpenSearch(_) => OpenSearch::operation(head),
-        }
-    }
-    /// Most bytes of a body as sent.
-    fn most_bytes(&self) -> usize {
-        match self {
-            Service::CloudWatch(_) => CloudWatch::MOST_PLAIN,
-            Service::S3(_) => S3::MOST_BYTES,
-            Service::OpenSearch(it) => it.most_bytes(),
-        }
-    }
-    fn authorize(&self, head: &Head, body: &[u8]) -> Result<(), Answer> {
-        match self {
-            Service::CloudWatch(it) => it.authorize(head, body),
-            Service::S3(it) => it.authorize(head, body),
-            Service::OpenSearch(it) => it.authorize(head, body),
-        }
-    }
-    fn plain<'a>(&self, head: &Head, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Answer> {
-        match self {
-            Service::CloudWatch(_) => CloudWatch::plain(head, body),
-            Service::S3(_) => Ok(Cow::Borrowed(body)),
-            Service::OpenSearch(it) => it.plain(head, body),
-        }
-    }
-    /// The place, from the body.
-    fn place(&self, plain: &[u8]) -> Option<String> {
-        match self {
-            Service::CloudWatch(_) => CloudWatch::place(plain),
-            Service::S3(_) => None,
-            Service::OpenSearch(_) => OpenSearch::place(plain),
-        }
-    }
-    fn handle(
-        &self,
-        head: &Head,
-        operation: &Operation,
-        plain: &[u8],
-        wire: usize,
-        fail: Option<&mut Items>,
-    ) -> Answer {
-        match self {
-            Service::CloudWatch(it) => it.handle(head, operation, plain, wire),
-            Service::S3(it) => it.handle(head, operation, plain),
-            Service::OpenSearch(it) => it.handle(head, operation, plain, wire, fail),
-        }
-    }
-    fn refuse(&self, status: u16, code: &str, message: &str) -> Answer {
-        match self {
-            Service::CloudWatch(_) => super::cloudwatch::refuse(status, code, message),
-            Service::S3(_) => super::s3::refuse(status, code, message),
-            Service::OpenSearch(_) => super::opensearch::refuse(status, code, message),
-        }
-    }
-    fn deny(&self, operation: &Operation) -> Answer {
-        match self {
-            Service::CloudWatch(_) => CloudWatch::deny(operation),
-            Service::S3(_) => super::s3::refuse(403, "AccessDenied", "Access Denied"),
-            Service::OpenSearch(_) => OpenSearch::deny(operation),
-        }
-    }
-    fn too_large(&self) -> Answer {
-        match self {
-            Service::CloudWatch(_) => {
-                super::cloudwatch::refuse(413, "RequestEntityTooLargeException", "Request size exceeded the limit.")
-            }
-            Service::S3(_) => {
-                super::s3::refuse(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
-            }
-            Service::OpenSearch(_) => Answer::empty(413),
-        }
-    }
 }

@@ -102,9 +102,9 @@ async fn hanging_ends_when_the_client_goes_and_slowness_only_delays() {
     assert!(waited.is_err(), "answered");
     assert_eq!((at.control.receipts().count(1), at.control.requests_of("PutObject", "hang")), (1, 1));
     at.control.fault(Rule::times(1, Fault::Slow { millis: 60 }));
-    let begun = std::time::SystemTime::now();
+    let begun = tokio::time::Instant::now();
     assert_eq!(outcome(&at, "y").await, Ok(200));
-    assert!(begun.elapsed().unwrap() >= Duration::from_millis(60));
+    assert!(begun.elapsed() >= Duration::from_millis(60));
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn sizes_and_errors_in_a_200_are_injected() {
 
 async fn bulk(at: &Standin, from: usize, n: usize) -> Reply {
     let line = |i: usize| {
-        let field = if i % 2 == 0 { "even" } else { "odd" };
+        let field = if i.is_multiple_of(2) { "even" } else { "odd" };
         format!("{{\"create\":{{\"_index\":\"logs\",\"_id\":\"{i}\"}}}}\n{{\"log\":\"tr={i:016x}\",\"{field}\":1}}\n")
     };
     let body: String = (from..from + n).map(line).collect();

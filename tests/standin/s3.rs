@@ -6,6 +6,8 @@ use tailrace::standin::{Keys, Options, Standin, Which, s3};
 
 const SMALL: u64 = 1_000;
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 fn service() -> Standin {
     start(Which::S3(s3::Options { part_min: SMALL, ..s3::Options::default() }), options())
 }
@@ -14,7 +16,7 @@ fn crc(body: &[u8]) -> String {
     STANDARD.encode(crc32c::crc32c(body).to_be_bytes())
 }
 
-fn request(at: &Standin, verb: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> http::Request<Vec<u8>> {
+fn request(at: &Standin, verb: &str, path: &str, headers: Headers<'_>, body: &[u8]) -> http::Request<Vec<u8>> {
     let mut builder = http::Request::builder().method(verb).uri(format!("{}{path}", at.url));
     for (name, value) in headers {
         builder = builder.header(*name, *value);
@@ -22,7 +24,7 @@ fn request(at: &Standin, verb: &str, path: &str, headers: &[(&str, &str)], body:
     builder.body(body.to_vec()).unwrap()
 }
 
-async fn call(at: &Standin, verb: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+async fn call(at: &Standin, verb: &str, path: &str, headers: Headers<'_>, body: &[u8]) -> Reply {
     let mut request = request(at, verb, path, headers, body);
     Signer::new("s3", NOW).sign(&mut request);
     send(request).await.unwrap()
@@ -98,7 +100,7 @@ async fn what_a_request_says_of_its_body_is_verified() {
     let good = crc(body);
     let wrong = crc(b"other");
     let md5 = STANDARD.encode([0_u8; 16]);
-    let cases: [(&str, &[(&str, &str)], &str); 13] = [
+    let cases: [(&str, Headers<'_>, &str); 13] = [
         ("crc32c", &[("x-amz-checksum-crc32c", &wrong)], "400 BadDigest"),
         ("crc32", &[("x-amz-checksum-crc32", &good)], "400 BadDigest"),
         ("md5", &[("content-md5", &md5)], "400 BadDigest"),
@@ -131,7 +133,7 @@ async fn what_a_request_says_of_its_body_is_verified() {
     assert_eq!(code(&call(&at, "DELETE", "/logs/good", &[], b"").await), "501 NotImplemented");
 }
 
-async fn create(at: &Standin, key: &str, headers: &[(&str, &str)]) -> String {
+async fn create(at: &Standin, key: &str, headers: Headers<'_>) -> String {
     let reply = call(at, "POST", &format!("/logs/{key}?uploads="), headers, b"").await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     reply.element("UploadId")
@@ -207,7 +209,7 @@ async fn part_rules_hold() {
     let body = lines(0, 10);
     let sum = crc(&body);
     let sums = [("x-amz-checksum-crc32c", sum.as_str())];
-    let cases: [(String, &[(&str, &str)], &str); 8] = [
+    let cases: [(String, Headers<'_>, &str); 8] = [
         (format!("/logs/plain?partNumber=1&uploadId={plain}"), &[], "200"),
         (format!("/logs/plain?partNumber=2&uploadId={plain}"), &sums, "400 InvalidRequest"),
         (format!("/logs/summed?partNumber=1&uploadId={summed}"), &[], "400 InvalidRequest"),

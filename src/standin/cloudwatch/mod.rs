@@ -4,13 +4,15 @@
 //! is enforced.
 
 pub mod events;
+mod groups;
 
 use super::receipts::Receipts;
 use super::request::{self, Answer, Head, Undone};
-use super::serve::{Operation, lock};
+use super::serve::lock;
+use super::service::Operation;
 use super::sigv4::{self, Expect, Payload, Refusal};
+use groups::{Names, group_name, no_group, stream_name};
 use memchr::memmem;
-use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -73,18 +75,6 @@ pub(super) fn invalid(message: impl Into<String>) -> Refused {
 pub(super) fn refuse(status: u16, code: &str, message: &str) -> Answer {
     let body = serde_json::json!({"__type": code, "message": message});
     Answer::new(status, "application/x-amz-json-1.1", body.to_string())
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Names {
-    log_group_name: Option<String>,
-    log_stream_name: Option<String>,
-    retention_in_days: Option<i64>,
-    kms_key_id: Option<String>,
-    log_group_class: Option<String>,
-    log_group_name_prefix: Option<String>,
-    log_stream_name_prefix: Option<String>,
 }
 
 impl CloudWatch {
@@ -196,74 +186,6 @@ impl CloudWatch {
         Ok(Answer::new(200, "application/x-amz-json-1.1", body))
     }
 
-    fn create_group(&self, names: Names) -> Result<Option<serde_json::Value>, Refused> {
-        let name = group_name(names.log_group_name.as_deref())?.to_owned();
-        if name.starts_with("aws/") {
-            return Err(invalid("Log groups starting with AWS/ are reserved for AWS."));
-        }
-        if names.log_group_class.as_deref().is_some_and(|c| !matches!(c, "STANDARD" | "INFREQUENT_ACCESS" | "DELIVERY"))
-        {
-            return Err(invalid("logGroupClass must be STANDARD, INFREQUENT_ACCESS or DELIVERY"));
-        }
-        if names.kms_key_id.as_deref().is_some_and(|k| !k.starts_with("arn:aws") || k.len() > 256) {
-            return Err(invalid("The specified KMS key is not an ARN"));
-        }
-        let mut groups = lock(&self.groups);
-        if groups.contains_key(&name) {
-            return Err(Refused(
-                400,
-                "ResourceAlreadyExistsException",
-                "The specified log group already exists".into(),
-            ));
-        }
-        groups.insert(name, Group { class: names.log_group_class, kms: names.kms_key_id, ..Group::default() });
-        Ok(None)
-    }
-
-    fn create_stream(&self, names: &Names) -> Result<Option<serde_json::Value>, Refused> {
-        let group = group_name(names.log_group_name.as_deref())?;
-        let stream = stream_name(names.log_stream_name.as_deref())?;
-        let mut groups = lock(&self.groups);
-        let group = groups.get_mut(group).ok_or_else(no_group)?;
-        if group.streams.contains_key(stream) {
-            return Err(Refused(
-                400,
-                "ResourceAlreadyExistsException",
-                "The specified log stream already exists".into(),
-            ));
-        }
-        group.streams.insert(stream.to_owned(), Stream::default());
-        Ok(None)
-    }
-
-    fn put_retention(&self, names: &Names) -> Result<Option<serde_json::Value>, Refused> {
-        let group = group_name(names.log_group_name.as_deref())?;
-        let days = names.retention_in_days.and_then(|d| u32::try_from(d).ok()).filter(|d| RETENTION.contains(d));
-        let days = days.ok_or_else(|| invalid(format!("retentionInDays must be one of {RETENTION:?}")))?;
-        lock(&self.groups).get_mut(group).ok_or_else(no_group)?.retention = Some(days);
-        Ok(None)
-    }
-
-    fn describe_groups(&self, names: &Names) -> Option<serde_json::Value> {
-        let prefix = names.log_group_name_prefix.as_deref().unwrap_or("");
-        let groups = lock(&self.groups);
-        let list = groups.iter().filter(|(name, _)| name.starts_with(prefix)).take(1_000);
-        let list = list.map(|(name, g)| serde_json::json!({"logGroupName": name, "retentionInDays": g.retention}));
-        Some(serde_json::json!({"logGroups": list.collect::<Vec<_>>()}))
-    }
-
-    fn describe_streams(&self, names: &Names) -> Result<Option<serde_json::Value>, Refused> {
-        let prefix = names.log_stream_name_prefix.as_deref().unwrap_or("");
-        let groups = lock(&self.groups);
-        let group = groups.get(group_name(names.log_group_name.as_deref())?).ok_or_else(no_group)?;
-        let list = group.streams.iter().filter(|(name, _)| name.starts_with(prefix)).take(1_000);
-        let list = list.map(|(name, s)| {
-            let (first, last) = s.times.unzip();
-            serde_json::json!({"logStreamName": name, "firstEventTimestamp": first, "lastEventTimestamp": last, "storedBytes": s.bytes})
-        });
-        Ok(Some(serde_json::json!({"logStreams": list.collect::<Vec<_>>()})))
-    }
-
     fn put_events(&self, plain: &[u8], wire: usize) -> Result<Answer, Refused> {
         let accepted = |rejected: Option<events::Rejected>| {
             let page = serde_json::json!({"rejectedLogEventsInfo": rejected});
@@ -317,38 +239,5 @@ impl Stream {
             let (first, last) = self.times.unwrap_or((event.time(), event.time()));
             self.times = Some((first.min(event.time()), last.max(event.time())));
         }
-    }
-}
-
-fn no_group() -> Refused {
-    Refused(400, "ResourceNotFoundException", "The specified log group does not exist.".into())
-}
-
-fn constraint(value: &str, member: &str, pattern: &str) -> Refused {
-    let value: String = value.chars().take(60).collect();
-    invalid(format!(
-        "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: Member must satisfy \
-         regular expression pattern: {pattern} and have length between 1 and 512"
-    ))
-}
-
-/// `[\.\-_/#A-Za-z0-9]{1,512}`
-fn group_name(name: Option<&str>) -> Result<&str, Refused> {
-    let name = name.ok_or_else(|| constraint("null", "logGroupName", "[\\.\\-_/#A-Za-z0-9]+"))?;
-    let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_/#".contains(&b));
-    if fits && (1..=512).contains(&name.len()) {
-        Ok(name)
-    } else {
-        Err(constraint(name, "logGroupName", "[\\.\\-_/#A-Za-z0-9]+"))
-    }
-}
-
-/// `[^:*]*`, 1 to 512 characters.
-fn stream_name(name: Option<&str>) -> Result<&str, Refused> {
-    let name = name.ok_or_else(|| constraint("null", "logStreamName", "[^:*]*"))?;
-    if !name.contains([':', '*']) && (1..=512).contains(&name.chars().count()) {
-        Ok(name)
-    } else {
-        Err(constraint(name, "logStreamName", "[^:*]*"))
     }
 }

@@ -12,7 +12,8 @@ mod xml;
 
 use super::receipts::Receipts;
 use super::request::{self, Answer, Head};
-use super::serve::{Operation, lock};
+use super::serve::lock;
+use super::service::Operation;
 use super::sigv4::{self, Expect, Payload, Refusal};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
