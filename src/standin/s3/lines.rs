@@ -1,0 +1,86 @@
+//! From an object's bytes back to its lines: zstd frames or gzip members, one behind the other, or plain text.
+
+use crate::standin::receipts::{Receipts, Taken};
+use std::io::{BufRead, BufReader, Read};
+
+/// Longest line that is looked at; a longer one makes the object unreadable.
+const MOST_LINE: u64 = 32 << 20;
+/// Lines handed to the receipts at a time.
+const BATCH: usize = 1_000;
+
+/// Receipts every line of `parts`, which together are the object.
+pub(super) fn receipt(receipts: &Receipts, key: &str, parts: &[bytes::Bytes]) {
+    let head: Vec<u8> = parts.iter().flat_map(|p| p.iter()).copied().take(4).collect();
+    let chained = Chain { parts, at: 0 };
+    let whole = match head.as_slice() {
+        [0x1f, 0x8b, ..] => lines(receipts, key, flate2::read::MultiGzDecoder::new(chained)),
+        [0x28, 0xb5, 0x2f, 0xfd] => match zstd::stream::read::Decoder::new(chained) {
+            Ok(decoder) => lines(receipts, key, decoder),
+            Err(_) => false,
+        },
+        _ => lines(receipts, key, chained),
+    };
+    if !whole {
+        receipts.add(|t| t.unreadable += 1);
+    }
+}
+
+/// False when the bytes broke off.
+fn lines(receipts: &Receipts, key: &str, source: impl Read) -> bool {
+    let mut source = BufReader::with_capacity(64 << 10, source);
+    let (mut batch, mut plain, mut strange, mut whole) = (Vec::<Vec<u8>>::new(), 0, 0, true);
+    loop {
+        let mut line = Vec::new();
+        match source.by_ref().take(MOST_LINE).read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(n) => plain += n as u64,
+            Err(_) => {
+                whole = false;
+                break;
+            }
+        }
+        let ended = line.pop_if(|b| *b == b'\n').is_some();
+        whole &= ended || (line.len() as u64) < MOST_LINE;
+        strange += u64::from(serde_json::from_slice::<serde::de::IgnoredAny>(&line).is_err());
+        batch.push(line);
+        if batch.len() >= BATCH {
+            give(receipts, key, &mut batch);
+        }
+    }
+    give(receipts, key, &mut batch);
+    receipts.add(|t| {
+        t.plain_bytes += plain;
+        t.unreadable += strange;
+    });
+    whole
+}
+
+fn give(receipts: &Receipts, key: &str, batch: &mut Vec<Vec<u8>>) {
+    receipts.take(batch.iter().map(|text| Taken { place: key, name: "", time: 0, text }));
+    batch.clear();
+}
+
+struct Chain<'a> {
+    parts: &'a [bytes::Bytes],
+    at: usize,
+}
+
+impl Read for Chain<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        while let Some((first, rest)) = self.parts.split_first() {
+            let left = first.get(self.at..).unwrap_or_default();
+            if left.is_empty() {
+                self.parts = rest;
+                self.at = 0;
+                continue;
+            }
+            let n = left.len().min(buf.len());
+            if let (Some(to), Some(from)) = (buf.get_mut(..n), left.get(..n)) {
+                to.copy_from_slice(from);
+            }
+            self.at += n;
+            return Ok(n);
+        }
+        Ok(0)
+    }
+}

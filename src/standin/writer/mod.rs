@@ -1,0 +1,162 @@
+//! Log files as kubelet and containerd make them: pods that come and go, lines cut at 16 KiB, rotation with gzip.
+//!
+//! [`plan`] decides (seeded, no I/O, time comes in), [`disk`] carries out, [`ledger`] knows every id that was written
+//! and where it is. The order of operations is kubelet's: the oldest rotated file removed, the plain one packed into
+//! `.tmp`, renamed to `.gz`, removed; then `N.log` renamed, and for a moment the runtime writes on into the renamed
+//! file before it opens a new `N.log`.
+
+mod body;
+mod disk;
+mod files;
+mod framing;
+mod ledger;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+pub use body::Shape;
+pub use disk::Op;
+pub use framing::Runtime;
+pub use ledger::Ledger;
+pub use plan::Plan;
+
+use crate::record::Now;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What is written, and how fast it is turned over.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Pods that are there from start to end.
+    pub pods: usize,
+    /// Containers in each pod.
+    pub containers: usize,
+    /// Pods that come and go: so many at a time.
+    pub passing_pods: usize,
+    /// How long such a pod lives.
+    pub pod_life: Duration,
+    /// Lines a second in all, by [`Writer::step`].
+    pub lines_per_second: u64,
+    /// kubelet's containerLogMaxSize; 10 MiB there.
+    pub rotate_at: u64,
+    /// kubelet's containerLogMaxFiles, at least 2; 5 there.
+    pub max_files: usize,
+    /// How often sizes are looked at; 10 s there.
+    pub rotate_every: Duration,
+    /// The runtime opens the new file so long after the rename, at most.
+    pub reopen_within: Duration,
+    /// A container dies and is started again so often; `None`: never.
+    pub restart_every: Option<Duration>,
+    /// Dead restarts whose files stay; kubelet keeps 1.
+    pub keep_restarts: usize,
+    /// What has to go (dead restarts, ended pods) goes so much later.
+    pub remove_after: Duration,
+    /// Bytes in a CRI or Docker part; 16 KiB there.
+    pub part_bytes: usize,
+    /// What lines look like, by weight.
+    pub mix: Vec<(Shape, u32)>,
+    /// Who writes the files.
+    pub runtime: Runtime,
+    /// Now and then a write ends in the middle of a line and goes on with the next step.
+    pub torn: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let mix = vec![
+            (Shape::Text, 60),
+            (Shape::Json, 30),
+            (Shape::MultiByte, 4),
+            (Shape::Odd, 3),
+            (Shape::Bytes, 1),
+            (Shape::Empty, 1),
+            (Shape::Long, 1),
+        ];
+        Options {
+            pods: 4,
+            containers: 1,
+            passing_pods: 0,
+            pod_life: Duration::from_secs(5),
+            lines_per_second: 1_000,
+            rotate_at: 10 << 20,
+            max_files: 5,
+            rotate_every: Duration::from_secs(10),
+            reopen_within: Duration::from_millis(50),
+            restart_every: None,
+            keep_restarts: 1,
+            remove_after: Duration::from_secs(10),
+            part_bytes: 16 << 10,
+            mix,
+            runtime: Runtime::Containerd,
+            torn: true,
+        }
+    }
+}
+
+/// The plan, and the directory that it is carried out in.
+#[derive(Debug)]
+pub struct Writer {
+    root: PathBuf,
+    plan: Plan,
+}
+
+impl Writer {
+    /// `root` stands for `/var/log/pods`; it is made where it is missing.
+    ///
+    /// # Errors
+    /// When the directory or the first files cannot be made.
+    pub fn new(root: &Path, seed: u64, options: Options, now: Now) -> io::Result<Writer> {
+        std::fs::create_dir_all(root)?;
+        let mut writer = Writer { root: root.to_owned(), plan: Plan::new(seed, options) };
+        writer.carry_out(|plan| plan.begin(now))?;
+        Ok(writer)
+    }
+    /// Everything that is due at this time: lines, rotations, restarts, pods that come and go.
+    ///
+    /// # Errors
+    /// The first operation that failed.
+    pub fn step(&mut self, now: Now) -> io::Result<()> {
+        self.carry_out(|plan| plan.step(now))
+    }
+    /// So many lines at once, spread over the living containers; nothing else happens.
+    ///
+    /// # Errors
+    /// The first operation that failed.
+    pub fn write_lines(&mut self, now: Now, lines: u64) -> io::Result<()> {
+        self.carry_out(|plan| plan.lines(now, lines))
+    }
+    /// Rotates every living container's file, whatever its size.
+    ///
+    /// # Errors
+    /// The first operation that failed.
+    pub fn rotate_all(&mut self, now: Now) -> io::Result<()> {
+        self.carry_out(|plan| plan.rotate_all(now))
+    }
+    /// Lets every container die and start again.
+    ///
+    /// # Errors
+    /// The first operation that failed.
+    pub fn restart_all(&mut self, now: Now) -> io::Result<()> {
+        self.carry_out(|plan| plan.restart_all(now))
+    }
+    /// Writes what was held back (torn lines, parts of long ones): from here on every id in the ledger is on disk.
+    ///
+    /// # Errors
+    /// The first operation that failed.
+    pub fn finish(&mut self, now: Now) -> io::Result<()> {
+        self.carry_out(|plan| plan.finish(now))
+    }
+    /// What was written.
+    pub fn ledger(&self) -> &Ledger {
+        self.plan.ledger()
+    }
+    /// `namespace/pod/container` of the living, and the file each writes into, relative to the root.
+    pub fn containers(&self) -> Vec<(String, PathBuf)> {
+        self.plan.containers()
+    }
+
+    fn carry_out(&mut self, plan: impl FnOnce(&mut Plan) -> Vec<Op>) -> io::Result<()> {
+        plan(&mut self.plan).iter().try_for_each(|op| disk::carry_out(&self.root, op))
+    }
+}
