@@ -171,7 +171,10 @@ pub fn unescape(raw: &[u8], out: &mut Vec<u8>) {
     while let Some(rest) = raw.get(at..).filter(|r| !r.is_empty()) {
         let plain = match rest.first_chunk::<8>() {
             Some(word) => {
-                copy(word, out, end);
+                // A plain store; `copy_from_slice` would be a call.
+                if let Some(to) = out.get_mut(end..).and_then(|t| t.first_chunk_mut()) {
+                    *to = *word;
+                }
                 let word = u64::from_le_bytes(*word) ^ (ONES * 0x5c);
                 // 8 where the word has no backslash.
                 (word.wrapping_sub(ONES) & !word & HIGH).trailing_zeros() as usize / 8
@@ -186,16 +189,16 @@ pub fn unescape(raw: &[u8], out: &mut Vec<u8>) {
         let escape = rest.get(plain..).unwrap_or_default();
         if escape.first() == Some(&b'\\') {
             let (c, len) = unescape_one(escape);
-            let mut utf8 = [0; 4];
-            let text = c.encode_utf8(&mut utf8).as_bytes();
-            copy(text, out, end);
-            (at, end) = (at + len, end + text.len());
+            match out.get_mut(end) {
+                Some(to) if c.is_ascii() => *to = c as u8,
+                _ => copy(c.encode_utf8(&mut [0; 4]).as_bytes(), out, end),
+            }
+            (at, end) = (at + len, end + c.len_utf8());
         }
     }
     out.truncate(end);
 }
 
-#[inline(always)]
 fn copy(from: &[u8], to: &mut [u8], at: usize) {
     if let Some(to) = to.get_mut(at..at + from.len()) {
         to.copy_from_slice(from);
