@@ -115,4 +115,22 @@ proptest! {
         prop_assert_eq!(&replay(&log_of(&short)).unwrap().0, &state);
         prop_assert_eq!(snapshot(&state_of(&short)), short);
     }
+
+    #[test]
+    fn any_payload_with_a_good_checksum_folds_to_a_state_that_can_be_saved(
+        records in vec(arbitrary::saved(), 0..4),
+        damage in vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+    ) {
+        let mut payload = Vec::new();
+        records.iter().for_each(|saved| codec::encode(saved, &mut payload));
+        for (at, byte) in damage.into_iter().filter(|_| !records.is_empty()) {
+            let at = at.index(payload.len());
+            payload[at] = byte;
+        }
+        let mut bytes = Vec::new();
+        log::write_header(&mut bytes);
+        log::write_record(0, &payload, &mut bytes).unwrap();
+        let (state, _) = replay(&bytes).unwrap();
+        prop_assert_eq!(&replay(&log_of(&snapshot(&state))).unwrap().0, &state);
+    }
 }
