@@ -60,6 +60,15 @@ impl Body {
         &mut self.plain
     }
 
+    /// Appends and compresses bytes that lie elsewhere, many at once: no copy.
+    pub fn text(&mut self, bytes: &[u8]) {
+        if !self.plain.is_empty() {
+            self.code(Until::Taken);
+        }
+        self.coder.code(bytes, Until::Taken, &mut self.sent);
+        self.coded += bytes.len();
+    }
+
     /// Compresses what was appended once it is a [`BLOCK`].
     pub fn settle(&mut self) {
         if self.plain.len() >= BLOCK {
