@@ -1,4 +1,4 @@
-use crate::client::{Reply, send};
+use crate::support::client::{Reply, send};
 use crate::{options, start};
 use serde_json::{Value, json};
 use std::time::Duration;

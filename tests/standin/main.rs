@@ -2,12 +2,13 @@
 #![cfg(all(feature = "standin", feature = "outputs"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-#[path = "../support/client.rs"]
-mod client;
 mod cloudwatch;
 mod faults;
 mod opensearch;
 mod s3;
+#[path = "../support/mod.rs"]
+mod support;
+mod together;
 
 use std::sync::Arc;
 use tailrace::standin::{self, Clock, Options, Standin, Which};

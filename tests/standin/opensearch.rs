@@ -1,4 +1,4 @@
-use crate::client::{Reply, Signer, gzip, send};
+use crate::support::client::{Reply, Signer, gzip, send};
 use crate::{NOW, options, start};
 use serde_json::{Value, json};
 use tailrace::standin::opensearch::{Auth, Options as Own};

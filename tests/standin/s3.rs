@@ -1,4 +1,4 @@
-use crate::client::{Reply, Signer, gzip, send};
+use crate::support::client::{Reply, Signer, gzip, send};
 use crate::{NOW, options, start};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
