@@ -6,6 +6,7 @@ mod cloudwatch;
 mod faults;
 mod opensearch;
 mod s3;
+mod signing;
 #[path = "../support/mod.rs"]
 mod support;
 mod together;

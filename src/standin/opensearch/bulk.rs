@@ -160,6 +160,9 @@ impl OpenSearch {
             let reason = format!("[{id}]: version conflict, document already exists (current version [1])");
             return Err(Refused::new(409, "version_conflict_engine_exception", reason));
         }
+        if item.id.is_some() && !there && index.ids.len() >= self.common.max_ids {
+            return Err(Refused::new(429, "circuit_breaking_exception", "the stand-in holds no more ids"));
+        }
         let shape = document::shape(item.document).map_err(|why| {
             Refused::new(400, "mapper_parsing_exception", "failed to parse").because("json_parse_exception", why)
         })?;

@@ -48,7 +48,7 @@ pub struct Options {
     pub reopen_within: Duration,
     /// A container dies and is started again so often; `None`: never.
     pub restart_every: Option<Duration>,
-    /// Dead restarts whose files stay; kubelet keeps 1.
+    /// Dead restarts whose files stay for good; on a real node the last one's go within 10 s of the next start.
     pub keep_restarts: usize,
     /// What has to go (dead restarts, ended pods) goes so much later.
     pub remove_after: Duration,
@@ -84,12 +84,30 @@ impl Default for Options {
             rotate_every: Duration::from_secs(10),
             reopen_within: Duration::from_millis(50),
             restart_every: None,
-            keep_restarts: 1,
+            keep_restarts: 0,
             remove_after: Duration::from_secs(10),
             part_bytes: 16 << 10,
             mix,
             runtime: Runtime::Containerd,
             torn: true,
+        }
+    }
+}
+
+impl Options {
+    /// For the demo: everything happens within seconds, and what is deleted was written at least 8 s before.
+    pub fn demo() -> Options {
+        Options {
+            pods: 3,
+            passing_pods: 2,
+            pod_life: Duration::from_secs(6),
+            lines_per_second: 3_000,
+            rotate_at: 512 << 10,
+            rotate_every: Duration::from_secs(1),
+            max_files: 10,
+            restart_every: Some(Duration::from_secs(4)),
+            remove_after: Duration::from_secs(8),
+            ..Options::default()
         }
     }
 }
