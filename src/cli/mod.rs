@@ -8,6 +8,7 @@ pub mod check;
 pub mod clock;
 mod file;
 pub mod print_config;
+pub mod run;
 
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
@@ -108,11 +109,8 @@ pub fn run() -> ExitCode {
     let exit = match line.command {
         Command::Check(args) => check::check(&args),
         Command::PrintConfig(args) => print_config::print_config(&args),
-        // Temporary, until `cli::run::run` and `cli::demo::demo` are there.
-        Command::Run(args) => match file::config(&args.config) {
-            Ok(_) => not_wired("run"),
-            Err(exit) => exit,
-        },
+        Command::Run(args) => run::run(&args),
+        // Temporary, until `cli::demo::demo` is there.
         Command::Demo(_) => not_wired("demo"),
     };
     exit.into()

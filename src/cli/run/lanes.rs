@@ -1,0 +1,194 @@
+//! One lane a configured output: the one place that knows which kinds of output there are.
+
+use super::Run;
+use crate::body::chunks::Pool;
+use crate::catalog::progress::Progress;
+use crate::catalog::reader::Reader;
+use crate::catalog::shelf::Shelf;
+use crate::config::checked::{Output, OutputKind};
+use crate::lane::account::Left;
+use crate::lane::batch::{Batch, Code, Scope, Verdict};
+use crate::lane::format::Format;
+use crate::lane::step::{Event, Lane, Settings};
+use crate::lane::thread::{self, Inbox, Outside, Reply};
+use crate::output::cloudwatch::format::CloudWatchFormat;
+use crate::output::cloudwatch::service::CloudWatchService;
+use crate::output::http::Http;
+use crate::output::opensearch::format::OpenSearchFormat;
+use crate::output::opensearch::service::OpenSearchService;
+use crate::output::s3::format::S3Format;
+use crate::output::s3::service::S3Service;
+use crate::store::dead_letter::DeadLetters;
+use crate::store::saved::{LaneId, LaneState};
+use crate::store::thread::StoreHandle;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::Sender;
+
+/// What a lane's share holds beside sealed bodies: the open body, its compressor, blocks.
+const OPEN_BODY: u64 = 2 << 20;
+/// No attempt may take longer, whatever its own limits: several requests of a minute each at most.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(300);
+
+/// Shared by all lanes.
+pub struct Parts {
+    /// Where notes go.
+    pub store: StoreHandle,
+    /// Where lanes report to the catalog.
+    pub progress: Arc<Progress>,
+    /// A lane's end: its place, what it could not settle; `None` when its thread failed.
+    pub ended: Sender<(usize, Option<Vec<Left>>)>,
+}
+
+/// Starts the lane of the output at `index`.
+pub fn start(
+    run: &Run,
+    index: usize,
+    share: u64,
+    saved: Option<LaneState>,
+    shelf: Arc<Shelf>,
+    parts: &Parts,
+) -> Result<Arc<Inbox>, String> {
+    let output = run.config.outputs.get(index).ok_or("no such output")?;
+    let http = Http::new(output.ca_file.as_deref()).map_err(|why| format!("output {}: {why}", output.name))?;
+    let pool = Pool::new(usize::try_from(share.saturating_sub(OPEN_BODY)).unwrap_or(usize::MAX));
+    let wiring = Wiring { run, index, output, saved, shelf, parts, pool: pool.clone() };
+    let named = |why: String| format!("output {}: {why}", output.name);
+    match &output.kind {
+        OutputKind::CloudWatch(config) => {
+            let service = Arc::new(CloudWatchService::new(http, config));
+            let format = CloudWatchFormat::new(config, &run.config.node, pool);
+            wiring.spawn(format, "cloudwatch_logs", move |batch| {
+                let service = service.clone();
+                async move { service.attempt(&batch).await }
+            })
+        }
+        OutputKind::S3(config) => {
+            let service = Arc::new(S3Service::new(config, http).map_err(named)?);
+            let format = S3Format::new(config, run.config.node.clone(), pool);
+            wiring.spawn(format, "s3", move |batch| {
+                let service = service.clone();
+                async move { service.attempt(&batch).await }
+            })
+        }
+        OutputKind::OpenSearch(config) => {
+            let service = Arc::new(OpenSearchService::new(config, http).map_err(named)?);
+            let format = OpenSearchFormat::new(config, pool);
+            wiring.spawn(format, "opensearch", move |batch| {
+                let service = service.clone();
+                async move { service.attempt(&batch).await }
+            })
+        }
+    }
+}
+
+struct Wiring<'a> {
+    run: &'a Run,
+    index: usize,
+    output: &'a Output,
+    saved: Option<LaneState>,
+    shelf: Arc<Shelf>,
+    parts: &'a Parts,
+    pool: Arc<Pool>,
+}
+
+impl Wiring<'_> {
+    fn settings(&self, kind: &'static str) -> Settings {
+        let inputs = &self.run.config.inputs;
+        let wanted = inputs.iter().filter(|i| self.output.inputs.contains(&i.name));
+        Settings {
+            output: self.output.name.clone(),
+            id: LaneId(self.output.id.clone()),
+            kind,
+            inputs: wanted.map(|i| (i.name.clone(), (i.start, i.max_record))).collect(),
+            max_age: self.output.max_age,
+            select: self.output.select.clone(),
+            merge_json: self.output.merge_json,
+            concurrency: self.output.concurrency,
+            catch_up: self.output.catch_up,
+            stall_after: self.output.stall_after,
+            once: self.run.once,
+            seed: RandomState::new().build_hasher().finish(),
+        }
+    }
+
+    /// The lane, its thread, and what the thread does for it.
+    fn spawn<F, A, V>(self, format: F, kind: &'static str, attempt: A) -> Result<Arc<Inbox>, String>
+    where
+        F: Format,
+        A: Fn(Batch) -> V + Send + 'static,
+        V: Future<Output = Verdict> + Send + 'static,
+    {
+        let settings = self.settings(kind);
+        let (clock, index, pool) = (self.run.clock, self.index, self.pool.clone());
+        let inbox = Arc::new(Inbox::default());
+        let outside = self.outside(&inbox, attempt);
+        let lane = Lane::new(format, settings, pool, self.saved, clock.now());
+        let (ended, at, board) = (self.parts.ended.clone(), inbox.clone(), self.run.board.clone());
+        let name = self.output.name.to_string();
+        let body = move || {
+            let mut end = End { ended, index, left: None };
+            let lane = thread::run(lane, &at, outside);
+            board.beat_ended(&name);
+            end.left = Some(lane.left());
+        };
+        let name = format!("lane {}", self.output.name);
+        std::thread::Builder::new().name(name).spawn(body).map_err(|e| format!("no thread for a lane: {e}"))?;
+        Ok(inbox)
+    }
+    fn outside<A, V>(&self, inbox: &Arc<Inbox>, attempt: A) -> Outside
+    where
+        A: Fn(Batch) -> V + Send + 'static,
+        V: Future<Output = Verdict> + Send + 'static,
+    {
+        let (clock, index) = (self.run.clock, self.index);
+        let runtime = tokio::runtime::Handle::current();
+        let (store, to_lane) = (self.parts.store.clone(), inbox.clone());
+        let dead = DeadLetters::open(&self.output.dead_letter_dir, &self.output.id, self.output.dead_letter_max);
+        let (progress, board) = (self.parts.progress.clone(), self.run.board.clone());
+        let mut reader = Reader::new(self.shelf.clone());
+        let (pool, name) = (self.pool.clone(), self.output.name.clone());
+        Outside {
+            now: Box::new(move || clock.now()),
+            read: Box::new(move |file, at, to| reader.read(file, at, to)),
+            send: Box::new(move |batch, reply| drop(runtime.spawn(answer(attempt(batch), reply)))),
+            save: Box::new(move |records, sync, then| match then {
+                None => store.append(records),
+                Some(ticket) => {
+                    let to_lane = to_lane.clone();
+                    let reply = Box::new(move |durable| to_lane.push(Event::Saved(ticket, durable)));
+                    store.append_then(records, sync, reply);
+                }
+            }),
+            bury: Box::new(move |lines| dead.append(lines).map_err(|e| e.to_string())),
+            passed: Box::new(move |how_far| how_far.iter().for_each(|(file, low)| progress.passed(index, *file, *low))),
+            report: Box::new(move |report| {
+                let now = clock.now();
+                pool.trim(now.mono);
+                board.beat(&name, now);
+                board.lane(index, report);
+            }),
+        }
+    }
+}
+
+/// One attempt, bounded in time.
+async fn answer(attempt: impl Future<Output = Verdict>, reply: Reply) {
+    let verdict = tokio::time::timeout(LONGEST_ATTEMPT, attempt).await;
+    reply.answer(verdict.unwrap_or_else(|_| Verdict::Unknown { code: Code::new("timeout"), scope: Scope::Key }));
+}
+
+/// Tells the supervisor that a lane's thread is over, also when it failed.
+struct End {
+    ended: Sender<(usize, Option<Vec<Left>>)>,
+    index: usize,
+    left: Option<Vec<Left>>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // The channel has room for every lane; if nobody listens any more the process is ending.
+        drop(self.ended.try_send((self.index, self.left.take())));
+    }
+}
