@@ -43,7 +43,8 @@ pub enum Fault {
         /// Milliseconds.
         millis: u64,
     },
-    /// The service's own words for a caller who may not do this here; give a `place`.
+    /// The service's own words for a caller who may not do this here; give a `place`. For a bulk these are a 200
+    /// whose items are all 403.
     Deny,
     /// OpenSearch: some items of a bulk fail, the others are taken in.
     PartialItems {
@@ -157,6 +158,10 @@ pub struct Items {
 }
 
 impl Items {
+    /// Every item.
+    pub fn all(status: u16, error: &str) -> Items {
+        Items { fraction: 1.0, rng: Rng::new(0), status, error: error.to_owned(), field: None }
+    }
     /// Whether the next item fails; asked once an item that fits.
     pub fn hits(&mut self) -> bool {
         self.rng.chance(self.fraction)

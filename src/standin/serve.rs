@@ -1,7 +1,7 @@
 //! Connections, the order in which a request is judged (reset, body, signature, faults, work), and `/_standin/`.
 
 use super::cloudwatch::CloudWatch;
-use super::fault::{Act, Fault, FaultId, Faults, Rule};
+use super::fault::{Act, Fault, FaultId, Faults, Items, Rule};
 use super::opensearch::OpenSearch;
 use super::receipts::Receipts;
 use super::request::{Answer, Head};
@@ -243,6 +243,10 @@ async fn end(
                 Some(seconds) => refused.with("retry-after", seconds.to_string()),
                 None => refused,
             }
+        }
+        // OpenSearch says item by item that an index may not be written.
+        Some(Fault::Deny) if operation.name == "_bulk" => {
+            service.handle(head, operation, &plain, wire, Some(&mut Items::all(403, "security_exception")))
         }
         Some(Fault::Deny) => service.deny(operation),
         Some(Fault::TooLarge { .. }) => service.too_large(),

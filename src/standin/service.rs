@@ -117,7 +117,7 @@ impl Service {
             Service::S3(_) => {
                 s3::refuse(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
             }
-            Service::OpenSearch(_) => Answer::empty(413),
+            Service::OpenSearch(_) => opensearch::too_large(),
         }
     }
 }

@@ -108,6 +108,23 @@ async fn hanging_ends_when_the_client_goes_and_slowness_only_delays() {
 }
 
 #[tokio::test]
+async fn a_hanging_request_costs_nothing_once_its_client_is_gone() {
+    use tokio::io::AsyncWriteExt;
+    let at = store();
+    at.control.fault(Rule::always(Fault::Hang { done: false }));
+    let (mut client, server) = tokio::io::duplex(4_096);
+    let control = at.control.clone();
+    let served = tokio::spawn(async move { control.serve(server).await });
+    client.write_all(b"PUT /logs/x HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n{}\n").await.unwrap();
+    while at.control.requests_of("PutObject", "hang") == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!served.is_finished());
+    drop(client);
+    tokio::time::timeout(Duration::from_secs(5), served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn sizes_and_errors_in_a_200_are_injected() {
     let at = store();
     at.control.fault(Rule::always(Fault::TooLarge { limit: 20 }));
@@ -155,7 +172,12 @@ async fn a_place_is_found_in_the_body_where_the_path_does_not_tell() {
     let at = start(Which::OpenSearch(opensearch::Options::default()), options());
     at.control.fault(Rule::always(Fault::Deny).at("lo"));
     let denied = bulk(&at, 0, 1).await;
-    assert_eq!((denied.status, denied.json()["error"]["type"].as_str()), (403, Some("security_exception")));
+    let item = denied.json()["items"][0]["create"].clone();
+    assert_eq!((denied.status, item["status"].as_u64()), (200, Some(403)));
+    assert_eq!((item["error"]["type"].as_str(), at.control.receipts().distinct()), (Some("security_exception"), 0));
+    at.control.clear_faults();
+    at.control.fault(Rule::always(Fault::Deny).at("other"));
+    assert_eq!(bulk(&at, 0, 1).await.json()["errors"], false);
 
     let at = start(Which::CloudWatch(cloudwatch::Options::default()), Options { keys: None, ..options() });
     at.control.fault(Rule::always(Fault::Deny).at("/prod"));

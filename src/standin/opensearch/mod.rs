@@ -116,6 +116,11 @@ pub(super) fn refuse(status: u16, kind: &str, reason: &str) -> Answer {
     whole(&Refused { status, kind: Cow::Owned(kind.to_owned()), reason: reason.to_owned(), cause: None })
 }
 
+/// As the managed service says it; a bare node has no body.
+pub(super) fn too_large() -> Answer {
+    page(413, &json!({"Message": "Request size exceeded the limit in bytes"}))
+}
+
 fn whole(refused: &Refused) -> Answer {
     let mut error = refused.value();
     let root = error.clone();
@@ -180,7 +185,7 @@ impl OpenSearch {
             Ok(Some(plain)) => Ok(Cow::Owned(plain)),
             Err(Undone::Bad) => Err(refuse(400, "illegal_argument_exception", "Failed to decompress the body")),
             Err(Undone::Unknown) => Err(refuse(400, "illegal_argument_exception", "content-encoding is not supported")),
-            Err(Undone::TooLarge) => Err(Answer::empty(413)),
+            Err(Undone::TooLarge) => Err(too_large()),
         }
     }
 
