@@ -1,6 +1,6 @@
 //! Log files as kubelet and containerd make them: pods that come and go, lines cut at 16 KiB, rotation with gzip.
 //!
-//! [`plan`] decides (seeded, no I/O, time comes in), [`disk`] carries out, [`ledger`] knows every id that was written
+//! `plan` decides (seeded, no I/O, time comes in), `disk` carries out, `ledger` knows every id that was written
 //! and where it is. The order of operations is kubelet's: the oldest rotated file removed, the plain one packed into
 //! `.tmp`, renamed to `.gz`, removed; then `N.log` renamed, and for a moment the runtime writes on into the renamed
 //! file before it opens a new `N.log`.
