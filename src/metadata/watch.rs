@@ -13,6 +13,7 @@ mod wire;
 
 use super::pod::Pod;
 use super::pods::Pods;
+use crate::lane::batch::Code;
 use crate::record::Now;
 use crate::telemetry::board::Board;
 use crate::telemetry::report::{MetadataReport, MetadataState};
@@ -28,6 +29,9 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use trouble::Trouble;
 use wire::{Event, Lines};
+
+/// Codes of failures that are counted; a server that invents more is not followed in that.
+const CODES_MAX: usize = 64;
 
 /// Where the API server is.
 #[derive(Clone, Debug)]
@@ -144,7 +148,12 @@ impl<C: Fn() -> Now> Watch<C> {
             let ended = Came::Ended { after: lasted, version: reached.clone() };
             let data = match timeout(silence.min(left), body.frame()).await {
                 Err(_) | Ok(None) => return Ok(ended),
-                Ok(Some(frame)) => frame.map_err(Trouble::broken)?.into_data().unwrap_or_default(),
+                Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+                Ok(Some(Err(error))) => {
+                    // Nothing to warn of unless the next request fails too.
+                    self.count(&Trouble::broken(error).code);
+                    return Ok(Came::Broke);
+                }
             };
             let mut events = Vec::new();
             lines.push(&data, |line| events.push(wire::event(line, &self.settings.annotations)));
@@ -230,9 +239,7 @@ impl<C: Fn() -> Now> Watch<C> {
 
     fn failing(&mut self, trouble: Trouble) {
         let known = self.report.trouble.as_ref().is_some_and(|(code, _)| *code == trouble.code);
-        if self.report.failures.len() < 64 || self.report.failures.contains_key(&trouble.code) {
-            *self.report.failures.entry(trouble.code.clone()).or_default() += 1;
-        }
+        self.count(&trouble.code);
         if self.report.state != MetadataState::Failing {
             self.report.state = MetadataState::Failing;
             self.report.since = (self.clock)().unix_ns;
@@ -241,6 +248,12 @@ impl<C: Fn() -> Now> Watch<C> {
             tracing::warn!(code = %trouble.code, error = %trouble.say, "cannot follow the pods of this node; log files go on");
         }
         self.report.trouble = Some((trouble.code, trouble.say));
+    }
+
+    fn count(&mut self, code: &Code) {
+        if self.report.failures.len() < CODES_MAX || self.report.failures.contains_key(code) {
+            *self.report.failures.entry(code.clone()).or_default() += 1;
+        }
     }
 
     fn publish(&mut self) {

@@ -60,6 +60,8 @@ pub enum Came {
     Listed { version: String },
     /// A watch ended in good order or by its timeout, after this time, having reached this version.
     Ended { after: Duration, version: String },
+    /// A watch broke off: a server that restarts ends all of its watches so.
+    Broke,
     /// The version is too old (410).
     Gone,
     /// No answer, or one that says no.
@@ -114,6 +116,11 @@ impl Plan {
                 self.version = Some(version);
                 if after < WATCH_SHORT { self.timing.pause_first } else { Duration::ZERO }
             }
+            Came::Broke => {
+                let pause = self.pause();
+                self.failed();
+                pause
+            }
             Came::Gone => {
                 self.version = None;
                 self.gone = self.gone.saturating_add(1);
@@ -121,10 +128,7 @@ impl Plan {
             }
             Came::Failed { busy, wish } => {
                 let pause = self.pause();
-                self.failures = self.failures.saturating_add(1);
-                if self.failures >= WATCH_TRIES {
-                    self.version = None;
-                }
+                self.failed();
                 let spread = if busy { self.up_to(self.timing.spread) } else { Duration::ZERO };
                 let wish = wish.unwrap_or(Duration::ZERO).min(WISH_MAX);
                 pause.max(wish).saturating_add(spread)
@@ -136,6 +140,13 @@ impl Plan {
     pub fn reached(&mut self, version: String) {
         (self.failures, self.gone) = (0, 0);
         self.version = Some(version);
+    }
+
+    fn failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= WATCH_TRIES {
+            self.version = None;
+        }
     }
 
     /// Between half and all of a time that doubles with each failure in a row.
@@ -190,6 +201,8 @@ mod tests {
         let mut p = plan();
         p.came(Came::Listed { version: "5".into() });
         p.reached("9".into());
+        assert!(p.came(Came::Broke) >= Duration::from_millis(500), "all nodes lose their watches at once");
+        assert_eq!(p.ask(), watch("9"));
         p.came(failed(false, None));
         assert_eq!(p.ask(), watch("9"));
         for _ in 0..5 {

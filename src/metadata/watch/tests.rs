@@ -246,6 +246,23 @@ fn refusals_and_errors_are_published_and_tried_again_until_they_pass() {
 }
 
 #[test]
+fn a_watch_that_breaks_off_is_no_trouble_while_the_next_one_works() {
+    let torn = Answer {
+        bytes: format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n{}\n",
+            json!({"type": "ADDED", "object": pod("u1", "a", "11")})
+        ),
+        stays: false,
+    };
+    let world = World::new(vec![list("10", &[]), torn, watch(&[("MODIFIED", pod("u1", "b", "12"))], true)]);
+    world.until("the second watch", |w| w.is_label("u1", "b"));
+    assert!(world.asked()[2].contains("resourceVersion=11 "));
+    let report = world.report();
+    assert_eq!((report.state, report.trouble), (MetadataState::Watching, None));
+    assert_eq!(report.failures.get(&crate::lane::batch::Code::new("broken")), Some(&1));
+}
+
+#[test]
 fn a_failing_watch_keeps_what_is_known_and_goes_on_from_its_version() {
     let answers = vec![
         list("10", &[pod("u1", "a", "1")]),
