@@ -39,6 +39,7 @@ pub struct S3Service {
     /// Of what makes an object: storage class and encryption.
     options: Vec<(HeaderName, HeaderValue)>,
     sign_payload: bool,
+    answer_within: Duration,
     /// Name and id of uploads that were created but whose first part failed: the next attempt goes on with them.
     created: Mutex<VecDeque<(Arc<str>, Arc<str>)>>,
 }
@@ -75,6 +76,7 @@ impl S3Service {
             encoding: HeaderValue::from_static(encoding),
             options,
             sign_payload: config.sign_payload,
+            answer_within: ANSWER_WITHIN,
             created: Mutex::default(),
         })
     }
@@ -224,7 +226,7 @@ impl S3Service {
         })?;
         request.headers_mut().extend(headers.into_iter().map(|(name, value)| (Some(name), value)));
         self.aws.sign(&mut request, payload).await?;
-        self.http.send(request, ANSWER_WITHIN).await.map_err(|trouble| trouble.verdict())
+        self.http.send(request, self.answer_within).await.map_err(|trouble| trouble.verdict())
     }
 
     /// Over TLS a body with a checksum goes unsigned, unless signing is asked for.
@@ -284,5 +286,8 @@ fn unknown(code: &str) -> Verdict {
     Verdict::Unknown { code: Code::new(code), scope: Scope::Key }
 }
 
+#[cfg(test)]
+#[cfg(feature = "standin")]
+mod contract;
 #[cfg(test)]
 mod tests;
