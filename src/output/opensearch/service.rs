@@ -127,4 +127,6 @@ fn region_of(url: &str) -> Option<String> {
 #[cfg(feature = "standin")]
 mod contract;
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod tests;

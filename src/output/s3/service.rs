@@ -290,4 +290,6 @@ fn unknown(code: &str) -> Verdict {
 #[cfg(feature = "standin")]
 mod contract;
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod tests;
