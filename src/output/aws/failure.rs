@@ -1,12 +1,10 @@
 //! An error answer of a JSON-speaking AWS service: its code and message, wherever that service puts them.
 
 use crate::lane::batch::Code;
+use crate::output::retry_after::retry_after;
 use http::HeaderMap;
 use serde::Deserialize;
 use std::time::Duration;
-
-/// No wish of a server is believed beyond this.
-const LONGEST_WISH: Duration = Duration::from_secs(300);
 
 /// What an answer other than 200 says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,12 +62,6 @@ fn bare(code: &str) -> &str {
     code.split_once(':').map_or(code, |(bare, _)| bare).trim()
 }
 
-/// Seconds; the form with a date needs a clock and is not used by AWS.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_WISH))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +103,7 @@ mod tests {
     #[test]
     fn a_server_cannot_wish_for_ever() {
         let failure = Failure::read(503, &headers(&[("retry-after", "99999999")]), b"");
-        assert_eq!(failure.after, Some(LONGEST_WISH));
+        assert_eq!(failure.after, Some(crate::output::retry_after::LONGEST));
         let failure = Failure::read(503, &headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")]), b"");
         assert_eq!(failure.after, None);
     }

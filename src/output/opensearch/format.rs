@@ -118,16 +118,10 @@ impl Format for OpenSearchFormat {
 /// ids are cheap to index) and no two records share one.
 fn id(record: &RecordId) -> [u8; ID_LEN] {
     let mut raw = [0; 36];
-    let parts: [&[u8]; 4] = [
-        &record.file.0.to_be_bytes(),
-        &record.start.to_be_bytes(),
-        &record.end.to_be_bytes(),
-        &record.piece.to_be_bytes(),
-    ];
-    let bytes = parts.into_iter().flatten();
-    for (to, from) in raw.iter_mut().zip(bytes) {
-        *to = *from;
-    }
+    raw[..16].copy_from_slice(&record.file.0.to_be_bytes());
+    raw[16..24].copy_from_slice(&record.start.to_be_bytes());
+    raw[24..32].copy_from_slice(&record.end.to_be_bytes());
+    raw[32..].copy_from_slice(&record.piece.to_be_bytes());
     let mut text = [b'A'; ID_LEN];
     // Cannot fail: 36 bytes are exactly 48 characters.
     URL_SAFE_NO_PAD.encode_slice(raw, &mut text).unwrap_or_default();

@@ -28,6 +28,7 @@ pub struct OpenSearchService {
     http: Http,
     url: String,
     auth: Auth,
+    answer_within: Duration,
 }
 
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl OpenSearchService {
                 Auth::Aws(Box::new(AwsAccess::new(&Aws { region, ..aws.clone() }, service)))
             }
         };
-        Ok(OpenSearchService { http, url, auth })
+        Ok(OpenSearchService { http, url, auth, answer_within: ANSWER_WITHIN })
     }
 
     /// One attempt, without retry.
@@ -91,7 +92,7 @@ impl OpenSearchService {
             Auth::Basic(value) => drop(headers.insert(header::AUTHORIZATION, value.clone())),
             Auth::Aws(aws) => aws.sign(&mut request, Payload::of(&body.chunks)).await?,
         }
-        let answer = self.http.send(request, ANSWER_WITHIN).await.map_err(|trouble| {
+        let answer = self.http.send(request, self.answer_within).await.map_err(|trouble| {
             // It was done, but cannot be heard: halves have shorter answers.
             if trouble.code.as_str() == "answer_too_large" {
                 Verdict::Split { code: trouble.code }
@@ -122,5 +123,10 @@ fn region_of(url: &str) -> Option<String> {
     (host.contains(".amazonaws.") && region.contains('-')).then(|| region.to_owned())
 }
 
+#[cfg(test)]
+#[cfg(feature = "standin")]
+mod contract;
+#[cfg(test)]
+mod real;
 #[cfg(test)]
 mod tests;

@@ -45,7 +45,8 @@ const BLOCKED: &str = "the index is blocked for writing (a full disk does that):
 const CLOSED: &str = "the index is closed: open it or correct `index`";
 const MISSING: &str = "the index does not exist and is not made by itself: create it, or allow auto-creation";
 const INDEX: &str = "the index name is refused: correct `index`";
-const RIGHTS: &str = "give this user the right to write (and create) the index: create_index, indices:data/write/*";
+const RIGHTS: &str = "give this user or role the right to write and create the index (indices:data/write/*, create_index; \
+                      with IAM es:ESHttpPost or aoss:APIAccessAll)";
 const NO_IDS: &str = "this collection refuses ids: set `document_id: none`";
 const TEMPLATE: &str = "the index template of this index is broken: correct it";
 const MAPPING: &str = "the index refuses a field that every record has: add it to the (strict) mapping";
@@ -53,6 +54,7 @@ const PIPELINE: &str = "the ingest pipeline of this index does not exist: create
 const WRITE_INDEX: &str = "the alias has no write index: set is_write_index on one of its indices";
 const FULL: &str = "the index holds as many documents as it can: roll it over";
 const URL: &str = "this is not the address of an OpenSearch server: correct `url`";
+const CLOCK: &str = "this machine's clock is wrong: set it (NTP)";
 const LOGIN: &str = "user name, password or credentials are not valid: correct `auth`";
 const UNKNOWN: &str = "an answer that is not known: see the service's message";
 
@@ -201,7 +203,10 @@ fn judge_whole(answer: &Answer<'_>) -> Verdict {
             let to = answer.location.unwrap_or("nowhere");
             hold(code, Scope::Lane, &format!("the server redirects to {to:.200}: correct `url`"))
         }
-        403 if is_signature(&fault) => hold(code, Scope::Lane, LOGIN),
+        403 if speaks_of(&fault, &["signature expired", "signature not yet current"]) => hold(code, Scope::Lane, CLOCK),
+        403 if speaks_of(&fault, &["signature", "security token", "expired", "credential"]) => {
+            hold(code, Scope::Lane, LOGIN)
+        }
         403 => hold(code, Scope::Key, RIGHTS),
         404 => hold(code, Scope::Key, MISSING),
         405 | 406 | 415 => hold(code, Scope::Lane, URL),
@@ -211,9 +216,9 @@ fn judge_whole(answer: &Answer<'_>) -> Verdict {
 }
 
 /// AWS's front door says 403 for everything and explains in words.
-fn is_signature(fault: &Fault) -> bool {
+fn speaks_of(fault: &Fault, words: &[&str]) -> bool {
     let reason = fault.reason.to_ascii_lowercase();
-    ["signature", "security token", "expired", "credential"].iter().any(|word| reason.contains(word))
+    words.iter().any(|word| reason.contains(word))
 }
 
 /// The row of the outermost error that says what happened.

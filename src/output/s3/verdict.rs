@@ -1,7 +1,7 @@
 //! What an S3 answer means, from tables by error code and then by status. Pure; one fixture a row in the tests.
 //!
 //! Promises: no input panics; a code that is in no table is *hold*, never *reject*; 412 on our own name is
-//! delivered. Reading the XML of an answer is [`super::xml`]'s business, retrying the lane's.
+//! delivered. Reading the XML of an answer is `xml`'s business, retrying the lane's.
 
 use crate::lane::batch::{Code, Scope, Verdict};
 use std::time::Duration;

@@ -322,6 +322,13 @@ fn each_answer_to_a_whole_request_has_its_verdict() {
 }
 
 #[test]
+fn a_wrong_clock_is_called_one() {
+    let late = br#"{"message":"Signature expired: 20261122T101500Z is now earlier than 20261122T102500Z"}"#;
+    let Verdict::Hold { say, .. } = judge(&answer(403, late), 1) else { panic!("not held") };
+    assert!(say.contains("clock"), "{say}");
+}
+
+#[test]
 fn a_redirect_is_held_and_names_where_to() {
     let to = Answer { status: 302, location: Some("https://login.example.com/"), ..Answer::default() };
     let Verdict::Hold { say, .. } = judge(&to, 1) else { panic!("not held") };
