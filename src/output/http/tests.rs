@@ -97,6 +97,24 @@ async fn a_server_that_does_not_answer_times_out() {
 }
 
 #[tokio::test]
+async fn an_answer_that_comes_before_the_body_is_sent_counts() {
+    let (at, server) = raw(|mut stream| {
+        read_head(&mut stream)?;
+        stream.write_all(b"HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")?;
+        stream.shutdown(std::net::Shutdown::Write)?;
+        // As nginx does: what comes is read for a while and thrown away.
+        let mut read = [0; 65_536];
+        while stream.read(&mut read)? > 0 {}
+        Ok(())
+    });
+    let chunks = vec![Bytes::from(vec![b'x'; 65_536]); 128];
+    let request = Request::post(format!("http://{at}/")).body(chunks).unwrap();
+    let sent = Http::new(None).unwrap().send(request, SOON).await.unwrap();
+    assert_eq!(sent.status, 413);
+    drop(server.await);
+}
+
+#[tokio::test]
 async fn what_is_not_http_is_said_to_be() {
     let (at, server) = raw(|mut stream| {
         read_head(&mut stream)?;
