@@ -1,23 +1,17 @@
 use super::*;
 use crate::body::chunks::Pool;
 use crate::lane::batch::{Sealed, Ticket};
-use crate::output::test_server::{self, Server, answer};
+use crate::output::scripted::{self, Reply, Scripted};
 use aws_credential_types::Credentials;
-use http::Response;
 use serde_json::Value;
-use std::collections::VecDeque;
 use std::io::Read;
 
-/// Answers in order, then `{}` for ever.
-async fn server(answers: &[(u16, &str)]) -> Server {
-    let answers: VecDeque<_> = answers.iter().map(|(status, code)| reply(*status, code)).collect();
-    let answers = Mutex::new(answers);
-    Server::start(move |_| answers.lock().unwrap().pop_front().unwrap_or_else(|| answer(200, "{}"))).await
-}
-
-fn reply(status: u16, code: &str) -> Response<Bytes> {
-    let body = if code.starts_with('{') { code.to_owned() } else { format!(r#"{{"__type":"{code}"}}"#) };
-    answer(status, body)
+/// These answers in order, then twenty times `{}`.
+async fn server(answers: &[(u16, &str)]) -> Scripted {
+    let body = |code: &str| if code.starts_with('{') { code.to_owned() } else { format!(r#"{{"__type":"{code}"}}"#) };
+    let told = answers.iter().map(|(status, code)| Reply::new(*status, body(code)));
+    let then = (0..20).map(|_| Reply::new(200, "{}"));
+    Scripted::start(told.chain(then).collect()).await
 }
 
 fn output() -> checked::CloudWatch {
@@ -34,7 +28,7 @@ fn output() -> checked::CloudWatch {
     }
 }
 
-fn service(server: &Server, output: checked::CloudWatch) -> CloudWatchService {
+fn service(server: &Scripted, output: checked::CloudWatch) -> CloudWatchService {
     let aws = checked::Aws { endpoint: Some(server.url.clone()), ..checked::Aws::default() };
     let credentials = Credentials::new("AKID", "secret", None, None, "test");
     let access = AwsAccess::of_provider(&aws, "logs", "eu-west-1", credentials);
@@ -49,7 +43,6 @@ fn batch(bodies: &[&str]) -> Batch {
     };
     Batch {
         ticket: Ticket(1),
-        // Streams are remembered over a whole process; each test has its own service, and so its own memory.
         target: Target { place: "/app".into(), stream: "s".into() },
         job: Job::Send,
         bodies: bodies.iter().map(seal).collect::<Vec<Sealed>>(),
@@ -57,7 +50,7 @@ fn batch(bodies: &[&str]) -> Batch {
     }
 }
 
-fn actions(server: &Server) -> Vec<String> {
+fn actions(server: &Scripted) -> Vec<String> {
     server
         .asked()
         .iter()
@@ -65,14 +58,21 @@ fn actions(server: &Server) -> Vec<String> {
         .collect()
 }
 
-fn json(asked: &test_server::Asked) -> Value {
+fn json(asked: &scripted::Asked) -> Value {
     serde_json::from_slice(&asked.body).unwrap()
 }
 
 fn retry(verdict: &Verdict) -> (&str, Option<Duration>) {
     match verdict {
         Verdict::Retry { after, code, .. } => (code.as_str(), *after),
-        other => panic!("{other:?}"),
+        other @ (Verdict::Delivered { .. }
+        | Verdict::Items(_)
+        | Verdict::Staged { .. }
+        | Verdict::Hold { .. }
+        | Verdict::Reject { .. }
+        | Verdict::Split { .. }
+        | Verdict::Unknown { .. }
+        | Verdict::NoUpload) => panic!("{other:?}"),
     }
 }
 
@@ -82,7 +82,7 @@ async fn a_batch_is_signed_and_sent_as_it_is() {
     let verdict = service(&server, output()).attempt(&batch(&["the body"])).await;
     assert_eq!(verdict, Verdict::Delivered { already: 0 });
     let asked = &server.asked()[0];
-    assert_eq!((asked.method.as_str(), asked.uri.as_str()), ("POST", "/"));
+    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/"));
     for (name, value) in [
         ("content-type", "application/x-amz-json-1.1"),
         ("content-encoding", "gzip"),
@@ -182,11 +182,10 @@ async fn what_stands_against_making_is_the_verdict() {
         [("AccessDeniedException", true), ("LimitExceededException", true), ("ThrottlingException", false)]
     {
         let server = server(&[(400, "ResourceNotFoundException"), (400, code)]).await;
-        match service(&server, output()).attempt(&batch(&["a"])).await {
-            Verdict::Hold { code: label, .. } if holds => assert_eq!(label.as_str(), code),
-            Verdict::Retry { code: label, .. } if !holds => assert_eq!(label.as_str(), code),
-            other => panic!("{code}: {other:?}"),
-        }
+        let verdict = service(&server, output()).attempt(&batch(&["a"])).await;
+        let (label, held) =
+            if let Verdict::Hold { code, .. } = &verdict { (code.as_str(), true) } else { (retry(&verdict).0, false) };
+        assert_eq!((label, held), (code, holds));
     }
 }
 
