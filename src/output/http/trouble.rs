@@ -105,7 +105,8 @@ fn tls_advice(cause: &rustls::Error, no_roots: bool) -> String {
             .into();
     }
     let certificate = if let E::InvalidCertificate(wrong) = cause { Some(wrong) } else { None };
-    let advice = if matches!(certificate, Some(Cert::UnknownIssuer)) {
+    // A bad signature: an authority of the trusted one's name, with another key.
+    let advice = if matches!(certificate, Some(Cert::UnknownIssuer | Cert::BadSignature)) {
         "its certificate comes from an authority that is not trusted here: put that authority's PEM into `ca_file`"
     } else if matches!(certificate, Some(Cert::NotValidForName | Cert::NotValidForNameContext { .. })) {
         "its certificate is for another name: use the name in the certificate"
