@@ -4,6 +4,7 @@
 //! output), `pods` (metadata for the catalog). Each part does its own work; here is the order of start and stop.
 
 mod agent;
+mod herald;
 mod lanes;
 mod pods;
 mod state;

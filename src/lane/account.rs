@@ -121,8 +121,8 @@ impl<F: Format> Lane<F> {
     pub fn report(&mut self) -> LaneReport {
         let now = self.now;
         let (mut lag, mut oldest, mut files_behind, mut span_full) = (0u64, i64::MAX, 0u64, 0u64);
-        for (id, file) in &self.files {
-            let Some(account) = self.ledger.account(*id) else { continue };
+        for id in &self.unsettled {
+            let (Some(file), Some(account)) = (self.files.get(id), self.ledger.account(*id)) else { continue };
             let unsettled = account.unsettled(file.size());
             if unsettled > 0 {
                 lag += unsettled;

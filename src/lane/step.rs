@@ -109,6 +109,8 @@ pub struct Lane<F: Format> {
     pub(super) graves: VecDeque<Grave>,
     pub(super) open: Option<Open>,
     pub(super) outbox: VecDeque<Action>,
+    /// Files with bytes that are not settled.
+    pub(super) unsettled: BTreeSet<FileId>,
     pub(super) dirty: BTreeSet<FileId>,
     pub(super) to_save: Vec<Saved>,
     pub(super) parked: Option<Parking>,
@@ -168,6 +170,7 @@ impl<F: Format> Lane<F> {
             graves: VecDeque::new(),
             open: None,
             outbox: VecDeque::new(),
+            unsettled: BTreeSet::new(),
             dirty: BTreeSet::new(),
             to_save: Vec::new(),
             parked: None,
@@ -362,10 +365,16 @@ impl<F: Format> Lane<F> {
         self.lose_what_is_gone(id);
     }
 
-    /// Keeps `Key::behind` true: files with unread bytes.
+    /// Keeps `Key::behind` (files with unread bytes) and `unsettled` true.
     pub(super) fn note_behind(&mut self, id: FileId) {
         let Some(file) = self.files.get(&id) else { return };
-        let unread = self.ledger.account(id).map_or(0, |a| a.unread(file.size()));
+        let account = self.ledger.account(id);
+        let unread = account.map_or(0, |a| a.unread(file.size()));
+        if account.is_some_and(|a| a.unsettled(file.size()) > 0) {
+            self.unsettled.insert(id);
+        } else {
+            self.unsettled.remove(&id);
+        }
         let (place, now) = (file.view.file.place, self.now.mono);
         let Some(key) = self.keys.get_mut(&file.key) else { return };
         if unread > 0 {
@@ -400,6 +409,7 @@ impl<F: Format> Lane<F> {
     }
     fn forget_file(&mut self, id: FileId) {
         let Some(file) = self.files.remove(&id) else { return };
+        self.unsettled.remove(&id);
         self.ledger.close(id);
         self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         if let Some(key) = self.keys.get_mut(&file.key) {

@@ -103,7 +103,7 @@ pub struct Outside {
     /// Tells the catalog how far this lane is.
     pub passed: Box<dyn Fn(&[(FileId, u64)]) + Send>,
     /// Publishes a report, and that the thread is alive.
-    pub report: Box<dyn Fn(LaneReport) + Send>,
+    pub report: Box<dyn FnMut(LaneReport) + Send>,
 }
 
 /// Runs a lane until it is done.
