@@ -4,10 +4,13 @@
 //! catalog forgets it, because its files may still be read; at most [`PODS_MAX`] entries are kept, the longest deleted
 //! go first. Every call is short and does no I/O. Fields are built outside the lock, once for each call.
 
+#[cfg(test)]
+mod tests;
+
 use super::pod::{self, Base, Pod, Wanted};
 use crate::origin::Fields;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Most pods kept, live and deleted. A node runs at most a few hundred (kubelet's default is 110).
 pub const PODS_MAX: usize = 10_000;
@@ -22,12 +25,16 @@ pub struct Found {
 }
 
 /// The table.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Pods {
     table: Mutex<Table>,
+    bell: OnceLock<Bell>,
 }
 
-#[derive(Debug, Default)]
+/// What is rung after each change; it must not wait for anything.
+pub type Bell = Box<dyn Fn() + Send + Sync>;
+
+#[derive(Default)]
 struct Table {
     by_uid: HashMap<Arc<str>, Entry>,
     /// A static pod's hash -> UID of the newest pod that carries it.
@@ -44,7 +51,6 @@ struct Table {
     shed: u64,
 }
 
-#[derive(Debug)]
 struct Entry {
     pod: Arc<Pod>,
     /// `version` at its deletion.
@@ -57,6 +63,25 @@ impl Pods {
         Self::default()
     }
 
+    /// From now on `bell` rings after each change, so that new pods' files need not wait for somebody to look. The first
+    /// bell stays.
+    pub fn ring(&self, bell: Bell) {
+        self.bell.get_or_init(|| bell);
+    }
+
+    /// Runs a change and rings when it was one; never under the lock.
+    fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
+        let mut table = self.table();
+        let before = table.version;
+        let out = change(&mut table);
+        let changed = table.version != before;
+        drop(table);
+        if let Some(bell) = self.bell.get().filter(|_| changed) {
+            bell();
+        }
+        out
+    }
+
     // The table is valid after any panic: each change is a few map operations.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -64,37 +89,26 @@ impl Pods {
 
     /// Adds or replaces a pod; true when anything about it is new.
     pub fn put(&self, pod: Pod) -> bool {
-        self.table().put(pod)
+        self.change(|table| table.put(pod))
     }
 
     /// The pod is deleted; its facts stay until forgotten.
     pub fn deleted(&self, uid: &str) {
-        self.table().mark_gone(uid);
+        self.change(|table| table.mark_gone(uid));
     }
 
     /// A complete list of the node's pods: what is not in it is deleted.
     pub fn replace(&self, pods: Vec<Pod>) {
-        let mut table = self.table();
-        let listed: HashSet<Box<str>> = pods.iter().map(|p| p.uid.clone()).collect();
-        for pod in pods {
-            table.put(pod);
-        }
-        let missing: Vec<Arc<str>> = table
-            .by_uid
-            .iter()
-            .filter(|(uid, entry)| entry.gone.is_none() && !listed.contains(uid.as_ref()))
-            .map(|(uid, _)| uid.clone())
-            .collect();
-        missing.iter().for_each(|uid| table.mark_gone(uid));
-        table.loaded = true;
+        self.change(|table| table.replace(pods));
     }
 
     /// Pods of an earlier life of this process. They count as known; the next list says which are gone.
     pub fn preload(&self, pods: Vec<Pod>) {
-        let mut table = self.table();
-        for pod in pods {
-            table.put(pod);
-        }
+        self.change(|table| {
+            for pod in pods {
+                table.put(pod);
+            }
+        });
     }
 
     /// The fields of a log file: `uid` is what its directory says (a UID or a static pod's hash), `base` what the
@@ -196,6 +210,17 @@ impl Table {
         true
     }
 
+    fn replace(&mut self, pods: Vec<Pod>) {
+        let listed: HashSet<Box<str>> = pods.iter().map(|p| p.uid.clone()).collect();
+        for pod in pods {
+            self.put(pod);
+        }
+        let live = self.by_uid.iter().filter(|(_, entry)| entry.gone.is_none()).map(|(uid, _)| uid);
+        let missing: Vec<Arc<str>> = live.filter(|uid| !listed.contains(uid.as_ref())).cloned().collect();
+        missing.iter().for_each(|uid| self.mark_gone(uid));
+        self.loaded = true;
+    }
+
     fn mark_gone(&mut self, uid: &str) {
         let at = self.version;
         let Some((key, _)) = self.by_uid.get_key_value(uid) else { return };
@@ -238,100 +263,9 @@ impl Table {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pod(uid: &str, label: &str) -> Pod {
-        Pod {
-            uid: uid.into(),
-            name: "web".into(),
-            namespace: "prod".into(),
-            labels: Box::new([("app".into(), label.into())]),
-            ..Pod::default()
-        }
-    }
-
-    fn mirror(uid: &str, hash: &str) -> Pod {
-        Pod { hashes: Box::new([hash.into()]), ..pod(uid, "static") }
-    }
-
-    fn label(pods: &Pods, uid: &str) -> Option<String> {
-        let wanted = Wanted { labels: true, annotations: Box::default() };
-        let found = pods.lookup(uid, "main", 0, &wanted, Vec::new())?;
-        found.fields.get("kubernetes.labels.app").map(str::to_owned)
-    }
-
-    fn changed(pods: &Pods) -> Vec<String> {
-        let mut names = pods.take_changed();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn a_pod_is_known_from_its_first_event_and_changes_are_told_once() {
-        let pods = Pods::new();
-        assert!(label(&pods, "u").is_none() && !pods.is_loaded());
-        assert!(pods.put(pod("u", "a")));
-        assert_eq!(changed(&pods), ["u"]);
-        assert!(!pods.put(pod("u", "a")), "the same facts are no change");
-        assert!(changed(&pods).is_empty());
-        assert!(pods.put(pod("u", "b")));
-        assert_eq!((changed(&pods), label(&pods, "u")), (vec!["u".to_owned()], Some("b".to_owned())));
-    }
-
-    #[test]
-    fn a_static_pod_is_found_by_its_hash_also_after_its_mirror_is_made_anew() {
-        let pods = Pods::new();
-        pods.put(mirror("u1", "h"));
-        assert_eq!(changed(&pods), ["h", "u1"]);
-        assert_eq!(pods.get("h").unwrap().uid.as_ref(), "u1");
-        pods.put(mirror("u2", "h"));
-        pods.deleted("u1");
-        assert_eq!(pods.get("h").unwrap().uid.as_ref(), "u2");
-        pods.forget("u1");
-        assert_eq!(pods.get("h").unwrap().uid.as_ref(), "u2", "the hash belongs to the newer pod");
-        assert!(!pods.going("h"));
-    }
-
-    #[test]
-    fn a_deleted_pod_stays_until_forgotten_and_a_live_one_is_not_forgotten() {
-        let pods = Pods::new();
-        pods.put(pod("u", "a"));
-        pods.forget("u");
-        assert!(pods.get("u").is_some());
-        pods.deleted("u");
-        assert!(pods.going("u") && !pods.terminated("u", "main", 0), "deleted by force, it may run on");
-        assert_eq!((label(&pods, "u").as_deref(), pods.counts()), (Some("a"), (0, 1, 0)));
-        pods.forget("u");
-        assert_eq!((pods.get("u"), pods.counts()), (None, (0, 0, 0)));
-        assert!(!pods.going("u") && !pods.terminated("u", "main", 0), "an unknown pod is not over");
-    }
-
-    #[test]
-    fn a_list_marks_what_it_lacks_as_deleted_and_brings_back_what_it_has() {
-        let pods = Pods::new();
-        pods.preload(vec![pod("old", "a"), pod("kept", "a")]);
-        assert!(!pods.is_loaded(), "a cache is not a list");
-        pods.replace(vec![pod("kept", "a"), pod("new", "a")]);
-        assert!(pods.is_loaded() && pods.going("old") && !pods.going("kept") && !pods.going("new"));
-        pods.replace(vec![pod("old", "a")]);
-        assert!(!pods.going("old") && pods.going("kept"));
-        assert_eq!(pods.counts(), (1, 2, 0));
-    }
-
-    #[test]
-    fn the_bound_sheds_the_longest_deleted_and_then_refuses() {
-        let pods = Pods::new();
-        for n in 0..PODS_MAX {
-            pods.put(pod(&format!("u{n}"), "a"));
-        }
-        assert!(!pods.put(pod("one more", "a")), "every pod is live");
-        pods.deleted("u7");
-        pods.deleted("u3");
-        assert!(pods.put(pod("one more", "a")));
-        assert_eq!((pods.get("u7"), pods.get("u3").is_some()), (None, true));
-        assert_eq!(pods.counts(), (PODS_MAX as u64 - 1, 1, 2));
-        assert_eq!(pods.all().len(), PODS_MAX);
+impl std::fmt::Debug for Pods {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (live, deleted, shed) = self.counts();
+        f.debug_struct("Pods").field("live", &live).field("deleted", &deleted).field("shed", &shed).finish()
     }
 }

@@ -126,6 +126,10 @@ impl<C: Fn() -> Now> Watch<C> {
         self.report.unreadable += list.unreadable;
         self.report.lists += 1;
         let pods: Vec<Pod> = list.pods.into_iter().filter(|pod| self.is_ours(pod)).collect();
+        if pods.is_empty() {
+            // Where we run as a pod there is at least that one.
+            tracing::warn!(node = %self.settings.node, "the API server knows no pods of this node: is NODE_NAME set from spec.nodeName?");
+        }
         self.pods.replace(pods);
         self.well();
         Ok(Came::Listed { version: list.version })
