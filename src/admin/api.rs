@@ -2,6 +2,7 @@
 
 use crate::lane::batch::{Code, Reason};
 use crate::record::Now;
+use crate::telemetry::advice;
 use crate::telemetry::board::Snapshot;
 use crate::telemetry::report::{LaneReport, Parked, Quantiles};
 use serde_json::{Map, Value, json};
@@ -33,6 +34,7 @@ fn lane(l: &LaneReport) -> Value {
         "dead_lettered": fate(l.sums.dead_lettered),
         "dropped": dropped,
         "lost_bytes": l.sums.lost_bytes,
+        "lost_bytes_by_pod": l.lost,
         "possible_duplicates": l.sums.possible_duplicates,
         "already": l.already,
         "rejected": codes(&l.rejected),
@@ -49,14 +51,15 @@ fn lane(l: &LaneReport) -> Value {
         "sealed_bytes": {"used": l.sealed_bytes.0, "limit": l.sealed_bytes.1},
         "request_seconds": quantiles(&l.request_seconds),
         "delivery_seconds": quantiles(&l.delivery_seconds),
-        "parked": l.lane_parked.as_ref().map(|(code, say)| json!({"code": code.as_str(), "say": say})),
+        "parked": l.lane_parked.as_ref().map(|(code, say)| json!({"code": code.as_str(), "say": advice::say(code, say)})),
         "parked_keys_count": l.parked.len(),
         "parked_keys": l.parked.iter().take(PARKED_MAX).map(parked).collect::<Vec<_>>(),
     })
 }
 
 fn parked(p: &Parked) -> Value {
-    json!({"key": p.key, "code": p.code.as_str(), "say": p.say, "since": time(p.since), "waiting_bytes": p.waiting_bytes})
+    let say = advice::say(&p.code, &p.say);
+    json!({"key": p.key, "code": p.code.as_str(), "say": say, "since": time(p.since), "waiting_bytes": p.waiting_bytes})
 }
 
 fn codes(all: &BTreeMap<Code, u64>) -> Map<String, Value> {

@@ -4,6 +4,7 @@
 
 use super::api::time;
 use crate::record::Now;
+use crate::telemetry::advice;
 use crate::telemetry::board::Snapshot;
 use crate::telemetry::report::{LaneReport, MetadataState};
 use std::time::Duration;
@@ -104,12 +105,13 @@ fn parked(s: &Snapshot, now: Now, p: &mut String) {
     for lane in &s.lanes {
         let output = escape(&lane.output);
         if let Some((code, say)) = &lane.lane_parked {
-            let what = escape(say);
+            let what = escape(&advice::say(code, say));
             let lag = bytes(lane.lag_bytes);
             p.push_str(&format!("<tr><td>{output}</td><td>all of it</td><td>{code}</td><td>{what}</td><td class=\"n\">{lag}</td><td></td></tr>\n"));
         }
         for key in lane.parked.iter().take(ROWS_MAX) {
-            let (to, say, waiting) = (escape(&key.key), escape(&key.say), bytes(key.waiting_bytes));
+            let (to, say, waiting) =
+                (escape(&key.key), escape(&advice::say(&key.code, &key.say)), bytes(key.waiting_bytes));
             let since = span(Duration::from_nanos(u64::try_from(now.unix_ns.saturating_sub(key.since)).unwrap_or(0)));
             let code = &key.code;
             p.push_str(&format!("<tr><td>{output}</td><td>{to}</td><td>{code}</td><td>{say}</td><td class=\"n\">{waiting}</td><td class=\"n\">{since}</td></tr>\n"));

@@ -5,6 +5,7 @@
 
 use super::recent::{Line, Recent};
 use super::report::{CatalogReport, LaneReport, MetadataReport, ProcessReport};
+use super::{advice, notice};
 use crate::record::Now;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,12 +104,12 @@ impl Board {
         self.slots().phase = phase;
     }
 
-    /// The lane with this place in the configuration published.
+    /// The lane with this place in the configuration published. What is new and matters goes into the log.
     pub fn lane(&self, index: usize, report: LaneReport) {
         let report = Arc::new(report);
-        // The old report is freed after the lock.
-        let old = self.slots().lanes.insert(index, report);
-        drop(old);
+        // The old report is compared and freed after the lock.
+        let old = self.slots().lanes.insert(index, report.clone());
+        notice::log(&report.output, notice::changes(old.as_deref(), &report));
     }
 
     /// The lane left the configuration.
@@ -190,10 +191,10 @@ impl Snapshot {
 fn stall(lane: &LaneReport) -> String {
     let mut text = format!("output {} is {} bytes behind and settles nothing", lane.output, lane.lag_bytes);
     if let Some((code, say)) = &lane.lane_parked {
-        text.push_str(&format!(": {code}: {say}"));
+        text.push_str(&format!(": {code}: {}", advice::say(code, say)));
     } else if let Some(parked) = lane.parked.first() {
-        let (keys, first) = (lane.parked.len(), &parked.key);
-        text.push_str(&format!(": {keys} keys are parked, the first is {first}: {}: {}", parked.code, parked.say));
+        let (keys, first, say) = (lane.parked.len(), &parked.key, advice::say(&parked.code, &parked.say));
+        text.push_str(&format!(": {keys} keys are parked, the first is {first}: {}: {say}", parked.code));
     }
     text
 }

@@ -75,6 +75,11 @@ fn fates(lanes: Lanes<'_>, t: &mut Text) {
         &format!("Unread bytes that deleted files took with them, {life}."),
         lost,
     );
+    t.family(Counter, "output_lost_pod_bytes_total", "The same by namespace/pod/container, in this process.");
+    for lane in lanes {
+        let pods = lane.lost.iter().map(|(pod, bytes)| (pod.as_str(), *bytes));
+        bounded(pods, super::PODS_MAX, |pod, n, t| t.int(&[("output", &lane.output), ("pod", pod)], n), t);
+    }
     let twice = |l: &LaneReport| l.sums.possible_duplicates;
     each(
         lanes,

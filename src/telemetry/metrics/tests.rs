@@ -107,6 +107,7 @@ fn lane() -> LaneReport {
         parked: vec![parked("a", "403"), parked("b", "403"), parked("c", "index_closed")],
         lane_parked: Some((Code::new("connect"), "start it".into())),
         in_flight: (2, 16),
+        lost: [("prod/web-1/main".to_owned(), 70)].into(),
         last_settled: 1_700_000_000_000_000_000,
         request_seconds: Quantiles { p50: 0.01, p90: 0.02, p99: 0.5, max: 1.0, count: 4, sum: 1.25 },
         ..LaneReport::default()
@@ -145,6 +146,7 @@ fn every_published_number_is_found_under_its_name() {
         ("output_possible_duplicates_total{output=\"search\"}", 5.0),
         ("output_already_total{output=\"search\"}", 6.0),
         ("output_lost_bytes_total{output=\"search\"}", 77.0),
+        ("output_lost_pod_bytes_total{output=\"search\",pod=\"prod/web-1/main\"}", 70.0),
         ("output_lag_bytes{output=\"search\"}", 123.0),
         ("output_lag_seconds{output=\"search\"}", 1.5),
         ("output_oldest_unsettled_age_seconds{output=\"search\"}", 1.5),
