@@ -99,7 +99,7 @@ fn parked(s: &Snapshot, now: Now, p: &mut String) {
     if s.lanes.iter().all(|l| l.parked.is_empty() && l.lane_parked.is_none()) {
         return;
     }
-    p.push_str("<h2>Waiting after a failure (nothing is lost: each is tried again at least every 5 minutes)</h2>\n");
+    p.push_str("<h2>Waiting after a failure (each is tried again at least every 5 minutes; its log files wait)</h2>\n");
     p.push_str("<table><tr><th>output</th><th>where to</th><th>what the service said</th><th>what to do</th>");
     p.push_str("<th class=\"n\">waiting</th><th class=\"n\">since</th></tr>\n");
     for lane in &s.lanes {
