@@ -276,7 +276,8 @@ fn jitter(seconds: std::ops::Range<u64>) -> Duration {
     Duration::from_secs(seconds.start) + Duration::from_millis(RandomState::new().hash_one(0) % millis)
 }
 
-#[cfg(all(test, feature = "standin"))]
+#[cfg(test)]
+#[cfg(feature = "standin")]
 mod strict;
 #[cfg(test)]
 mod tests;
