@@ -9,6 +9,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use time::civil;
 pub use time::{Unit, bucket_of, render};
 
 use crate::config::problem::shown;

@@ -6,6 +6,7 @@
 //! cut at `max_record` carries `"partial":true`. What may be sent, and how large, is the formats' business.
 
 use crate::body::escape::{escape, escape_twice};
+use crate::config::template::civil;
 use crate::origin::Meta;
 use crate::record::{Record, Stamp};
 
@@ -170,20 +171,6 @@ fn digits(text: &mut [u8; TIME_LEN], at: std::ops::Range<usize>, value: i64) {
         *place = b'0' + (left % 10) as u8;
         left /= 10;
     }
-}
-
-/// Year, month, day of days since 1970-01-01 (Howard Hinnant's `civil_from_days`); an `i64` of nanoseconds covers the
-/// years 1677 to 2262, so nothing here can overflow.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 /// Appends a number in decimal.

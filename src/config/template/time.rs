@@ -106,7 +106,7 @@ fn two(out: &mut String, number: i64) {
 /// Year, month (1..=12) and day (1..=31) of a number of days since 1970-01-01, in the Gregorian calendar.
 /// The year begins in March here, so that the leap day is its last one; an era is 400 years of 146,097 days.
 /// Days come from nanoseconds in an i64, so nothing can overflow.
-fn civil(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468; // since 0000-03-01
     let era = days.div_euclid(146_097);
     let of_era = days.rem_euclid(146_097);

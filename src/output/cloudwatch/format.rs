@@ -7,6 +7,7 @@
 //! becomes several, with the same time and metadata, and is alone in its batch.
 
 use super::keys::Keys;
+use super::limits::{BATCH_BYTES, BATCH_EVENTS, BATCH_SPAN, EVENT_BYTES, MESSAGE_BYTES, outside};
 use super::pieces::{Cutter, lossy_len};
 use crate::body::chunks::Pool;
 use crate::body::escape::escape;
@@ -20,20 +21,6 @@ use crate::output::document::{self, Depth, Lead};
 use crate::record::{Now, Record};
 use std::sync::Arc;
 
-/// Bytes of one PutLogEvents call: messages in UTF-8, and [`EVENT_BYTES`] for each.
-pub const BATCH_BYTES: usize = 1_048_576;
-/// What the service counts for an event beside its message.
-pub const EVENT_BYTES: usize = 26;
-/// Events of one call.
-pub const BATCH_EVENTS: u32 = 10_000;
-/// Bytes of one message that AWS takes since 2025 (1 MB; 256 KB before).
-pub const MESSAGE_BYTES: usize = 1_000_000;
-/// First to last event of one call, in milliseconds.
-pub const BATCH_SPAN: i64 = 24 * 3_600_000;
-/// Older events are refused.
-pub const OLDEST: i64 = 14 * 24 * 3_600_000;
-/// Events further in the future are refused.
-pub const NEWEST: i64 = 2 * 3_600_000;
 /// Level 1: gzip is most of the CPU, and higher levels cost more than the bytes they save.
 const LEVEL: u32 = 1;
 /// Uncompressed bytes after which a body is full, whatever the service counts: JSON escapes can make a text six times
@@ -325,18 +312,6 @@ impl Format for CloudWatchFormat {
         self.sealed.clear();
         self.sealed_items = 0;
         self.alone = false;
-    }
-}
-
-/// Why the service would not take an event of this time now.
-fn outside(now: Now, ms: i64) -> Option<Reason> {
-    let now_ms = now.unix_ns.div_euclid(1_000_000);
-    if ms < 0 || now_ms.saturating_sub(ms) > OLDEST {
-        Some(Reason::TooOld)
-    } else if ms.saturating_sub(now_ms) > NEWEST {
-        Some(Reason::TooNew)
-    } else {
-        None
     }
 }
 

@@ -4,7 +4,7 @@
 //! inside an escape, so that the pieces put together are the record. Documents carry the metadata and `"part":n` each,
 //! from 1; text is just cut.
 
-use super::format::MESSAGE_BYTES;
+use super::limits::MESSAGE_BYTES;
 use crate::body::escape::escape;
 use crate::origin::Meta;
 use crate::output::document::{self, Depth, Lead};

@@ -277,4 +277,7 @@ fn jitter(seconds: std::ops::Range<u64>) -> Duration {
 }
 
 #[cfg(test)]
+#[cfg(feature = "standin")]
+mod strict;
+#[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::template::Template;
 use crate::origin::Fields;
+use crate::output::cloudwatch::limits::{NEWEST, OLDEST};
 use crate::record::{Channel, FileId, Grammar, RecordId, Stamp};
 use arc_swap::ArcSwap;
 use proptest::prelude::*;
