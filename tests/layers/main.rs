@@ -86,7 +86,7 @@ fn a_pure_file_that_touches_the_world_is_found_however_it_says_so() {
 #[test]
 fn async_is_for_the_edge() {
     assert_eq!(
-        wrong(&[("lane/step.rs", "fn a() {}\nasync fn step() {}\n")]),
+        wrong(&[("lane/retry.rs", "fn a() {}\nasync fn step() {}\n")]),
         ["lane/retry.rs:2: async belongs to the edge, and this file is pure"]
     );
     assert_eq!(wrong(&[("output/s3/service.rs", "async fn attempt() { tokio::spawn(x).await }\n")]), [] as [String; 0]);
