@@ -3,7 +3,7 @@
 //! Valid UTF-8 comes out byte for byte as `serde_json` writes it; invalid UTF-8 becomes U+FFFD by std's lossy rule.
 //! Most of a document's cost before compression is here: eight bytes are looked at together, in a register, and
 //! all hits of one mask are handled before the next load. UTF-8 is proved only where a byte above 0x7f was seen.
-//! (SSE2 by intrinsics takes two thirds of the time, but needs `unsafe`.)
+//! (0.09 us for 215 B with 24 escapes; SSE2 by intrinsics takes 0.05 to 0.06, but needs `unsafe`.)
 
 use crate::decode::json::{HIGH, special};
 

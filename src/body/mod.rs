@@ -94,7 +94,8 @@ impl Body {
         self.coded + self.plain.len()
     }
 
-    /// Ends the member or frame and leaves an empty body. Of an empty body it is a valid, empty one (`Plain`: no bytes).
+    /// Ends the member or frame and leaves an empty body. Of an empty body it is a valid, empty one (`Plain`: no
+    /// bytes).
     pub fn finish(&mut self) -> Sealed {
         self.code(Until::Ended);
         let chunks = self.sent.chunks.drain(..).map(Chunk::into_bytes).collect();

@@ -35,12 +35,15 @@ pub fn parse<'a>(line: &'a [u8], scratch: &'a mut Vec<u8>, dates: &mut DateCache
         Some(rest) if rest.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 0 => (rest, false),
         _ => (raw, true),
     };
-    let body = if memchr::memchr(b'\\', raw).is_none() {
-        raw
-    } else {
-        scratch.clear();
-        json::unescape(raw, scratch);
-        scratch.as_slice()
+    if memchr::memchr(b'\\', raw).is_none() {
+        return Some(Line { stamp: time, channel, partial, body: raw });
+    }
+    scratch.clear();
+    json::unescape(raw, scratch);
+    // A newline may have been escaped in another way.
+    let (body, partial) = match scratch.strip_suffix(b"\n") {
+        Some(body) if partial => (body, false),
+        _ => (scratch.as_slice(), partial),
     };
     Some(Line { stamp: time, channel, partial, body })
 }
@@ -108,6 +111,8 @@ mod tests {
             (format!(r#"{{"log":"","stream":"stdout","time":"{AT}"}}"#), Stdout, true, ""),
             (format!(r#"{{"stream":"stdout","time":"{AT}"}}"#), Stdout, true, ""),
             (format!(r#"{{"log":"a\r\n","stream":"stdout","time":"{AT}"}}"#), Stdout, false, "a\\r"),
+            (format!(r#"{{"log":"a\u000a","stream":"stdout","time":"{AT}"}}"#), Stdout, false, "a"),
+            (format!(r#"{{"log":"a\n\n","stream":"stdout","time":"{AT}"}}"#), Stdout, false, "a\\n"),
             (format!(r#"{{"log":"C:\\n","stream":"stdout","time":"{AT}"}}"#), Stdout, true, "C:\\\\n"),
             (format!(r#"{{"log":"C:\\\n","stream":"stdout","time":"{AT}"}}"#), Stdout, false, "C:\\\\"),
             (

@@ -13,6 +13,9 @@ pub const GAP: Duration = Duration::from_secs(60);
 /// Most parts of a piece: bounds the spans of a program that writes a line byte by byte.
 pub const MAX_PARTS: usize = 1024;
 
+/// Bytes a join keeps room for between records.
+const KEPT: usize = 256 * 1024;
+
 /// Gives finished records away, with the spans of their parts.
 pub type Emit<'e> = &'e mut dyn FnMut(&Record<'_>, &[Span]);
 
@@ -81,7 +84,8 @@ impl Joiner {
         }
     }
 
-    /// An end rule struck (a later restart, the container ended, the file is gone, silence): what is open becomes records.
+    /// An end rule struck (a later restart, the container ended, the file is gone, silence): what is open becomes
+    /// records.
     pub fn end(&mut self, emit: Emit<'_>) {
         while let Some(join) = self.first_open(|_| true) {
             join.finish(false, emit);
@@ -173,12 +177,13 @@ impl Join {
         self.spans.clear();
         self.body.clear();
         if !more {
-            self.last_ns = None;
+            self.clear();
         }
     }
     fn clear(&mut self) {
         self.spans.clear();
         self.body.clear();
+        self.body.shrink_to(KEPT);
         self.last_ns = None;
     }
 }

@@ -1,4 +1,4 @@
-//! Lines to records: block -> [`lines`] -> [`line`] (by the file's grammar: [`cri`], [`docker`], plain) -> [`join`].
+//! Lines to records: block -> [`lines`] -> [`mod@line`] (by the file's grammar: [`cri`], [`docker`], plain) -> [`join`].
 //!
 //! Pure, and total: any bytes are a line, any line is a record or a part of one. A line that its grammar does not
 //! know is a whole body without stamp or channel; nothing is ever dropped here.

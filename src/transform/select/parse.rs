@@ -6,7 +6,7 @@ use super::{Expr, Field, Leaf, Test};
 use regex::bytes::RegexBuilder;
 
 /// Field names that can exist; those that end in a dot take any name after it.
-pub const KNOWN: [&str; 13] = [
+pub const KNOWN: [&str; 15] = [
     "kubernetes.namespace_name",
     "kubernetes.pod_name",
     "kubernetes.pod_id",
@@ -14,10 +14,12 @@ pub const KNOWN: [&str; 13] = [
     "kubernetes.container_name",
     "kubernetes.container_image",
     "kubernetes.docker_id",
+    "kubernetes.deployment_name",
     "kubernetes.labels.",
     "kubernetes.annotations.",
     "path",
     "input",
+    "host",
     "stream",
     "log",
 ];
