@@ -6,6 +6,8 @@
 
 pub mod check;
 pub mod clock;
+#[cfg(feature = "standin")]
+pub mod demo;
 mod file;
 pub mod print_config;
 pub mod run;
@@ -57,6 +59,7 @@ enum Command {
     /// Print a configuration with all defaults filled in; secrets are hidden
     PrintConfig(ConfigArgs),
     /// Run the agent against stand-ins of the three services on this machine; needs no account
+    #[cfg(feature = "standin")]
     Demo(DemoArgs),
 }
 
@@ -80,9 +83,13 @@ pub struct RunArgs {
     /// With --once: give up on a destination that settled nothing for so long
     #[arg(long, value_name = "TIME", default_value = "60s", requires = "once", value_parser = crate::config::parse_duration)]
     pub give_up: Duration,
+    /// Ends at once when the process that started it does, which has this pid: for `demo`
+    #[arg(long, value_name = "PID", hide = true)]
+    pub ends_with: Option<u32>,
 }
 
 /// `tailrace demo`
+#[cfg(feature = "standin")]
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
     /// Leave everything running, and name the page to open
@@ -110,15 +117,10 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::PrintConfig(args) => print_config::print_config(&args),
         Command::Run(args) => run::run(&args),
-        // Temporary, until `cli::demo::demo` is there.
-        Command::Demo(_) => not_wired("demo"),
+        #[cfg(feature = "standin")]
+        Command::Demo(args) => demo::demo(&args),
     };
     exit.into()
-}
-
-fn not_wired(command: &str) -> Exit {
-    complain(&format!("tailrace {command}: not there yet\n"));
-    Exit::CannotStart
 }
 
 /// Writes an answer to stdout; a closed pipe is the reader's choice.

@@ -32,6 +32,9 @@ pub(super) struct Run {
 
 /// Runs until everything is delivered (`--once`) or a signal comes.
 pub fn run(args: &RunArgs) -> Exit {
+    if let Some(Err(why)) = args.ends_with.map(end_with) {
+        return cannot_start(&why);
+    }
     let config = match file::config(&args.config) {
         Ok(config) => config,
         Err(exit) => return exit,
@@ -55,6 +58,15 @@ pub fn run(args: &RunArgs) -> Exit {
             Exit::CannotStart
         }
     }
+}
+
+/// The kernel kills us when our parent ends, however it ends.
+fn end_with(parent: u32) -> Result<(), String> {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| format!("--ends-with {parent}: {e}"))?;
+    // It may have ended before we asked.
+    let ours = getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
+    if ours == Some(parent) { Ok(()) } else { Err(format!("--ends-with {parent}: that is not our parent process")) }
 }
 
 /// SIGTERM and SIGINT mean the same.
