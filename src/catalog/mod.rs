@@ -1,4 +1,251 @@
 //! The catalog finds, identifies, watches and keeps files; knows every file's size; offers files to lanes.
 //! It alone touches the directories of inputs. It knows nothing of outputs.
+//!
+//! It is one state machine over a [`disk::Disk`]: [`Catalog::tick`] is told the time and what the watches saw, and
+//! says what changed. [`thread`] is the loop around it. Lanes read through a [`reader::Reader`] on the
+//! [`shelf::Shelf`], and report how far they are through [`progress::Progress`].
+//!
+//! The pure rules: [`name`], [`glob`], [`ages`], [`order`] (turns, life, danger), [`rotation`], [`identity`].
+//! The moves they decide: `scan` (directories), `files` (what came, moved, went), `recognise` (who it is), `sizes`
+//! (growth and truncation), `judge` (life, danger, offers), `keep` (handles, deleted files, page cache).
 
+pub mod ages;
+pub mod disk;
+mod entry;
+mod files;
+pub mod glob;
+pub mod gz;
+pub mod identity;
+mod judge;
+mod keep;
+mod known;
+mod measure;
+pub mod name;
+mod offer;
+pub mod order;
+pub mod os;
+pub mod pods;
+pub mod progress;
+pub mod reader;
+mod recognise;
+pub mod rotation;
+mod scan;
+pub mod shelf;
+pub mod sim;
+mod sizes;
+pub mod spec;
+mod stock;
+pub mod thread;
+mod twins;
 pub mod view;
+pub mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use crate::record::Now;
+use crate::store::saved::Saved;
+use crate::telemetry::report::{CatalogReport, InputReport};
+use pods::Pods;
+use progress::Progress;
+use shelf::Shelf;
+use spec::Setup;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use stock::Stock;
+use view::FileView;
+
+/// Hot files are looked at so often.
+pub const POLL: Duration = Duration::from_millis(100);
+/// Everything is looked at so often, whatever the watches say.
+pub const RECONCILE: Duration = Duration::from_secs(60);
+/// What depends on time or on lanes is looked after so often, while there is any.
+const SECOND: Duration = Duration::from_secs(1);
+/// After a change that may have had neighbours: look again.
+const SOON: Duration = Duration::from_millis(20);
+
+/// What a watch saw. Keys are those of [`WatchChange`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// A name came to, or went from, a watched directory.
+    Named(u64, OsString),
+    /// A watched file was written to; its watch is used up.
+    Modified(u64),
+    /// The watch of a directory is no more: it was deleted, moved away or unmounted.
+    Unwatched(u64),
+    /// No watch could be had for this (none left, not allowed).
+    Refused(u64),
+    /// Events were lost.
+    Overflow,
+}
+
+/// What shall be watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchChange {
+    /// Names that come to and go from a directory.
+    Dir(u64, PathBuf),
+    /// The next write to a file.
+    File(u64, PathBuf),
+    /// Not any more.
+    Drop(u64),
+}
+
+/// What one tick found.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// Files that are new to the lanes or changed, oldest sibling first.
+    pub changed: Vec<FileView>,
+    /// For the store, in order.
+    pub saved: Vec<Saved>,
+    /// `saved` must be durable before more can be offered: call [`Catalog::synced`] when it is.
+    pub must_sync: bool,
+    /// Watches to set and to drop, in order; before the next tick.
+    pub watch: Vec<WatchChange>,
+    /// Pods (by UID or hash) that have no files any more; handed on to [`Pods::forget`] already.
+    pub forgotten_pods: Vec<String>,
+    /// Tick again at this time (mono) at the latest.
+    pub wake: Duration,
+    /// Everything that was there at the start has been looked at; with `once` also offered.
+    pub first_scan_done: bool,
+}
+
+/// Finds and offers files. Owned by one thread.
+pub struct Catalog<P: Pods> {
+    stock: Stock,
+    pods: P,
+    next_poll: Duration,
+    next_second: Duration,
+    next_reconcile: Duration,
+}
+
+impl<P: Pods> Catalog<P> {
+    /// Nothing is read before the first tick.
+    pub fn new(setup: Setup, disk: Arc<dyn disk::Disk>, pods: P) -> Self {
+        let stock = Stock::new(setup, disk);
+        let zero = Duration::ZERO;
+        Catalog { stock, pods, next_poll: zero, next_second: zero, next_reconcile: zero }
+    }
+
+    /// Where lanes find content.
+    pub fn shelf(&self) -> Arc<Shelf> {
+        self.stock.shelf.clone()
+    }
+
+    /// Where lanes report.
+    pub fn progress(&self) -> Arc<Progress> {
+        self.stock.progress.clone()
+    }
+
+    /// Does what is due, and says what changed.
+    pub fn tick(&mut self, now: Now, hints: &[Hint]) -> Turn {
+        let first = !self.stock.scanned;
+        let stock = &mut self.stock;
+        stock.now = now;
+        stock.due.append(&mut stock.again);
+        stock.absorb(hints);
+        let second = now.mono >= self.next_second;
+        if second {
+            stock.due.append(&mut stock.later);
+            stock.poll_directories();
+            self.next_second = now.mono + SECOND;
+        }
+        if now.mono >= self.next_reconcile || std::mem::take(&mut stock.reconcile) {
+            stock.reconcile_all(first);
+            if !first && stock.measuring.is_empty() {
+                stock.bury();
+            }
+            self.next_reconcile = now.mono + RECONCILE;
+        }
+        stock.scan_due();
+        stock.measure_some();
+        if now.mono >= self.next_poll || first {
+            stock.look_at_hot();
+            self.next_poll = now.mono + POLL;
+        }
+        self.pods_changed();
+        if second {
+            self.stock.touch_active();
+        }
+        self.judge_touched();
+        self.stock.keep_within_limits(second);
+        if first {
+            self.stock.scanned = true;
+        }
+        self.finish()
+    }
+
+    /// What the last tick saved is durable: files with random ids can be offered.
+    pub fn synced(&mut self) {
+        self.stock.synced();
+    }
+
+    /// At stop: what the store does not have yet.
+    pub fn last_words(&mut self) -> Vec<Saved> {
+        let unsaved: Vec<u64> =
+            self.stock.entries.iter().filter(|(_, e)| e.unsaved.is_some()).map(|(key, _)| *key).collect();
+        for key in unsaved {
+            self.stock.save(key);
+        }
+        std::mem::take(&mut self.stock.out.saved)
+    }
+
+    fn pods_changed(&mut self) {
+        for uid in self.pods.changed() {
+            for group in self.stock.uids.get(uid.as_str()).cloned().unwrap_or_default() {
+                self.stock.refresh_facts(group, &self.pods);
+                self.stock.touch_group(group);
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Turn {
+        let mut turn = std::mem::take(&mut self.stock.out);
+        for uid in &turn.forgotten_pods {
+            self.pods.forget(uid);
+        }
+        turn.changed.sort_by_key(|view| view.file.place);
+        let stock = &self.stock;
+        turn.first_scan_done = stock.first_scan_done();
+        let mono = stock.now.mono;
+        let mut wake = self.next_reconcile;
+        if !stock.measuring.is_empty() {
+            wake = mono;
+        }
+        if !stock.again.is_empty() {
+            wake = wake.min(mono + SOON);
+        }
+        if !stock.hot.is_empty() {
+            wake = wake.min(self.next_poll);
+        }
+        if !(stock.active.is_empty() && stock.later.is_empty()) || stock.polling() {
+            wake = wake.min(self.next_second);
+        }
+        turn.wake = wake;
+        turn
+    }
+
+    /// A snapshot of its counters.
+    pub fn report(&self) -> CatalogReport {
+        let stock = &self.stock;
+        let inputs = stock.inputs.iter().zip(&stock.counts).map(|(input, c)| {
+            let report = InputReport { files: c.files, hot: c.hot, bytes: c.bytes, offered: c.offered };
+            (input.name.clone(), report)
+        });
+        let mut unreadable = std::collections::BTreeMap::new();
+        for code in stock.refused.values() {
+            *unreadable.entry(code.clone()).or_insert(0u64) += 1;
+        }
+        CatalogReport {
+            inputs: inputs.collect(),
+            open_files: stock.open as u64,
+            held: stock.held,
+            polling: stock.polling(),
+            overflows: stock.overflows,
+            unreadable,
+            without_metadata: stock.without_metadata,
+            lost: stock.lost.clone(),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What the catalog keeps of a file, a directory and a group of siblings. Data, and questions to it.
+
+use super::glob::State;
+use super::identity::Head;
+use super::measure::Measure;
+use super::name::{self, LogName, Suffix};
+use super::shelf::Source;
+use super::view::{Ages, File, FileView, Life, Place};
+use crate::origin::{Fields, Meta};
+use crate::record::{FileId, Grammar};
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Names a file, or a directory, inside this process; never used again.
+pub type Key = u64;
+
+/// One name of a file.
+#[derive(Clone, Debug)]
+pub struct Loc {
+    /// In the entry's directory.
+    pub name: Box<OsStr>,
+    /// Inode as the directory says it (of a link: the link's own).
+    pub listed: u64,
+    /// Inode and device as `stat` says them.
+    pub inode: (u64, u64),
+    /// The name is a link.
+    pub link: bool,
+}
+
+/// Is it looked at each 100 ms?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heat {
+    /// Yes.
+    Hot,
+    /// A modify watch was asked for; one more look, then cold.
+    Arming,
+    /// No: a watch tells, or no more bytes can come.
+    Cold,
+}
+
+/// What became of its names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trail {
+    /// It has at least one that we know.
+    Named,
+    /// So many listings in a row did not show it.
+    Missing(u8),
+    /// It has none any more; only a held handle reads it.
+    Deleted,
+    /// Its names are in a place we do not look at; a held handle reads it.
+    Elsewhere,
+    /// It was truncated in place at this time (mono): perhaps a copy of it turns up.
+    Displaced(Duration),
+    /// Nothing can be read any more.
+    Gone,
+}
+
+/// One file.
+#[derive(Debug)]
+pub struct Entry {
+    pub input: usize,
+    /// Further inputs that match it.
+    pub also: Vec<usize>,
+    pub dir: Key,
+    pub group: u64,
+    /// Its uncompressed name.
+    pub plain: Option<Loc>,
+    /// Its compressed name.
+    pub gz: Option<Box<Loc>>,
+    /// Held handle.
+    pub source: Option<Source>,
+    pub id: Option<FileId>,
+    pub head: Head,
+    pub generation: u32,
+    pub restart: u32,
+    pub turn: u64,
+    /// Its last name is the live one.
+    pub live: bool,
+    /// Plain bytes.
+    pub size: u64,
+    /// When its handle was closed.
+    pub mtime_ns: i64,
+    pub ages: Ages,
+    /// Found, last grown, last renamed (mono).
+    pub born: Duration,
+    pub grew: Duration,
+    pub moved: Duration,
+    /// The look before the last one (unix ns): what grows was not there then.
+    pub looked_ns: i64,
+    pub heat: Heat,
+    pub trail: Trail,
+    pub life: Life,
+    pub danger: bool,
+    pub offered: Option<Arc<File>>,
+    /// The lanes heard of size, life and danger as they are now.
+    pub told: bool,
+    /// Its id must be durable first.
+    pub unsynced: bool,
+    /// Looks like a copy of a sibling: no id before this time (mono).
+    pub suspect: Option<Duration>,
+    /// Fields of the first offer, from an earlier life.
+    pub first_fields: Option<Arc<Fields>>,
+    pub at_scan: Option<u64>,
+    /// The page cache was told up to here.
+    pub advised: u64,
+    /// Its size at some time (mono): older than a minute soon.
+    pub staged: (u64, Duration),
+    /// No pattern matches its name: it must be a file known from before.
+    pub outside: bool,
+    pub grammar: Grammar,
+    /// What the store has of it is out of date, since this time (mono).
+    pub unsaved: Option<Duration>,
+    /// A `.gz` whose plain size is not known yet.
+    pub measure: Option<Box<Measure>>,
+}
+
+impl Entry {
+    /// The name it goes by: plain if there is one.
+    pub fn loc(&self) -> Option<&Loc> {
+        self.plain.as_ref().or(self.gz.as_deref())
+    }
+
+    /// Its plain or its compressed name.
+    pub fn loc_of(&self, gz: bool) -> Option<&Loc> {
+        if gz { self.gz.as_deref() } else { self.plain.as_ref() }
+    }
+
+    /// Deleted but still held: its bytes take space that nobody sees.
+    pub fn held_deleted(&self) -> bool {
+        self.source.is_some() && self.trail == Trail::Deleted
+    }
+
+    /// No more bytes can come.
+    pub fn complete(&self) -> bool {
+        matches!(self.life, Life::Final | Life::Ended | Life::Gone)
+    }
+
+    /// Order among siblings.
+    pub fn place(&self) -> Place {
+        Place { chain: self.group, restart: self.restart, turn: self.turn }
+    }
+
+    /// What lanes are told.
+    pub fn view(&self) -> Option<FileView> {
+        let file = self.offered.clone()?;
+        Some(FileView {
+            file,
+            size: self.size,
+            life: self.life,
+            danger: self.danger,
+            grew: self.grew,
+            ages: self.ages.clone(),
+        })
+    }
+}
+
+/// The siblings of a container, or of a path.
+#[derive(Debug)]
+pub struct Group {
+    pub input: usize,
+    pub who: Who,
+    pub entries: Vec<Key>,
+    /// Its directory is gone.
+    pub over: bool,
+    /// The greatest restart number seen.
+    pub newest: u32,
+    /// The greatest turn given, and the fields last made, by restart.
+    pub runs: HashMap<u32, Run>,
+}
+
+/// What a group is named by.
+#[derive(Clone, Debug)]
+pub enum Who {
+    /// A container's directory.
+    Pod { namespace: Box<str>, pod: Box<str>, uid: Box<str>, container: Box<str> },
+    /// A live path.
+    Path,
+}
+
+/// One restart of a group.
+#[derive(Debug, Default)]
+pub struct Run {
+    pub latest_turn: u64,
+    pub facts: Option<Facts>,
+}
+
+/// Fields and metadata as they are now, shared by the siblings of a restart.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub fields: Arc<Fields>,
+    pub meta: Arc<Meta>,
+    /// From the pod's own facts, not from its path.
+    pub known: bool,
+    pub complete: bool,
+}
+
+/// What a directory holds.
+#[derive(Clone, Debug)]
+pub enum DirKind {
+    /// Pod directories.
+    Root,
+    /// Container directories of one pod.
+    Pod { namespace: Box<str>, pod: Box<str>, uid: Box<str> },
+    /// kubelet's log files.
+    Container { namespace: Box<str>, pod: Box<str>, uid: Box<str>, container: Box<str> },
+    /// Whatever these pattern states match: (pattern, state).
+    Glob(Vec<(usize, State)>),
+}
+
+/// One directory.
+#[derive(Debug)]
+pub struct Dir {
+    pub input: usize,
+    /// Below the base's root.
+    pub path: PathBuf,
+    pub kind: DirKind,
+    /// Subdirectories by name, with their inodes.
+    pub children: HashMap<OsString, (Key, u64)>,
+    pub entries: Vec<Key>,
+    /// Names that came or went since the last scan: what is closed under them is looked at again.
+    pub doubt: Vec<OsString>,
+    /// Names that are another name of a known file: not opened again while the inode is the same.
+    pub skip: HashMap<OsString, u64>,
+    /// A watch was asked for and not refused.
+    pub watched: bool,
+    /// An input begins here: that it is missing says nothing about its files.
+    pub top: bool,
+}
+
+impl Dir {
+    /// Takes a file's name apart, if it is one that this directory may hold.
+    pub fn parse<'a>(&self, file: &'a OsStr) -> Option<LogName<'a>> {
+        match self.kind {
+            DirKind::Container { .. } => name::kubelet(file),
+            DirKind::Glob(_) => Some(name::plain(file)),
+            DirKind::Root | DirKind::Pod { .. } => None,
+        }
+    }
+
+    /// The name without its rotation suffix is the live one.
+    pub fn is_live(&self, file: &OsStr) -> bool {
+        self.parse(file).is_some_and(|n| n.suffix == Suffix::Live && !n.gz)
+    }
+}

@@ -1,0 +1,432 @@
+//! Files of one directory: what a listing says came, moved and went, and what is made of it.
+//!
+//! Order matters: what stayed and moved first, then arrivals (a `.gz` needs its plain file's entry), then names are
+//! taken from those that are missing, last the question what has no name any more.
+
+use super::disk::{Kind, Listed, Stat};
+use super::entry::{DirKind, Entry, Heat, Key, Loc, Trail};
+use super::rotation::{self, Change, Had, Seen};
+use super::shelf::Source;
+use super::spec::SpecKind;
+use super::stock::Stock;
+use super::view::Life;
+use super::{ages, name};
+use crate::record::Grammar;
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+/// A file that was last written so long ago is not hot when it is found.
+const IDLE_NS: i64 = 10_000_000_000;
+
+/// A file's name: plain (false) or compressed (true).
+pub(super) type Named = (Key, bool);
+
+/// A name that a listing shows.
+pub(super) struct Shown {
+    pub name: OsString,
+    pub inode: u64,
+    pub link: bool,
+    /// No pattern matches it: looked at only because it may be what became of a known file.
+    pub outside: bool,
+}
+
+impl Stock {
+    pub fn scan_files(&mut self, key: Key, listed: &[Listed]) {
+        let Some(dir) = self.dirs.get_mut(&key) else { return };
+        if matches!(dir.kind, DirKind::Root | DirKind::Pod { .. }) {
+            dir.doubt.clear();
+            return;
+        }
+        let doubt: HashSet<OsString> = dir.doubt.drain(..).collect();
+        let had = self.names_in(key);
+        let shown = self.shown(key, listed, &had);
+        let seen: Vec<Seen> = shown.iter().map(|s| Seen { name: s.name.clone(), inode: s.inode }).collect();
+        let of: Vec<Had<'_, Named>> =
+            had.iter().map(|(file, loc)| Had { file: *file, name: &loc.name, inode: loc.listed }).collect();
+        let (mut missing, mut new) = (HashSet::new(), Vec::new());
+        for change in rotation::diff(&of, &seen) {
+            match change {
+                Change::Same(file, at) => {
+                    let Some(s) = shown.get(at) else { continue };
+                    if (doubt.contains(&s.name) || s.link) && !self.still_itself(file) {
+                        missing.insert(file);
+                        new.push(at);
+                    }
+                }
+                Change::Moved(file, at) => {
+                    if !shown.get(at).is_some_and(|s| self.moved(file, key, s)) {
+                        missing.insert(file);
+                        new.push(at);
+                    }
+                }
+                Change::Missing(file) => {
+                    missing.insert(file);
+                }
+                Change::New(at) => new.push(at),
+            }
+        }
+        let mut fresh = Vec::new();
+        for s in oldest_first(&shown, new) {
+            fresh.extend(self.arrived(key, s, &missing));
+        }
+        self.settle_in(fresh);
+        for file in missing {
+            self.unname(file);
+        }
+        self.look_for_nameless(key);
+        if let Some(dir) = self.dirs.get_mut(&key) {
+            dir.skip.retain(|name, inode| shown.iter().any(|s| s.name == *name && s.inode == *inode));
+        }
+    }
+
+    fn names_in(&self, key: Key) -> Vec<(Named, Loc)> {
+        let entries = self.dirs.get(&key).map(|d| d.entries.as_slice()).unwrap_or_default();
+        let mut out = Vec::with_capacity(entries.len());
+        for file in entries {
+            let Some(e) = self.entries.get(file) else { continue };
+            out.extend(e.plain.iter().map(|loc| ((*file, false), loc.clone())));
+            out.extend(e.gz.as_deref().map(|loc| ((*file, true), loc.clone())));
+        }
+        out
+    }
+
+    /// The names that matter here. What looks like a log and is no file is counted.
+    fn shown(&mut self, key: Key, listed: &[Listed], had: &[(Named, Loc)]) -> Vec<Shown> {
+        let Some(dir) = self.dirs.get(&key) else { return Vec::new() };
+        let (input, path) = (dir.input, dir.path.clone());
+        let links = self.base(input).follow != super::disk::Follow::Never;
+        let mine: HashSet<u64> = had.iter().map(|(_, loc)| loc.listed).collect();
+        let mut stems: HashSet<Vec<u8>> = had.iter().map(|(_, loc)| name::plain(&loc.name).stem.to_vec()).collect();
+        let wanted: Vec<bool> = listed.iter().map(|l| self.matches(key, l)).collect();
+        for (l, _) in listed.iter().zip(&wanted).filter(|(_, wanted)| **wanted) {
+            stems.insert(name::plain(&l.name).stem.to_vec());
+        }
+        let glob = matches!(self.dirs.get(&key).map(|d| &d.kind), Some(DirKind::Glob(_)));
+        let mut out = Vec::new();
+        for (l, wanted) in listed.iter().zip(wanted) {
+            let related = || {
+                glob && l.kind == Kind::File
+                    && (mine.contains(&l.inode)
+                        || self.known.looks_for_inode(l.inode)
+                        || stems.contains(name::plain(&l.name).stem))
+            };
+            if !(wanted || related()) || self.excluded(input, &path.join(&l.name)) {
+                continue;
+            }
+            match l.kind {
+                Kind::File => {}
+                Kind::Link if links => {}
+                Kind::Link => {
+                    let at = self.absolute(input, &path.join(&l.name));
+                    self.refuse(at, &rustix::io::Errno::LOOP.into());
+                    continue;
+                }
+                Kind::Dir | Kind::Other => {
+                    // A directory that a `*` meets on its way is nothing to count.
+                    if l.kind == Kind::Other || !glob {
+                        let at = self.absolute(input, &path.join(&l.name));
+                        self.refuse(at, &io::ErrorKind::InvalidInput.into());
+                    }
+                    continue;
+                }
+            }
+            let link = l.kind == Kind::Link;
+            out.push(Shown { name: l.name.clone(), inode: l.inode, link, outside: !wanted });
+        }
+        out
+    }
+
+    fn matches(&self, key: Key, l: &Listed) -> bool {
+        let Some(dir) = self.dirs.get(&key) else { return false };
+        match (&dir.kind, self.inputs.get(dir.input).map(|i| &i.kind)) {
+            (DirKind::Container { .. }, _) => name::kubelet(&l.name).is_some(),
+            (DirKind::Glob(states), Some(SpecKind::File { include })) => states
+                .iter()
+                .any(|(at, state)| include.get(*at).is_some_and(|glob| glob.file(*state, l.name.as_bytes()))),
+            (DirKind::Root | DirKind::Pod { .. } | DirKind::Glob(_), _) => false,
+        }
+    }
+
+    /// Same name, same inode, but something happened to the name, or it is a link: is it still this file?
+    fn still_itself(&mut self, (file, gz): Named) -> bool {
+        let Some(e) = self.entries.get(&file) else { return false };
+        let Some(loc) = e.loc_of(gz) else { return false };
+        let (path, base, known) = (self.path_in(e.dir, &loc.name), self.base(e.input), loc.inode);
+        if !loc.link && e.source.as_ref().is_some_and(|s| s.gz == gz) {
+            // While we hold it nobody else gets its inode.
+            return true;
+        }
+        match self.disk.peek(&base, &path) {
+            Ok(stat) if (stat.inode, stat.dev) != known => false,
+            Ok(_) if e.source.as_ref().is_some_and(|s| s.gz == gz) => true,
+            Ok(_) if gz || e.id.is_none() => true,
+            // A new file may have got the inode: only the head tells.
+            Ok(stat) => stat.size >= e.size && self.proven(file, &path),
+            // It will be missing in the next listing.
+            Err(_) => true,
+        }
+    }
+
+    /// Whether what stands at `path` begins as the closed entry does. Its handle is kept for the lanes.
+    fn proven(&mut self, file: Key, path: &std::path::Path) -> bool {
+        let Some(e) = self.entries.get(&file) else { return false };
+        let Some(loc) = e.loc() else { return false };
+        let closed = super::shelf::Closed {
+            base: self.base(e.input),
+            path: path.to_path_buf(),
+            inode: loc.inode,
+            head: e.head,
+            gz: e.plain.is_none(),
+        };
+        match closed.open(self.disk.as_ref()) {
+            Ok(source) => {
+                self.hold(file, source);
+                self.active.insert(file);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Its inode stands under another name: renamed, if that can be proven.
+    fn moved(&mut self, (file, gz): Named, dir: Key, to: &Shown) -> bool {
+        let Some(e) = self.entries.get(&file) else { return false };
+        let held = e.source.as_ref().is_some_and(|s| s.gz == gz);
+        let path = self.path_in(dir, &to.name);
+        let sure = if held && !to.link { true } else { e.id.is_some() && self.proven(file, &path) };
+        if !sure {
+            return false;
+        }
+        self.rename(file, gz, dir, to);
+        true
+    }
+
+    pub(super) fn rename(&mut self, file: Key, gz: bool, dir: Key, to: &Shown) {
+        let live = self.dirs.get(&dir).is_some_and(|d| d.is_live(&to.name));
+        let now = self.now.mono;
+        let Some(e) = self.entries.get_mut(&file) else { return };
+        if let Some(loc) = if gz { e.gz.as_deref_mut() } else { e.plain.as_mut() } {
+            loc.name = to.name.as_os_str().into();
+            loc.listed = to.inode;
+        }
+        e.live = live && !gz;
+        e.moved = now;
+        let (chain, complete) = (e.group, e.complete() && !e.live);
+        self.shelve(file);
+        self.save(file);
+        // The runtime may still drain into it; a file that took its live name back grows again.
+        if !complete {
+            self.heat(file);
+        }
+        self.touch_group(chain);
+    }
+
+    /// A name that nobody has. Returns a file that is new.
+    fn arrived(&mut self, dir: Key, s: &Shown, missing: &HashSet<Named>) -> Option<Key> {
+        let input = self.dirs.get(&dir)?.input;
+        if self.dirs.get(&dir)?.skip.get(&s.name) == Some(&s.inode) {
+            return None;
+        }
+        let path = self.path_in(dir, &s.name);
+        let content = match self.disk.open(&self.base(input), &path) {
+            Ok(content) => content,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.again.insert(dir);
+                return None;
+            }
+            Err(e) => {
+                let at = self.absolute(input, &path);
+                self.refuse(at, &e);
+                self.later_if_ours(dir, &e);
+                return None;
+            }
+        };
+        let stat = match content.stat() {
+            Ok(stat) => stat,
+            Err(e) => {
+                self.refuse(self.absolute(input, &path), &e);
+                return None;
+            }
+        };
+        let parsed = self.dirs.get(&dir)?.parse(&s.name)?;
+        let (gz, restart, stem) = (parsed.gz, parsed.restart, parsed.stem.to_vec());
+        let source = Source { content, gz };
+        let loc = Loc { name: s.name.as_os_str().into(), listed: s.inode, inode: (stat.inode, stat.dev), link: s.link };
+        let chain = self.group_of(dir, &stem)?;
+        if self.is_known_by_inode(dir, s, &loc, &source, stat, missing)
+            || (gz && self.twin(dir, chain, &loc, &source, stat, missing))
+            || (!gz && self.adopt_copy(dir, chain, &loc, &source, stat.size))
+        {
+            return None;
+        }
+        // With `once` what comes later is not read.
+        let late = self.once && self.scanned;
+        if late || (s.outside && !self.known_outside(chain, &loc, &source)) {
+            self.skip(dir, s);
+            return None;
+        }
+        let key = self.add_file(dir, chain, restart, loc, source, stat);
+        if let Some(e) = self.entries.get_mut(&key) {
+            e.outside = s.outside;
+        }
+        Some(key)
+    }
+
+    /// Too many handles: that is ours to mend, soon.
+    fn later_if_ours(&mut self, dir: Key, e: &io::Error) {
+        let errno = e.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+        if matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)) {
+            self.later.insert(dir);
+        }
+    }
+
+    pub(super) fn skip(&mut self, dir: Key, s: &Shown) {
+        if let Some(dir) = self.dirs.get_mut(&dir) {
+            dir.skip.insert(s.name.clone(), s.inode);
+        }
+    }
+
+    pub(super) fn add_file(&mut self, dir: Key, chain: u64, restart: u32, loc: Loc, source: Source, stat: Stat) -> Key {
+        let key = self.key();
+        let input = self.dirs.get(&dir).map_or(0, |d| d.input);
+        let live = self.dirs.get(&dir).is_some_and(|d| d.is_live(&loc.name));
+        let (gz, now) = (source.gz, self.now);
+        self.by_inode.insert(loc.inode, key);
+        let (plain, gz_loc) = if gz { (None, Some(loc)) } else { (Some(loc), None) };
+        let entry = Entry {
+            input,
+            also: Vec::new(),
+            dir,
+            group: chain,
+            plain,
+            gz: gz_loc.map(Box::new),
+            source: None,
+            id: None,
+            head: (0, 0),
+            generation: 0,
+            restart,
+            turn: 0,
+            live,
+            size: if gz { 0 } else { stat.size },
+            mtime_ns: 0,
+            ages: ages::none(),
+            born: now.mono,
+            grew: now.mono,
+            moved: Duration::ZERO,
+            looked_ns: now.unix_ns,
+            heat: Heat::Cold,
+            trail: Trail::Named,
+            life: Life::Growing,
+            danger: false,
+            offered: None,
+            told: false,
+            unsynced: false,
+            suspect: None,
+            first_fields: None,
+            at_scan: None,
+            advised: 0,
+            staged: (0, now.mono),
+            outside: false,
+            grammar: Grammar::Plain,
+            unsaved: None,
+            measure: None,
+        };
+        self.entries.insert(key, entry);
+        self.hold(key, source);
+        if let Some(dir) = self.dirs.get_mut(&dir) {
+            dir.entries.push(key);
+        }
+        if let Some(group) = self.groups.get_mut(&chain) {
+            group.entries.push(key);
+            group.newest = group.newest.max(restart);
+        }
+        if let Some(c) = self.counts.get_mut(input) {
+            c.files += 1;
+        }
+        if !self.once {
+            self.heat(key);
+            // What is old is watched at once: thousands of idle files at a start are not polled first.
+            if self.now.unix_ns.saturating_sub(stat.mtime_ns) > IDLE_NS {
+                self.arm(key);
+            }
+        }
+        self.touch_group(chain);
+        key
+    }
+
+    /// Its name is not there any more.
+    fn unname(&mut self, (file, gz): Named) {
+        let Some(e) = self.entries.get_mut(&file) else { return };
+        let loc = if gz { e.gz.take().map(|b| *b) } else { e.plain.take() };
+        let Some(loc) = loc else { return };
+        if e.plain.is_none() && e.gz.is_some() {
+            e.live = false;
+        }
+        let chain = e.group;
+        self.unmap(&loc, file);
+        self.shelve(file);
+        self.touch_group(chain);
+    }
+
+    pub(super) fn unname_all(&mut self, file: Key) {
+        self.unname((file, false));
+        self.unname((file, true));
+        // Nothing will list it again.
+        if let Some(e) = self.entries.get_mut(&file) {
+            e.trail = Trail::Missing(u8::MAX);
+        }
+        self.nameless(file);
+    }
+
+    fn look_for_nameless(&mut self, dir: Key) {
+        for file in self.dirs.get(&dir).map(|d| d.entries.clone()).unwrap_or_default() {
+            self.nameless(file);
+        }
+    }
+
+    /// What has no name any more: deleted, somewhere else, or only missed by one listing.
+    fn nameless(&mut self, file: Key) {
+        let Some(e) = self.entries.get_mut(&file) else { return };
+        if e.loc().is_some() {
+            e.trail = Trail::Named;
+            return;
+        }
+        let links = e.source.as_ref().map(|s| s.content.stat().map(|stat| stat.links));
+        let was = e.trail;
+        let count = match was {
+            Trail::Named => 1,
+            Trail::Missing(count) => count.saturating_add(1),
+            Trail::Deleted | Trail::Elsewhere | Trail::Displaced(_) | Trail::Gone => return,
+        };
+        e.trail = match links {
+            Some(Ok(0)) => Trail::Deleted,
+            Some(_) if count >= 3 => Trail::Elsewhere,
+            None if count >= 3 => return self.gone(file),
+            Some(_) | None => Trail::Missing(count),
+        };
+        let (missing, chain, dir) = (matches!(e.trail, Trail::Missing(_)), e.group, e.dir);
+        if missing {
+            self.again.insert(dir);
+        }
+        self.active.insert(file);
+        self.touch_group(chain);
+    }
+}
+
+/// Plain before `.gz`, older siblings before younger: so that turns and twins fall into place.
+fn oldest_first(shown: &[Shown], mut new: Vec<usize>) -> Vec<&Shown> {
+    new.sort_unstable();
+    new.dedup();
+    let mut order: Vec<(name::LogName<'_>, &Shown)> =
+        new.into_iter().filter_map(|at| shown.get(at)).map(|s| (name::plain(&s.name), s)).collect();
+    order.sort_by(|(a, x), (b, y)| {
+        (a.gz, a.stem)
+            .cmp(&(b.gz, b.stem))
+            .then_with(|| a.suffix.age_order(&b.suffix))
+            .then_with(|| x.name.cmp(&y.name))
+    });
+    order.into_iter().map(|(_, s)| s).collect()
+}

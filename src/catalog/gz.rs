@@ -1,0 +1,109 @@
+//! Plain offsets in compressed files: a cursor that inflates forward, and what a `.gz` says of itself.
+//!
+//! A truncated or torn `.gz` holds what can be inflated; the same bytes each time it is read.
+
+use super::disk::{Content, read_full};
+use flate2::bufread::MultiGzDecoder;
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+
+/// Inflates one file from its start on. Costs about 80 KiB.
+pub struct Cursor {
+    inner: MultiGzDecoder<BufReader<Stored>>,
+    content: Arc<dyn Content>,
+    at: u64,
+    torn: bool,
+}
+
+struct Stored {
+    content: Arc<dyn Content>,
+    at: u64,
+}
+
+impl Read for Stored {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let got = self.content.read_at(self.at, to)?;
+        self.at = self.at.saturating_add(got as u64);
+        Ok(got)
+    }
+}
+
+impl Cursor {
+    /// At plain offset 0.
+    pub fn new(content: Arc<dyn Content>) -> Cursor {
+        let stored = Stored { content: content.clone(), at: 0 };
+        Cursor { inner: MultiGzDecoder::new(BufReader::with_capacity(16 << 10, stored)), content, at: 0, torn: false }
+    }
+
+    /// The plain offset that [`Cursor::next`] reads from.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The stream ended before its time, or is not gzip from here on.
+    pub fn torn(&self) -> bool {
+        self.torn
+    }
+
+    /// Whether it reads this very file.
+    pub fn reads(&self, content: &Arc<dyn Content>) -> bool {
+        Arc::ptr_eq(&self.content, content)
+    }
+
+    /// The next plain bytes; 0 at the end, also where a torn stream ends. Errors are the disk's alone.
+    pub fn next(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.torn || to.is_empty() {
+            return Ok(0);
+        }
+        match self.inner.read(to) {
+            Ok(got) => {
+                self.at = self.at.saturating_add(got as u64);
+                Ok(got)
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => self.next(to),
+            // What zlib does not like comes without an errno.
+            Err(e) if e.raw_os_error().is_none() => {
+                self.torn = true;
+                Ok(0)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Reads on to plain offset `to`, at most `budget` bytes; true when it is there or the file ended before.
+    pub fn skip(&mut self, to: u64, mut budget: u64, scratch: &mut [u8]) -> io::Result<bool> {
+        while self.at < to && budget > 0 {
+            let want = scratch.len().min((to - self.at).min(budget) as usize);
+            let Some(part) = scratch.get_mut(..want) else { return Ok(true) };
+            let got = self.next(part)?;
+            if got == 0 {
+                return Ok(true);
+            }
+            budget = budget.saturating_sub(got as u64);
+        }
+        Ok(self.at >= to)
+    }
+}
+
+/// The first plain bytes, at most `to.len()`.
+pub fn first(content: &Arc<dyn Content>, to: &mut [u8]) -> io::Result<usize> {
+    let mut cursor = Cursor::new(content.clone());
+    let mut got = 0;
+    while let Some(rest) = to.get_mut(got..).filter(|rest| !rest.is_empty()) {
+        match cursor.next(rest)? {
+            0 => break,
+            n => got += n,
+        }
+    }
+    Ok(got)
+}
+
+/// The plain size modulo 2^32 as the last member's trailer says it: evidence, not proof. `None` below 18 bytes.
+pub fn trailer_size(content: &dyn Content) -> io::Result<Option<u32>> {
+    let size = content.stat()?.size;
+    let mut trailer = [0; 4];
+    if size < 18 || read_full(content, size - 4, &mut trailer)? < 4 {
+        return Ok(None);
+    }
+    Ok(Some(u32::from_le_bytes(trailer)))
+}

@@ -1,0 +1,89 @@
+//! What the catalog asks about pods: the table of this node's pods, or nobody.
+
+use crate::origin::Fields;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Fields that the catalog adds to a pod's own.
+pub type Extra = Vec<(Cow<'static, str>, Box<str>)>;
+
+/// One container of one pod, as its directory names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PodPath<'a> {
+    /// Name of the input: what documents shall say is configured there.
+    pub input: &'a str,
+    /// Pod UID, or a static pod's configuration hash.
+    pub uid: &'a str,
+    /// Namespace.
+    pub namespace: &'a str,
+    /// Pod name.
+    pub pod: &'a str,
+    /// Container name.
+    pub container: &'a str,
+    /// Restart number.
+    pub restart: u32,
+}
+
+/// What is known of a pod.
+#[derive(Clone, Debug)]
+pub enum PodState {
+    /// Its facts.
+    Known {
+        /// With the catalog's extra fields.
+        fields: Arc<Fields>,
+        /// The status of this very restart is in (the container's id); else it is worth waiting for a moment.
+        complete: bool,
+    },
+    /// Not yet.
+    Unknown,
+    /// Nobody will ever know (`source: path`).
+    NeverKnown,
+}
+
+/// Asked by the catalog's thread alone; must not wait for anything.
+pub trait Pods: Send {
+    /// Facts for documents and keys.
+    fn lookup(&self, of: &PodPath<'_>, extra: Extra) -> PodState;
+    /// This run of the container is over.
+    fn terminated(&self, of: &PodPath<'_>) -> bool;
+    /// The pod is deleted or about to be.
+    fn going(&self, uid: &str) -> bool;
+    /// UIDs and hashes of pods that changed since the last call.
+    fn changed(&mut self) -> Vec<String>;
+    /// The catalog has no more files of this pod.
+    fn forget(&mut self, uid: &str);
+}
+
+/// No table at all: what directory names say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PathOnly;
+
+impl Pods for PathOnly {
+    fn lookup(&self, _of: &PodPath<'_>, _extra: Extra) -> PodState {
+        PodState::NeverKnown
+    }
+    fn terminated(&self, _of: &PodPath<'_>) -> bool {
+        false
+    }
+    fn going(&self, _uid: &str) -> bool {
+        false
+    }
+    fn changed(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+    fn forget(&mut self, _uid: &str) {}
+}
+
+/// The fields of a container whose pod is not known: what its path says.
+pub fn path_fields(of: &PodPath<'_>, host: &str, extra: Extra) -> Fields {
+    let mut all = extra;
+    let said = [
+        ("kubernetes.pod_name", of.pod),
+        ("kubernetes.namespace_name", of.namespace),
+        ("kubernetes.pod_id", of.uid),
+        ("kubernetes.host", host),
+        ("kubernetes.container_name", of.container),
+    ];
+    all.extend(said.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (Cow::Borrowed(k), v.into())));
+    Fields::new(all)
+}

@@ -1,0 +1,361 @@
+//! Who a file is: one known from an earlier life, or a new one with an id of its own.
+//!
+//! After a restart: inode and head, else chain and head; all marks must hold and nothing may have shrunk. Else it is
+//! a new generation. The path is never identity.
+
+use super::entry::{Key, Loc, Trail, Who};
+use super::identity::{self, Head};
+use super::measure::Measure;
+use super::shelf::Source;
+use super::stock::Stock;
+use super::{ages, gz, order};
+use crate::origin::Fields;
+use crate::record::{FileId, Grammar, Mark};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A file without a complete first line gets its id after this silence.
+const SILENT: Duration = Duration::from_secs(60);
+/// A file that looks like a copy of a sibling waits so long for the sibling's truncation.
+const SUSPECT: Duration = Duration::from_secs(60);
+/// Plain bytes that one tick inflates for measuring: about 30 ms.
+const MEASURE: u64 = 16 << 20;
+/// Generations tried for an id that is not taken.
+const GENERATIONS: u32 = 1000;
+
+impl Stock {
+    /// New files of one directory: recognised, put in order, dated.
+    pub fn settle_in(&mut self, fresh: Vec<Key>) {
+        for by_inode in [true, false] {
+            for key in &fresh {
+                self.recognise(*key, by_inode);
+            }
+        }
+        let mut runs = BTreeSet::new();
+        for key in fresh {
+            let Some(e) = self.entries.get(&key) else { continue };
+            if e.outside && e.id.is_none() && e.measure.is_none() {
+                self.forget(key);
+                continue;
+            }
+            runs.insert((e.group, e.restart));
+            if e.measure.is_none() {
+                self.date(key);
+            }
+        }
+        for (group, restart) in runs {
+            self.give_turns(group, restart);
+        }
+    }
+
+    fn recognise(&mut self, key: Key, by_inode: bool) {
+        let Some(e) = self.entries.get(&key).filter(|e| e.id.is_none() && e.measure.is_none()) else { return };
+        let Some(source) = e.source.clone() else { return };
+        if source.gz {
+            // Inode and chain are looked at together when its size is known.
+            if by_inode {
+                self.recognise_gz(key, &source);
+            }
+            return;
+        }
+        let Some(loc) = e.loc() else { return };
+        let ids = if by_inode { self.known.with_inode(loc.inode.0) } else { self.known.with_chain(e.group) };
+        if ids.is_empty() {
+            return;
+        }
+        let Ok(bytes) = identity::first_bytes(&source) else { return };
+        let (mut found, mut generation) = (None, e.generation);
+        for id in self.eligible(key, ids, &bytes) {
+            let Some((file, marks)) = self.known.get(id) else { continue };
+            if file.size <= e.size && identity::marks_hold(&source, marks).unwrap_or(false) {
+                found = Some(id);
+                break;
+            }
+            generation = generation.max(file.generation.saturating_add(1));
+        }
+        if let Some(e) = self.entries.get_mut(&key) {
+            e.generation = generation;
+        }
+        if let Some(id) = found {
+            self.claim(key, id, &bytes);
+        }
+    }
+
+    /// Known files that this one may be by its head and its place.
+    fn eligible(&self, key: Key, ids: Vec<FileId>, bytes: &[u8]) -> Vec<FileId> {
+        let Some(e) = self.entries.get(&key) else { return Vec::new() };
+        let pods = self.kubernetes(e.input);
+        let of_pods = |input: &str| {
+            let at = self.inputs.iter().position(|spec| *spec.name == *input);
+            at.is_none_or(|at| self.kubernetes(at))
+        };
+        let fits = |id: &FileId| {
+            self.known.get(*id).is_some_and(|(file, _)| {
+                let place = file.place.chain == e.group && file.place.restart == e.restart;
+                (place || (!pods && !of_pods(&file.input))) && identity::begins_with(bytes, file.head)
+            })
+        };
+        ids.into_iter().filter(fits).collect()
+    }
+
+    fn recognise_gz(&mut self, key: Key, source: &Source) {
+        let Some(e) = self.entries.get(&key) else { return };
+        let Some(inode) = e.loc().map(|l| l.inode.0) else { return };
+        let Ok(bytes) = identity::first_bytes(source) else { return };
+        let mut ids = self.known.with_inode(inode);
+        ids.extend(self.known.with_chain(e.group));
+        let mut seen = BTreeSet::new();
+        ids.retain(|id| seen.insert(*id));
+        let ids = self.eligible(key, ids, &bytes);
+        let trailer = gz::trailer_size(source.content.as_ref()).ok().flatten();
+        // It was this very `.gz` before, and nobody writes to those.
+        let unchanged = ids.iter().copied().find_map(|id| {
+            let (file, _) = self.known.get(id)?;
+            let same = file.inode == inode && file.path.ends_with(".gz") && trailer == Some(file.size as u32);
+            same.then_some((id, file.size))
+        });
+        if let Some((id, size)) = unchanged {
+            if let Some(e) = self.entries.get_mut(&key) {
+                e.size = size;
+            }
+            return self.claim(key, id, &bytes);
+        }
+        let with_marks = |id: &FileId| (*id, self.known.get(*id).map(|(_, m)| m.clone()).unwrap_or_default());
+        let candidates: Vec<(FileId, Vec<Mark>)> = ids.iter().map(with_marks).collect();
+        if let Some(e) = self.entries.get_mut(&key) {
+            e.measure = Some(Box::new(Measure::new(source, candidates)));
+            self.measuring.insert(key);
+        }
+    }
+
+    /// An identified file of which only the `.gz` is left, of another size than expected.
+    pub fn measure_again(&mut self, key: Key, source: &Source) {
+        if let Some(e) = self.entries.get_mut(&key) {
+            e.measure = Some(Box::new(Measure::new(source, Vec::new())));
+            self.measuring.insert(key);
+        }
+    }
+
+    /// Inflates some of what is to be measured.
+    pub fn measure_some(&mut self) {
+        let mut budget = MEASURE;
+        while budget > 0
+            && let Some(key) = self.measuring.first().copied()
+        {
+            let step = self.entries.get_mut(&key).and_then(|e| e.measure.as_mut()).map(|m| m.step(budget));
+            match step {
+                Some(Ok(None)) => return,
+                Some(Ok(Some(left))) => {
+                    budget = left;
+                    self.measured(key);
+                }
+                Some(Err(e)) => {
+                    if let Some(path) = self.entries.get(&key).and_then(|e| self.path_of(e)) {
+                        self.refuse(path, &e);
+                    }
+                    self.measured(key);
+                }
+                None => {
+                    self.measuring.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn measured(&mut self, key: Key) {
+        self.measuring.remove(&key);
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        let Some(m) = e.measure.take() else { return };
+        e.size = m.size();
+        e.told = false;
+        let (chain, restart) = (e.group, e.restart);
+        if m.torn()
+            && let Some(path) = self.entries.get(&key).and_then(|e| self.path_of(e))
+        {
+            tracing::warn!(path = %path.display(), bytes = m.size(), "compressed file is cut off: its readable part is read");
+            self.refuse(path, &std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "truncated gzip"));
+        }
+        if self.entries.get(&key).is_some_and(|e| e.id.is_none()) {
+            let size = m.size();
+            let fits = |id: &FileId| self.known.get(*id).is_some_and(|(f, _)| f.size <= size);
+            let found = m.proven().find(fits);
+            let bytes = self.entries.get(&key).and_then(|e| identity::first_bytes(e.source.as_ref()?).ok());
+            match (found, bytes) {
+                (Some(id), Some(bytes)) => self.claim(key, id, &bytes),
+                (_, _) if self.entries.get(&key).is_some_and(|e| e.outside) => return self.forget(key),
+                (_, _) => {}
+            }
+            self.give_turns(chain, restart);
+        }
+        self.date(key);
+        self.touch_group(chain);
+    }
+
+    /// It is the file that was known by this id.
+    fn claim(&mut self, key: Key, id: FileId, bytes: &[u8]) {
+        let Some(known) = self.known.claim(id) else { return };
+        let kubernetes = self.entries.get(&key).is_some_and(|e| self.kubernetes(e.input));
+        let path = self.entries.get(&key).and_then(|e| self.path_of(e));
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        e.id = Some(id);
+        e.head = known.head;
+        e.generation = known.generation;
+        e.turn = known.place.turn;
+        e.ages = ages::restored(&known.ages);
+        e.grammar = if kubernetes { identity::grammar(bytes) } else { Grammar::Plain };
+        let pairs: Vec<_> = known.fields.into_iter().map(|(k, v)| (Cow::Owned(k), v.into_boxed_str())).collect();
+        e.first_fields = (!pairs.is_empty()).then(|| Arc::new(Fields::new(pairs)));
+        let same_inode = e.loc().is_some_and(|l| l.inode.0 == known.inode);
+        let same_path = path.is_some_and(|p| p.to_string_lossy() == *known.path);
+        self.by_id.insert(id, key);
+        self.shelve(key);
+        if !(same_inode && same_path) {
+            self.save(key);
+        }
+    }
+
+    /// Ages and the size at the first scan of a file that was just found.
+    fn date(&mut self, key: Key) {
+        let (first, now_ns, awake) = (!self.scanned, self.now.unix_ns, self.known.awake_ns());
+        let awake = if awake == 0 { now_ns } else { awake.min(now_ns) };
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        if first || (e.gz.is_some() && e.plain.is_none() && e.at_scan.is_none() && e.offered.is_none()) {
+            e.at_scan = Some(e.size);
+        }
+        let before = match e.ages.0.last() {
+            Some((_, ns)) => awake.max(*ns),
+            None => now_ns,
+        };
+        let known = e.ages.0.last().map_or(0, |(size, _)| *size);
+        if e.size > known {
+            ages::push(&mut e.ages, e.size, before, 0);
+        }
+        let (input, size) = (e.input, e.size);
+        if !first && let Some(c) = self.counts.get_mut(input) {
+            c.bytes = c.bytes.saturating_add(size);
+        }
+    }
+
+    pub fn give_turns(&mut self, chain: u64, restart: u32) {
+        let Some(group) = self.groups.get_mut(&chain) else { return };
+        let mut siblings: Vec<Key> = group.entries.clone();
+        siblings.retain(|k| self.entries.get(k).is_some_and(|e| e.restart == restart && e.loc().is_some()));
+        let suffix = |k: &Key| {
+            let e = self.entries.get(k)?;
+            Some(self.dirs.get(&e.dir)?.parse(&e.loc()?.name)?.suffix)
+        };
+        siblings.sort_by(|a, b| match (suffix(a), suffix(b)) {
+            (Some(a), Some(b)) => a.age_order(&b),
+            (a, b) => a.is_some().cmp(&b.is_some()),
+        });
+        let given: Vec<Option<u64>> =
+            siblings.iter().map(|k| self.entries.get(k).map(|e| e.turn).filter(|t| *t > 0)).collect();
+        let run = group.runs.entry(restart).or_default();
+        let turns = order::turns(&given, run.latest_turn);
+        run.latest_turn = turns.iter().fold(run.latest_turn, |a, b| a.max(*b));
+        for (key, turn) in siblings.into_iter().zip(turns) {
+            if let Some(e) = self.entries.get_mut(&key) {
+                e.turn = turn;
+            }
+        }
+    }
+
+    /// Gives an id as soon as there is a head.
+    pub fn identify(&mut self, key: Key) {
+        let now = self.now.mono;
+        let Some(e) = self.entries.get(&key).filter(|e| e.id.is_none() && e.measure.is_none() && e.size > 0) else {
+            return;
+        };
+        let settled_down = self.once || e.gz.is_some() || e.trail == Trail::Deleted;
+        let as_is = settled_down || now.saturating_sub(e.grew) >= SILENT;
+        let Some(bytes) = self.peep(key) else { return };
+        let Some(head) = identity::cut(&bytes, as_is) else { return };
+        let Some(e) = self.entries.get(&key) else { return };
+        if !self.kubernetes(e.input) && !settled_down {
+            let waits = e.suspect.is_none_or(|until| now < until) && self.looks_copied(key, &bytes);
+            if waits {
+                if let Some(e) = self.entries.get_mut(&key) {
+                    e.suspect.get_or_insert(now + SUSPECT);
+                    self.active.insert(key);
+                }
+                return;
+            }
+        }
+        self.name(key, head);
+    }
+
+    /// The first bytes of a file that has no id yet.
+    fn peep(&mut self, key: Key) -> Option<Vec<u8>> {
+        let e = self.entries.get(&key)?;
+        let read = match &e.source {
+            Some(source) => identity::first_bytes(source),
+            None => {
+                let loc: &Loc = e.loc()?;
+                let path = self.path_in(e.dir, &loc.name);
+                self.disk
+                    .open(&self.base(e.input), &path)
+                    .and_then(|content| identity::first_bytes(&Source { content, gz: e.plain.is_none() }))
+            }
+        };
+        match read {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                let path = self.path_of(self.entries.get(&key)?)?;
+                self.refuse(path, &error);
+                None
+            }
+        }
+    }
+
+    fn name(&mut self, key: Key, bytes: &[u8]) {
+        let Some(e) = self.entries.get(&key) else { return };
+        let (restart, mut generation) = (e.restart, e.generation);
+        let head: Head = identity::head(bytes);
+        let pod = match self.groups.get(&e.group).map(|g| &g.who) {
+            Some(Who::Pod { uid, container, .. }) => Some((uid.clone(), container.clone())),
+            Some(Who::Path) | None => None,
+        };
+        let taken = |id: &FileId| self.by_id.contains_key(id) || self.known.get(*id).is_some();
+        let id = match &pod {
+            Some((uid, container)) => {
+                let last = generation.saturating_add(GENERATIONS);
+                loop {
+                    let id = identity::derive(uid, container, restart, generation, bytes);
+                    if !taken(&id) || generation >= last {
+                        break id;
+                    }
+                    generation += 1;
+                }
+            }
+            None => FileId((self.random)()),
+        };
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        e.id = Some(id);
+        e.head = head;
+        e.generation = generation;
+        e.suspect = None;
+        e.grammar = if pod.is_some() { identity::grammar(bytes) } else { Grammar::Plain };
+        e.unsynced = pod.is_none();
+        if e.unsynced {
+            self.syncing.push(key);
+            self.out.must_sync = true;
+        }
+        self.by_id.insert(id, key);
+        self.shelve(key);
+        self.save(key);
+        self.touch(key);
+    }
+
+    /// What was saved is durable.
+    pub fn synced(&mut self) {
+        for key in std::mem::take(&mut self.syncing) {
+            if let Some(e) = self.entries.get_mut(&key) {
+                e.unsynced = false;
+                self.active.insert(key);
+                self.touched.insert(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Directories: which there are, what is in them, which of them are watched, and when they are listed again.
+
+use super::disk::{Kind, Listed};
+use super::entry::{Dir, DirKind, Group, Key, Who};
+use super::glob::State;
+use super::identity;
+use super::spec::SpecKind;
+use super::stock::Stock;
+use super::{Hint, WatchChange, name};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Scanning each second goes on so long after events were lost or a watch was refused.
+const POLLING: Duration = Duration::from_secs(60);
+/// Directories known at most; patterns with `**` could name the whole disk.
+const DIRS_MAX: usize = 100_000;
+
+impl Stock {
+    /// Takes in what the watches and the lanes saw.
+    pub fn absorb(&mut self, hints: &[Hint]) {
+        for hint in hints {
+            match hint {
+                Hint::Named(dir, name) => {
+                    if let Some(d) = self.dirs.get_mut(dir) {
+                        d.doubt.push(name.clone());
+                        self.due.insert(*dir);
+                    }
+                }
+                Hint::Modified(file) => self.written(*file),
+                Hint::Unwatched(dir) => {
+                    if let Some(d) = self.dirs.get_mut(dir) {
+                        d.watched = false;
+                        self.due.insert(*dir);
+                    }
+                }
+                Hint::Refused(key) => {
+                    self.poll_for_a_while();
+                    if let Some(d) = self.dirs.get_mut(key) {
+                        d.watched = false;
+                    }
+                }
+                Hint::Overflow => {
+                    self.overflows += 1;
+                    self.reconcile = true;
+                    self.poll_for_a_while();
+                }
+            }
+        }
+        self.absorb_news();
+    }
+
+    /// Reconcile now, list directories each second, stat cold files each 30 s.
+    fn poll_for_a_while(&mut self) {
+        if !self.polling() {
+            self.reconcile = true;
+        }
+        self.polling_until = Some(self.now.mono + POLLING);
+    }
+
+    /// The watches are not to be relied on.
+    pub fn polling(&self) -> bool {
+        self.polling_until.is_some()
+    }
+
+    /// Each second while polling: all directories; each 30 s the cold files too.
+    pub fn poll_directories(&mut self) {
+        let Some(until) = self.polling_until else { return };
+        self.due.extend(self.dirs.keys().copied());
+        if self.now.mono >= self.next_cold_look {
+            self.next_cold_look = self.now.mono + Duration::from_secs(30);
+            self.look_at_cold();
+        }
+        if self.now.mono >= until {
+            self.polling_until = None;
+        }
+    }
+
+    /// Lists everything, looks at all that is cold. The first time it begins at the roots.
+    pub fn reconcile_all(&mut self, first: bool) {
+        if first {
+            self.plant();
+        } else {
+            self.look_at_cold();
+        }
+        self.refused.clear();
+        self.due.extend(self.dirs.keys().copied());
+        for dir in self.dirs.values_mut() {
+            dir.skip.clear();
+        }
+    }
+
+    /// The directories that inputs begin at.
+    fn plant(&mut self) {
+        for input in 0..self.inputs.len() {
+            let kind = self.inputs.get(input).map(|spec| spec.kind.clone());
+            match kind {
+                Some(SpecKind::Kubernetes { .. }) => {
+                    self.add_top(input, PathBuf::new(), DirKind::Root);
+                }
+                Some(SpecKind::File { include }) => {
+                    let mut roots: HashMap<PathBuf, Vec<(usize, State)>> = HashMap::new();
+                    for (at, glob) in include.iter().enumerate() {
+                        let (names, state) = glob.fixed();
+                        let path = names.iter().map(|n| OsString::from_vec(n.to_vec())).collect();
+                        roots.entry(path).or_default().push((at, state));
+                    }
+                    let mut roots: Vec<_> = roots.into_iter().collect();
+                    roots.sort();
+                    for (path, states) in roots {
+                        self.add_top(input, path, DirKind::Glob(states));
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn add_top(&mut self, input: usize, path: PathBuf, kind: DirKind) {
+        if let Some(dir) = self.add_dir(input, path, kind).and_then(|key| self.dirs.get_mut(&key)) {
+            dir.top = true;
+        }
+    }
+
+    fn add_dir(&mut self, input: usize, path: PathBuf, kind: DirKind) -> Option<Key> {
+        if self.dirs.len() >= DIRS_MAX {
+            return None;
+        }
+        let key = self.key();
+        let dir = Dir {
+            input,
+            path,
+            kind,
+            children: HashMap::new(),
+            entries: Vec::new(),
+            doubt: Vec::new(),
+            skip: HashMap::new(),
+            watched: false,
+            top: false,
+        };
+        self.dirs.insert(key, dir);
+        self.due.insert(key);
+        Some(key)
+    }
+
+    /// Lists what is due, and what turns up below it.
+    pub fn scan_due(&mut self) {
+        while let Some(key) = self.due.pop_first() {
+            self.scan_dir(key);
+        }
+        self.known.tidy();
+    }
+
+    fn scan_dir(&mut self, key: Key) {
+        let Some(dir) = self.dirs.get(&key) else { return };
+        let (input, path, is_top) = (dir.input, dir.path.clone(), dir.top);
+        let listed = self.disk.list(&self.base(input), &path);
+        let absolute = self.absolute(input, &path);
+        match listed {
+            Ok(listed) => {
+                self.refused.remove(&absolute);
+                if let Some(dir) = self.dirs.get_mut(&key).filter(|d| !d.watched) {
+                    dir.watched = true;
+                    self.out.watch.push(WatchChange::Dir(key, absolute));
+                    // What came between the listing and the watch.
+                    self.again.insert(key);
+                }
+                self.scan_children(key, &listed);
+                self.scan_files(key, &listed);
+            }
+            Err(e) if is_top => {
+                // An input's own directory may be mounted late, or away for a moment: nothing is concluded from that.
+                if e.kind() != io::ErrorKind::NotFound {
+                    self.refuse(absolute, &e);
+                }
+                self.later.insert(key);
+            }
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => self.dir_gone(key),
+            Err(e) => {
+                self.refuse(absolute, &e);
+                self.later.insert(key);
+            }
+        }
+    }
+
+    /// Subdirectories that came and went.
+    fn scan_children(&mut self, key: Key, listed: &[Listed]) {
+        let Some(dir) = self.dirs.get_mut(&key) else { return };
+        let (input, path, kind) = (dir.input, dir.path.clone(), dir.kind.clone());
+        if matches!(kind, DirKind::Container { .. }) {
+            return;
+        }
+        let now: HashMap<&OsString, u64> =
+            listed.iter().filter(|l| l.kind == Kind::Dir).map(|l| (&l.name, l.inode)).collect();
+        let gone: Vec<OsString> =
+            dir.children.iter().filter(|(n, (_, inode))| now.get(n) != Some(inode)).map(|(n, _)| n.clone()).collect();
+        for name in gone {
+            if let Some((child, _)) = self.dirs.get_mut(&key).and_then(|d| d.children.remove(&name)) {
+                self.dir_gone(child);
+            }
+        }
+        for (name, inode) in now {
+            if self.dirs.get(&key).is_some_and(|d| d.children.contains_key(name)) {
+                continue;
+            }
+            let Some(child_kind) = self.child_kind(input, &kind, name) else { continue };
+            let child_path = path.join(name);
+            if self.excluded(input, &child_path) {
+                continue;
+            }
+            if let Some(child) = self.add_dir(input, child_path, child_kind)
+                && let Some(dir) = self.dirs.get_mut(&key)
+            {
+                dir.children.insert(name.clone(), (child, inode));
+            }
+        }
+    }
+
+    /// Whether an input leaves a path out.
+    pub fn excluded(&self, input: usize, path: &std::path::Path) -> bool {
+        let Some(spec) = self.inputs.get(input).filter(|spec| !spec.exclude.is_empty()) else { return false };
+        let absolute = spec.base.root.join(path);
+        spec.exclude.iter().any(|glob| glob.covers(absolute.as_os_str().as_bytes()))
+    }
+
+    /// What a subdirectory is to its parent; `None`: nothing.
+    fn child_kind(&self, input: usize, parent: &DirKind, child: &OsString) -> Option<DirKind> {
+        let spec = self.inputs.get(input)?;
+        match (parent, &spec.kind) {
+            (DirKind::Root, SpecKind::Kubernetes { skip_pod, .. }) => {
+                let found = name::pod_dir(child.to_str()?)?;
+                let (namespace, pod, uid) = (found.namespace.into(), found.pod.into(), found.uid.into());
+                (skip_pod.as_ref() != Some(&uid)).then_some(DirKind::Pod { namespace, pod, uid })
+            }
+            (DirKind::Pod { namespace, pod, uid }, _) => {
+                let (namespace, pod, uid) = (namespace.clone(), pod.clone(), uid.clone());
+                Some(DirKind::Container { namespace, pod, uid, container: child.to_str()?.into() })
+            }
+            (DirKind::Glob(states), SpecKind::File { include }) => {
+                let mut next = Vec::new();
+                for (at, state) in states {
+                    let mut entered = Vec::new();
+                    include.get(*at)?.enter(*state, child.as_bytes(), &mut entered);
+                    next.extend(entered.into_iter().map(|state| (*at, state)));
+                }
+                next.sort_unstable();
+                next.dedup();
+                (!next.is_empty()).then_some(DirKind::Glob(next))
+            }
+            (DirKind::Root | DirKind::Glob(_) | DirKind::Container { .. }, _) => None,
+        }
+    }
+
+    /// The directory is no more, with all below it.
+    pub fn dir_gone(&mut self, key: Key) {
+        let Some(mut dir) = self.dirs.remove(&key) else { return };
+        self.out.watch.push(WatchChange::Drop(key));
+        for set in [&mut self.due, &mut self.again, &mut self.later] {
+            set.remove(&key);
+        }
+        for (child, _) in dir.children.drain().map(|(_, child)| child) {
+            self.dir_gone(child);
+        }
+        for file in std::mem::take(&mut dir.entries) {
+            if let Some(group) = self.entries.get(&file).map(|e| e.group)
+                && let Some(group) = self.groups.get_mut(&group)
+                && matches!(group.who, Who::Pod { .. })
+            {
+                group.over = true;
+            }
+            self.unname_all(file);
+        }
+        if let DirKind::Container { uid, container, .. } = &dir.kind {
+            let chain = identity::chain(&[uid.as_bytes(), container.as_bytes()]);
+            if let Some(group) = self.groups.get_mut(&chain) {
+                group.over = true;
+                if group.entries.is_empty() {
+                    self.drop_group(chain);
+                }
+            }
+        }
+    }
+
+    /// The group of a file of this name in this directory, made if need be.
+    pub fn group_of(&mut self, key: Key, stem: &[u8]) -> Option<u64> {
+        let dir = self.dirs.get(&key)?;
+        let input = dir.input;
+        let (chain, who) = match &dir.kind {
+            DirKind::Container { namespace, pod, uid, container } => {
+                let (namespace, pod, uid) = (namespace.clone(), pod.clone(), uid.clone());
+                let chain = identity::chain(&[uid.as_bytes(), container.as_bytes()]);
+                (chain, Who::Pod { namespace, pod, uid, container: container.clone() })
+            }
+            DirKind::Glob(_) => {
+                let path = dir.path.as_os_str().as_bytes();
+                (identity::chain(&[self.inputs.get(input)?.name.as_bytes(), path, stem]), Who::Path)
+            }
+            DirKind::Root | DirKind::Pod { .. } => return None,
+        };
+        if !self.groups.contains_key(&chain) {
+            if let Who::Pod { uid, .. } = &who {
+                self.uids.entry(uid.clone()).or_default().push(chain);
+            }
+            let group = Group { input, who, entries: Vec::new(), over: false, newest: 0, runs: HashMap::new() };
+            self.groups.insert(chain, group);
+        }
+        // A directory that came back (its pod's static, say) is not over.
+        let group = self.groups.get_mut(&chain)?;
+        group.over = false;
+        Some(chain)
+    }
+
+    /// The first complete look at everything is done; with `once` everything is also offered.
+    pub fn first_scan_done(&self) -> bool {
+        let looked = self.scanned && self.measuring.is_empty();
+        // The second listing of each directory counts too: it closes the gap before the watch.
+        looked && self.again.is_empty() && (!self.once || self.all_offered())
+    }
+
+    fn all_offered(&self) -> bool {
+        self.entries.values().all(|e| e.offered.is_some() || e.id.is_none())
+    }
+}

@@ -1,0 +1,158 @@
+//! Where the bytes of each file are now: filled by the catalog, read by the lanes.
+//!
+//! A held handle is shared. A closed file is opened again on demand, and only if inode and head are still the ones of
+//! its identity; the catalog hears of it and closes it again in time. No lock is held while a file is opened or read.
+
+use super::disk::{Base, Content, Disk, read_full};
+use super::gz;
+use super::identity::{self, Head};
+use crate::record::FileId;
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// What waits for the catalog at most; more is found by its next reconcile.
+const NEWS_MAX: usize = 4096;
+
+/// An open file, plain or compressed.
+#[derive(Clone)]
+pub struct Source {
+    /// The stored bytes.
+    pub content: Arc<dyn Content>,
+    /// They are gzip.
+    pub gz: bool,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.gz { "Source(gz)" } else { "Source(plain)" })
+    }
+}
+
+impl Source {
+    /// The first plain bytes, as many as there are and fit.
+    pub fn first(&self, to: &mut [u8]) -> io::Result<usize> {
+        if self.gz { gz::first(&self.content, to) } else { read_full(self.content.as_ref(), 0, to) }
+    }
+}
+
+/// How to open a closed file again, and how to know it.
+#[derive(Debug)]
+pub struct Closed {
+    /// Root and treatment of links.
+    pub base: Arc<Base>,
+    /// Below the root.
+    pub path: PathBuf,
+    /// Inode and device as `stat` says them.
+    pub inode: (u64, u64),
+    /// First bytes.
+    pub head: Head,
+    /// Compressed.
+    pub gz: bool,
+}
+
+impl Closed {
+    /// Opens it; [`io::ErrorKind::NotFound`] also when something else stands there now.
+    pub fn open(&self, disk: &dyn Disk) -> io::Result<Source> {
+        let source = Source { content: disk.open(&self.base, &self.path)?, gz: self.gz };
+        let stat = source.content.stat()?;
+        let bytes = identity::first_bytes(&source)?;
+        if (stat.inode, stat.dev) != self.inode || !identity::begins_with(&bytes, self.head) {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "another file has taken its place"));
+        }
+        Ok(source)
+    }
+}
+
+#[derive(Clone)]
+enum Slot {
+    Open(Source),
+    Closed(Arc<Closed>),
+}
+
+/// What lanes did to the shelf since the catalog last asked.
+#[derive(Default)]
+pub struct News {
+    /// Opened again by a lane.
+    pub opened: Vec<(FileId, Source)>,
+    /// Could not be opened or read.
+    pub failed: Vec<(FileId, io::Error)>,
+}
+
+/// Shared by the catalog and all readers.
+pub struct Shelf {
+    disk: Arc<dyn Disk>,
+    slots: RwLock<HashMap<FileId, Slot>>,
+    news: Mutex<News>,
+}
+
+impl Shelf {
+    /// An empty one.
+    pub fn new(disk: Arc<dyn Disk>) -> Shelf {
+        Shelf { disk, slots: RwLock::default(), news: Mutex::default() }
+    }
+
+    /// The file's content, opened if need be. [`io::ErrorKind::NotFound`]: it cannot be read now; its view says
+    /// whether that is for good.
+    pub fn open(&self, id: FileId) -> io::Result<Source> {
+        let slot = self.slots.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let closed = match slot {
+            Some(Slot::Open(source)) => return Ok(source),
+            Some(Slot::Closed(closed)) => closed,
+            None => return Err(io::ErrorKind::NotFound.into()),
+        };
+        match closed.open(self.disk.as_ref()) {
+            Ok(source) => Ok(self.keep(id, &closed, source)),
+            Err(e) => {
+                let copy = e.raw_os_error().map_or_else(|| io::Error::from(e.kind()), io::Error::from_raw_os_error);
+                self.failed(id, copy);
+                Err(e)
+            }
+        }
+    }
+
+    /// Puts the new handle on the shelf, unless the catalog or another lane was faster.
+    fn keep(&self, id: FileId, closed: &Arc<Closed>, source: Source) -> Source {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        match slots.get_mut(&id) {
+            Some(Slot::Open(other)) => return other.clone(),
+            Some(slot @ Slot::Closed(_)) => {
+                if !matches!(slot, Slot::Closed(now) if Arc::ptr_eq(now, closed)) {
+                    return source;
+                }
+                *slot = Slot::Open(source.clone());
+            }
+            None => return source,
+        }
+        drop(slots);
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        // Bounded by the files on the shelf: each is closed again only by the catalog, which empties this first.
+        news.opened.push((id, source.clone()));
+        source
+    }
+
+    /// A lane could not read it: the catalog looks after it.
+    pub fn failed(&self, id: FileId, error: io::Error) {
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        if news.failed.len() < NEWS_MAX {
+            news.failed.push((id, error));
+        }
+    }
+
+    pub(super) fn put(&self, id: FileId, source: Source) {
+        self.slots.write().unwrap_or_else(PoisonError::into_inner).insert(id, Slot::Open(source));
+    }
+
+    pub(super) fn close(&self, id: FileId, closed: Closed) {
+        self.slots.write().unwrap_or_else(PoisonError::into_inner).insert(id, Slot::Closed(Arc::new(closed)));
+    }
+
+    pub(super) fn remove(&self, id: FileId) {
+        self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    pub(super) fn take_news(&self) -> News {
+        std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,491 @@
+//! A disk in memory for tests: it rotates as kubelet does, compresses, truncates, gives the inode of a removed file
+//! to the next one at once, and fails when told to. Usable from integration tests.
+//!
+//! It counts calls, so that a test can say that nothing idle costs anything. Paths are absolute.
+
+use super::disk::{Base, Content, Disk, Follow, Kind, Listed, Stat};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Calls since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// Directories listed.
+    pub lists: u64,
+    /// Files opened.
+    pub opens: u64,
+    /// Handles and names looked at.
+    pub stats: u64,
+    /// Reads.
+    pub reads: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Item {
+    Dir(u64),
+    File(u64),
+    Link(u64, PathBuf),
+    Fifo(u64),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    data: Vec<u8>,
+    links: u64,
+    handles: u64,
+    mtime_ns: i64,
+    fails: Option<i32>,
+}
+
+#[derive(Debug, Default)]
+struct World {
+    names: BTreeMap<PathBuf, Item>,
+    nodes: HashMap<u64, Node>,
+    /// Free inode numbers, smallest first, as ext4 hands them out.
+    free: BTreeSet<u64>,
+    last: u64,
+    now_ns: i64,
+    refused: HashMap<PathBuf, i32>,
+    free_percent: u8,
+    calls: Calls,
+    advised: u64,
+}
+
+/// The disk; clones are the same one.
+#[derive(Clone, Debug)]
+pub struct SimDisk(Arc<Mutex<World>>);
+
+impl Default for SimDisk {
+    fn default() -> Self {
+        let world = World { free_percent: 90, last: 10, ..World::default() };
+        SimDisk(Arc::new(Mutex::new(world)))
+    }
+}
+
+/// A file open for appending, as a runtime holds it: renames do not disturb it.
+#[derive(Debug)]
+pub struct SimWriter {
+    world: Arc<Mutex<World>>,
+    inode: u64,
+}
+
+struct SimContent {
+    world: Arc<Mutex<World>>,
+    inode: u64,
+}
+
+fn lock(world: &Arc<Mutex<World>>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl World {
+    fn inode(&mut self) -> u64 {
+        self.free.pop_first().unwrap_or_else(|| {
+            self.last += 1;
+            self.last
+        })
+    }
+
+    fn parents(&mut self, path: &Path) {
+        let mut missing: Vec<PathBuf> = Vec::new();
+        for dir in path.ancestors().skip(1).filter(|p| !p.as_os_str().is_empty()) {
+            if self.names.contains_key(dir) {
+                break;
+            }
+            missing.push(dir.to_path_buf());
+        }
+        for dir in missing {
+            let inode = self.inode();
+            self.names.insert(dir, Item::Dir(inode));
+        }
+    }
+
+    fn create(&mut self, path: &Path) -> u64 {
+        self.parents(path);
+        let inode = self.inode();
+        self.nodes.insert(inode, Node { links: 1, mtime_ns: self.now_ns, ..Node::default() });
+        self.names.insert(path.to_path_buf(), Item::File(inode));
+        inode
+    }
+
+    fn file(&mut self, path: &Path) -> u64 {
+        match self.names.get(path) {
+            Some(Item::File(inode)) => *inode,
+            Some(Item::Dir(_) | Item::Link(_, _) | Item::Fifo(_)) | None => self.create(path),
+        }
+    }
+
+    fn append(&mut self, inode: u64, bytes: &[u8]) {
+        let now = self.now_ns;
+        if let Some(node) = self.nodes.get_mut(&inode) {
+            node.data.extend_from_slice(bytes);
+            node.mtime_ns = now;
+        }
+    }
+
+    fn unlink(&mut self, path: &Path) {
+        match self.names.remove(path) {
+            Some(Item::File(inode)) => {
+                if let Some(node) = self.nodes.get_mut(&inode) {
+                    node.links -= 1;
+                }
+                self.reap(inode);
+            }
+            Some(Item::Dir(inode) | Item::Link(inode, _) | Item::Fifo(inode)) => {
+                self.free.insert(inode);
+            }
+            None => {}
+        }
+    }
+
+    fn reap(&mut self, inode: u64) {
+        if self.nodes.get(&inode).is_some_and(|n| n.links == 0 && n.handles == 0) {
+            self.nodes.remove(&inode);
+            self.free.insert(inode);
+        }
+    }
+
+    /// The item at a path whose last component, and with `any` all components, may be links.
+    fn resolve(&self, base: &Base, path: &Path) -> io::Result<Item> {
+        if path.components().any(|c| matches!(c, Component::ParentDir)) {
+            return Err(rustix::io::Errno::XDEV.into());
+        }
+        let full = base.root.join(path);
+        if let Some(errno) = self.refused.get(&full) {
+            return Err(io::Error::from_raw_os_error(*errno));
+        }
+        match (self.names.get(&full), &base.follow) {
+            (None, _) => Err(rustix::io::Errno::NOENT.into()),
+            (Some(Item::Link(_, _)), Follow::Never) => Err(rustix::io::Errno::LOOP.into()),
+            (Some(Item::Link(_, to)), follow) => {
+                let inside = match follow {
+                    Follow::Into(roots) => roots.iter().any(|root| to.starts_with(root)),
+                    Follow::Any | Follow::Never => true,
+                };
+                match self.names.get(to) {
+                    _ if !inside => Err(rustix::io::Errno::XDEV.into()),
+                    Some(Item::Link(_, _)) => Err(rustix::io::Errno::LOOP.into()),
+                    Some(item) => Ok(item.clone()),
+                    None => Err(rustix::io::Errno::NOENT.into()),
+                }
+            }
+            (Some(item), _) => Ok(item.clone()),
+        }
+    }
+
+    fn stat(&self, inode: u64) -> Stat {
+        let node = self.nodes.get(&inode).cloned().unwrap_or_default();
+        Stat { size: node.data.len() as u64, inode, dev: 1, links: node.links, mtime_ns: node.mtime_ns }
+    }
+}
+
+impl SimDisk {
+    /// An empty disk.
+    pub fn new() -> SimDisk {
+        SimDisk::default()
+    }
+
+    /// The clock for modification times.
+    pub fn set_time(&self, unix_ns: i64) {
+        lock(&self.0).now_ns = unix_ns;
+    }
+
+    /// Appends to the file at a path, made if need be with its directories.
+    pub fn append(&self, path: impl AsRef<Path>, bytes: &[u8]) {
+        let mut w = lock(&self.0);
+        let inode = w.file(path.as_ref());
+        w.append(inode, bytes);
+    }
+
+    /// Opens for appending.
+    pub fn writer(&self, path: impl AsRef<Path>) -> SimWriter {
+        let mut w = lock(&self.0);
+        let inode = w.file(path.as_ref());
+        if let Some(node) = w.nodes.get_mut(&inode) {
+            node.handles += 1;
+        }
+        SimWriter { world: self.0.clone(), inode }
+    }
+
+    /// Makes a directory with its parents.
+    pub fn mkdir(&self, path: impl AsRef<Path>) {
+        lock(&self.0).parents(&path.as_ref().join("x"));
+    }
+
+    /// A FIFO.
+    pub fn fifo(&self, path: impl AsRef<Path>) {
+        let mut w = lock(&self.0);
+        w.parents(path.as_ref());
+        let inode = w.inode();
+        w.names.insert(path.as_ref().to_path_buf(), Item::Fifo(inode));
+    }
+
+    /// A symbolic link.
+    pub fn symlink(&self, target: impl AsRef<Path>, path: impl AsRef<Path>) {
+        let mut w = lock(&self.0);
+        w.parents(path.as_ref());
+        let inode = w.inode();
+        w.names.insert(path.as_ref().to_path_buf(), Item::Link(inode, target.as_ref().to_path_buf()));
+    }
+
+    /// A further name of a file.
+    pub fn link(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) {
+        let mut w = lock(&self.0);
+        if let Some(Item::File(inode)) = w.names.get(from.as_ref()).cloned() {
+            w.names.insert(to.as_ref().to_path_buf(), Item::File(inode));
+            if let Some(node) = w.nodes.get_mut(&inode) {
+                node.links += 1;
+            }
+        }
+    }
+
+    /// Renames; what stood at `to` is removed.
+    pub fn rename(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) {
+        let mut w = lock(&self.0);
+        if let Some(item) = w.names.remove(from.as_ref()) {
+            w.unlink(to.as_ref());
+            w.names.insert(to.as_ref().to_path_buf(), item);
+        }
+    }
+
+    /// Removes a name; the inode is free at once unless somebody holds the file.
+    pub fn remove(&self, path: impl AsRef<Path>) {
+        lock(&self.0).unlink(path.as_ref());
+    }
+
+    /// Removes a directory with all in it.
+    pub fn remove_tree(&self, path: impl AsRef<Path>) {
+        let mut w = lock(&self.0);
+        let below: Vec<PathBuf> = w.names.keys().filter(|p| p.starts_with(path.as_ref())).cloned().collect();
+        below.iter().rev().for_each(|p| w.unlink(p));
+    }
+
+    /// Cuts a file in place.
+    pub fn truncate(&self, path: impl AsRef<Path>, len: usize) {
+        let mut w = lock(&self.0);
+        let (inode, now) = (w.file(path.as_ref()), w.now_ns);
+        if let Some(node) = w.nodes.get_mut(&inode) {
+            node.data.truncate(len);
+            node.mtime_ns = now;
+        }
+    }
+
+    /// What a file holds.
+    pub fn content(&self, path: impl AsRef<Path>) -> Vec<u8> {
+        let w = lock(&self.0);
+        match w.names.get(path.as_ref()) {
+            Some(Item::File(inode)) => w.nodes.get(inode).map(|n| n.data.clone()).unwrap_or_default(),
+            Some(Item::Dir(_) | Item::Link(_, _) | Item::Fifo(_)) | None => Vec::new(),
+        }
+    }
+
+    /// A copy with an inode of its own.
+    pub fn copy(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) {
+        let bytes = self.content(from);
+        self.append(to, &bytes);
+    }
+
+    /// The inode at a path.
+    pub fn inode(&self, path: impl AsRef<Path>) -> Option<u64> {
+        match lock(&self.0).names.get(path.as_ref()) {
+            Some(Item::File(inode) | Item::Dir(inode) | Item::Link(inode, _) | Item::Fifo(inode)) => Some(*inode),
+            None => None,
+        }
+    }
+
+    /// Names directly in a directory, sorted.
+    pub fn names(&self, dir: impl AsRef<Path>) -> Vec<PathBuf> {
+        let w = lock(&self.0);
+        w.names.keys().filter(|p| p.parent() == Some(dir.as_ref())).cloned().collect()
+    }
+
+    /// First half of kubelet's compression: `X.tmp` is written and becomes `X.gz`; `X` is still there.
+    pub fn compress(&self, path: impl AsRef<Path>) {
+        let packed = gzip(&self.content(path.as_ref()));
+        let named = |suffix: &str| {
+            let mut name = path.as_ref().as_os_str().to_os_string();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        self.append(named(".tmp"), &packed);
+        self.rename(named(".tmp"), named(".gz"));
+    }
+
+    /// One rotation by kubelet of `live`: siblings past `keep` are removed, the others compressed, the live file is
+    /// renamed, a new one made.
+    pub fn rotate(&self, live: impl AsRef<Path>, stamp: &str, keep: usize) {
+        let live = live.as_ref();
+        let (Some(dir), Some(name)) = (live.parent(), live.file_name().and_then(OsStr::to_str)) else { return };
+        let rotated =
+            |p: &PathBuf| p.file_name().and_then(OsStr::to_str).is_some_and(|n| n.starts_with(&format!("{name}.")));
+        let mut siblings: Vec<PathBuf> = self.names(dir).into_iter().filter(rotated).collect();
+        while siblings.len() > keep {
+            self.remove(siblings.remove(0));
+        }
+        for sibling in siblings.iter().filter(|p| p.extension() != Some(OsStr::new("gz"))) {
+            self.compress(sibling);
+            self.remove(sibling);
+        }
+        self.rename(live, dir.join(format!("{name}.{stamp}")));
+        lock(&self.0).create(live);
+    }
+
+    /// Opening or listing this path fails with an errno, or (`None`) no more.
+    pub fn refuse(&self, path: impl AsRef<Path>, errno: Option<i32>) {
+        let mut w = lock(&self.0);
+        match errno {
+            Some(errno) => w.refused.insert(path.as_ref().to_path_buf(), errno),
+            None => w.refused.remove(path.as_ref()),
+        };
+    }
+
+    /// Reading this file fails with an errno, or (`None`) no more.
+    pub fn break_reads(&self, path: impl AsRef<Path>, errno: Option<i32>) {
+        let mut w = lock(&self.0);
+        let inode = w.file(path.as_ref());
+        if let Some(node) = w.nodes.get_mut(&inode) {
+            node.fails = errno;
+        }
+    }
+
+    /// What [`Disk::free_percent`] says.
+    pub fn set_free_percent(&self, percent: u8) {
+        lock(&self.0).free_percent = percent;
+    }
+
+    /// Calls since the start.
+    pub fn calls(&self) -> Calls {
+        lock(&self.0).calls
+    }
+
+    /// Bytes that the page cache was told to let go.
+    pub fn advised(&self) -> u64 {
+        lock(&self.0).advised
+    }
+
+    /// Handles open, readers and writers.
+    pub fn handles(&self) -> u64 {
+        lock(&self.0).nodes.values().map(|n| n.handles).sum()
+    }
+}
+
+/// Compresses as gzip does.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+    // Writing to memory does not fail.
+    let written = out.write_all(bytes).and_then(|()| out.finish());
+    written.unwrap_or_default()
+}
+
+impl SimWriter {
+    /// Appends, whatever the file is called by now.
+    pub fn append(&self, bytes: &[u8]) {
+        lock(&self.world).append(self.inode, bytes);
+    }
+}
+
+impl Drop for SimWriter {
+    fn drop(&mut self) {
+        let mut w = lock(&self.world);
+        if let Some(node) = w.nodes.get_mut(&self.inode) {
+            node.handles -= 1;
+        }
+        w.reap(self.inode);
+    }
+}
+
+impl Drop for SimContent {
+    fn drop(&mut self) {
+        let mut w = lock(&self.world);
+        if let Some(node) = w.nodes.get_mut(&self.inode) {
+            node.handles -= 1;
+        }
+        w.reap(self.inode);
+    }
+}
+
+impl Content for SimContent {
+    fn read_at(&self, at: u64, to: &mut [u8]) -> io::Result<usize> {
+        let mut w = lock(&self.world);
+        w.calls.reads += 1;
+        let Some(node) = w.nodes.get(&self.inode) else { return Ok(0) };
+        if let Some(errno) = node.fails {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        let rest = usize::try_from(at).ok().and_then(|at| node.data.get(at..)).unwrap_or_default();
+        let got = rest.len().min(to.len());
+        if let (Some(to), Some(from)) = (to.get_mut(..got), rest.get(..got)) {
+            to.copy_from_slice(from);
+        }
+        Ok(got)
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        let mut w = lock(&self.world);
+        w.calls.stats += 1;
+        Ok(w.stat(self.inode))
+    }
+
+    fn advise_done(&self, from: u64, to: u64) {
+        lock(&self.world).advised += to.saturating_sub(from);
+    }
+}
+
+impl Disk for SimDisk {
+    fn list(&self, base: &Base, dir: &Path) -> io::Result<Vec<Listed>> {
+        let mut w = lock(&self.0);
+        w.calls.lists += 1;
+        let full = base.root.join(dir).components().collect::<PathBuf>();
+        if let Some(errno) = w.refused.get(&full) {
+            return Err(io::Error::from_raw_os_error(*errno));
+        }
+        match w.names.get(&full) {
+            Some(Item::Dir(_)) => {}
+            None if full == Path::new("/") => {}
+            Some(Item::File(_) | Item::Link(_, _) | Item::Fifo(_)) => return Err(rustix::io::Errno::NOTDIR.into()),
+            None => return Err(rustix::io::Errno::NOENT.into()),
+        }
+        let listed = |(path, item): (&PathBuf, &Item)| {
+            let (kind, inode) = match item {
+                Item::Dir(inode) => (Kind::Dir, *inode),
+                Item::File(inode) => (Kind::File, *inode),
+                Item::Link(inode, _) => (Kind::Link, *inode),
+                Item::Fifo(inode) => (Kind::Other, *inode),
+            };
+            Listed { name: path.file_name().map(OsStr::to_os_string).unwrap_or_else(OsString::new), kind, inode }
+        };
+        Ok(w.names.iter().filter(|(p, _)| p.parent() == Some(&full)).map(listed).collect())
+    }
+
+    fn open(&self, base: &Base, path: &Path) -> io::Result<Arc<dyn Content>> {
+        let mut w = lock(&self.0);
+        w.calls.opens += 1;
+        match w.resolve(base, path)? {
+            Item::File(inode) => {
+                if let Some(node) = w.nodes.get_mut(&inode) {
+                    node.handles += 1;
+                }
+                Ok(Arc::new(SimContent { world: self.0.clone(), inode }))
+            }
+            Item::Dir(_) | Item::Fifo(_) | Item::Link(_, _) => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn peek(&self, base: &Base, path: &Path) -> io::Result<Stat> {
+        let mut w = lock(&self.0);
+        w.calls.stats += 1;
+        match w.resolve(base, path)? {
+            Item::File(inode) => Ok(w.stat(inode)),
+            Item::Dir(_) | Item::Fifo(_) | Item::Link(_, _) => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn free_percent(&self, _path: &Path) -> io::Result<u8> {
+        Ok(lock(&self.0).free_percent)
+    }
+}

@@ -1,0 +1,235 @@
+//! Sizes: hot files are looked at each 100 ms, cold ones have a watch that tells; growth is dated; a shrunken file is
+//! a new generation.
+
+use super::disk::Stat;
+use super::entry::{Entry, Heat, Key, Trail};
+use super::shelf::Source;
+use super::stock::Stock;
+use super::{WatchChange, ages, identity};
+use crate::origin::Meta;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Without growth for so long a file is cold.
+const COLD: Duration = Duration::from_secs(5);
+/// Cold files are looked at at least so often.
+const RECONCILE_NS: i64 = 60_000_000_000;
+/// More steps than this: what is settled is taken from them, else nobody asks the lanes.
+const STEPS: usize = 8;
+
+impl Stock {
+    /// Each 100 ms, once for all lanes.
+    pub fn look_at_hot(&mut self) {
+        let hot: Vec<Key> = self.hot.iter().copied().collect();
+        for key in hot {
+            if self.once {
+                self.cool(key);
+                self.touch(key);
+            } else {
+                self.look(key);
+            }
+        }
+    }
+
+    fn look(&mut self, key: Key) {
+        let Some(e) = self.entries.get(&key) else { return };
+        if e.plain.is_none() && e.source.as_ref().is_none_or(|s| s.gz) {
+            return self.rest(key);
+        }
+        let stat = match self.stat(e) {
+            Ok(stat) => stat,
+            Err(error) => {
+                let (path, dir) = (self.path_of(e), e.dir);
+                if error.kind() != io::ErrorKind::NotFound
+                    && let Some(path) = path
+                {
+                    self.refuse(path, &error);
+                }
+                self.again.insert(dir);
+                return;
+            }
+        };
+        if stat.size < e.size {
+            return self.truncated(key, stat);
+        }
+        if stat.links == 0 && e.trail == Trail::Named {
+            self.again.insert(e.dir);
+        }
+        let (heat, grown, now) = (e.heat, stat.size > e.size, self.now);
+        let quiet = now.mono.saturating_sub(e.grew.max(e.moved));
+        if grown {
+            self.grown(key, stat.size);
+        } else if heat == Heat::Arming {
+            self.rest(key);
+        } else if quiet >= COLD {
+            self.arm(key);
+        }
+        if let Some(e) = self.entries.get_mut(&key) {
+            e.looked_ns = now.unix_ns;
+        }
+    }
+
+    /// Through the handle, else by name: then it must be the same inode.
+    fn stat(&self, e: &Entry) -> io::Result<Stat> {
+        if let Some(source) = e.source.as_ref().filter(|s| !s.gz) {
+            return source.content.stat();
+        }
+        let Some(loc) = &e.plain else { return Err(io::ErrorKind::NotFound.into()) };
+        let stat = self.disk.peek(&self.base(e.input), &self.path_in(e.dir, &loc.name))?;
+        if (stat.inode, stat.dev) == loc.inode { Ok(stat) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn grown(&mut self, key: Key, size: u64) {
+        let Some(e) = self.entries.get(&key) else { return };
+        let settled = if e.ages.0.len() > STEPS { self.settled(e) } else { 0 };
+        let (now, kubernetes) = (self.now, self.kubernetes(e.input));
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        let settled = if settled == u64::MAX { 0 } else { settled };
+        let began = ages::push(&mut e.ages, size, e.looked_ns, settled);
+        let more = size.saturating_sub(std::mem::replace(&mut e.size, size));
+        e.grew = now.mono;
+        e.told = false;
+        let (input, identified) = (e.input, e.id.is_some());
+        if let Some(c) = self.counts.get_mut(input) {
+            c.bytes = c.bytes.saturating_add(more);
+        }
+        self.heat(key);
+        self.touch(key);
+        if began && !kubernetes && identified {
+            self.save(key);
+        } else {
+            self.unsaved(key);
+        }
+    }
+
+    /// Asks for a watch of the next write; it is looked at once more, then it is cold.
+    pub fn arm(&mut self, key: Key) {
+        let Some(e) = self.entries.get(&key) else { return };
+        match self.path_of(e).filter(|_| !e.complete() && e.plain.is_some()) {
+            Some(path) => {
+                self.out.watch.push(WatchChange::File(key, path));
+                if let Some(e) = self.entries.get_mut(&key) {
+                    e.heat = Heat::Arming;
+                }
+            }
+            // Nothing can be watched while it has no name; silence makes it final soon.
+            None if !e.complete() && e.loc().is_none() => {}
+            None => self.rest(key),
+        }
+    }
+
+    /// Cold from now on: what was rendered for it goes.
+    fn rest(&mut self, key: Key) {
+        self.cool(key);
+        self.touch(key);
+        self.active.insert(key);
+        let Some(e) = self.entries.get(&key) else { return };
+        let Some(file) = &e.offered else { return };
+        let meta = Arc::new(Meta::new(file.origin.meta.load().fields().clone()));
+        file.origin.meta.store(meta.clone());
+        let facts = self.groups.get_mut(&e.group).and_then(|g| g.runs.get_mut(&e.restart)?.facts.as_mut());
+        if let Some(facts) = facts.filter(|f| Arc::ptr_eq(&f.fields, meta.fields())) {
+            facts.meta = meta;
+        }
+    }
+
+    /// A watch saw a write.
+    pub fn written(&mut self, key: Key) {
+        let now_ns = self.now.unix_ns;
+        if let Some(e) = self.entries.get_mut(&key).filter(|e| e.heat != Heat::Hot) {
+            // It was looked at hours ago, perhaps; but the watch would have told.
+            e.looked_ns = now_ns;
+            self.heat(key);
+        }
+    }
+
+    /// All that is cold and may have grown without our hearing of it.
+    pub fn look_at_cold(&mut self) {
+        if self.once {
+            return;
+        }
+        let (now_ns, mut changed) = (self.now.unix_ns, Vec::new());
+        for (key, e) in &self.entries {
+            if e.heat != Heat::Cold || e.measure.is_some() || (e.complete() && e.source.is_none()) {
+                continue;
+            }
+            if let Ok(stat) = self.stat(e)
+                && (stat.size != e.size || (e.source.is_none() && stat.mtime_ns != e.mtime_ns))
+            {
+                changed.push((*key, stat));
+            }
+        }
+        for (key, stat) in changed {
+            self.heat(key);
+            if let Some(e) = self.entries.get_mut(&key) {
+                e.mtime_ns = stat.mtime_ns;
+                e.looked_ns = e.looked_ns.max(now_ns - RECONCILE_NS);
+            }
+        }
+    }
+
+    /// Bytes that were there are not there any more: what was read so far is a file of its own, which a copy may
+    /// turn up of; what stands at the path now is the next generation.
+    pub fn truncated(&mut self, key: Key, stat: Stat) {
+        let now = self.now;
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        if e.id.is_none() {
+            e.size = stat.size;
+            e.ages = ages::none();
+            e.grew = now.mono;
+            return self.touch(key);
+        }
+        let source = e.source.take();
+        let Some(loc) = e.plain.take() else { return };
+        e.trail = Trail::Displaced(now.mono);
+        let (dir, chain, restart, generation, id) = (e.dir, e.group, e.restart, e.generation, e.id);
+        self.open = self.open.saturating_sub(usize::from(source.is_some()));
+        self.unmap(&loc, key);
+        self.cool(key);
+        self.active.insert(key);
+        if let Some(id) = id {
+            self.shelf.remove(id);
+        }
+        let path = self.path_in(dir, &loc.name);
+        let base = self.dirs.get(&dir).map(|d| self.base(d.input));
+        let opened = source.or_else(|| {
+            let content = self.disk.open(base.as_deref()?, &path).ok()?;
+            Some(Source { content, gz: false })
+        });
+        if let Some(source) = opened {
+            let next = self.add_file(dir, chain, restart, loc, source, stat);
+            if let Some(e) = self.entries.get_mut(&next) {
+                e.generation = generation.saturating_add(1);
+            }
+            self.settle_in(vec![next]);
+        }
+        self.adopt_suspect(key);
+        if let Some(dir) = self.dirs.get_mut(&dir) {
+            dir.skip.clear();
+        }
+        self.again.insert(dir);
+        self.touch_group(chain);
+    }
+
+    /// The copy was found before the truncation.
+    fn adopt_suspect(&mut self, displaced: Key) {
+        let Some(e) = self.entries.get(&displaced) else { return };
+        let (head, size, chain) = (e.head, e.size, e.group);
+        let Some(group) = self.groups.get(&chain) else { return };
+        let copy = group.entries.iter().copied().find(|k| {
+            let Some(c) = self.entries.get(k).filter(|c| c.suspect.is_some() && c.id.is_none()) else { return false };
+            let now = c.source.as_ref().and_then(|s| s.content.stat().ok()).map_or(c.size, |s| s.size);
+            let bytes = c.source.as_ref().and_then(|s| identity::first_bytes(s).ok()).unwrap_or_default();
+            now >= size && identity::begins_with(&bytes, head)
+        });
+        let Some(c) = copy.and_then(|k| self.entries.get_mut(&k)) else { return };
+        let (Some(loc), Some(source), dir) = (c.plain.take(), c.source.take(), c.dir) else { return };
+        self.open = self.open.saturating_sub(1);
+        if let Some(copy) = copy {
+            self.unmap(&loc, copy);
+            self.forget(copy);
+        }
+        self.adopt_copy(dir, chain, &loc, &source, u64::MAX);
+    }
+}

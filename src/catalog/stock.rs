@@ -1,0 +1,408 @@
+//! Everything the catalog holds, and the small moves that the rules in the other files are made of.
+
+use super::disk::{Base, Disk};
+use super::entry::{Dir, Entry, Group, Heat, Key, Loc, Trail, Who};
+use super::known::Known;
+use super::progress::Progress;
+use super::shelf::{Closed, Shelf, Source};
+use super::spec::{InputSpec, Setup, SpecKind};
+use super::view::Life;
+use super::{Turn, WatchChange};
+use crate::lane::batch::Code;
+use crate::record::{FileId, Now};
+use crate::store::saved::{KnownFile, Saved};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Names in the report of what was lost, before the rest is summed under "other".
+const LOST_NAMES: usize = 1000;
+/// Files that could not be read, remembered at most.
+const REFUSED_MAX: usize = 10_000;
+
+/// Counters of one input since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub files: u64,
+    pub hot: u64,
+    pub bytes: u64,
+    pub offered: u64,
+}
+
+/// The catalog but for the pods.
+pub(super) struct Stock {
+    pub disk: Arc<dyn Disk>,
+    pub shelf: Arc<Shelf>,
+    pub progress: Arc<Progress>,
+    pub inputs: Vec<InputSpec>,
+    pub counts: Vec<Counts>,
+    pub host: Arc<str>,
+    pub once: bool,
+    pub max_handles: usize,
+    pub retain_max: u64,
+    pub min_free_percent: u8,
+    pub random: Box<dyn FnMut() -> u128 + Send>,
+    pub dirs: HashMap<Key, Dir>,
+    pub entries: HashMap<Key, Entry>,
+    pub groups: HashMap<u64, Group>,
+    /// Groups by pod UID, as directories say it.
+    pub uids: HashMap<Box<str>, Vec<u64>>,
+    pub by_inode: HashMap<(u64, u64), Key>,
+    pub by_id: HashMap<FileId, Key>,
+    pub known: Known,
+    next_key: Key,
+    pub now: Now,
+    /// Directories to list in this tick; in the next; when a second has passed.
+    pub due: BTreeSet<Key>,
+    pub again: BTreeSet<Key>,
+    pub later: BTreeSet<Key>,
+    /// Looked at each 100 ms.
+    pub hot: BTreeSet<Key>,
+    /// Looked after each second: something about them depends on time or on the lanes.
+    pub active: BTreeSet<Key>,
+    /// Something about them changed in this tick.
+    pub touched: BTreeSet<Key>,
+    /// `.gz` files being measured.
+    pub measuring: BTreeSet<Key>,
+    pub out: Turn,
+    pub scanned: bool,
+    pub most_rotated: usize,
+    pub open: usize,
+    /// Until then (mono) directories are scanned each second.
+    pub polling_until: Option<Duration>,
+    pub overflows: u64,
+    pub without_metadata: u64,
+    pub lost: BTreeMap<String, u64>,
+    pub refused: HashMap<PathBuf, Code>,
+    /// The disk was asked for its free space then (mono), and had too little.
+    pub free_checked: Option<(Duration, bool)>,
+    /// Deleted files held, and their bytes.
+    pub held: (u64, u64),
+    /// Files whose random ids are being made durable.
+    pub syncing: Vec<Key>,
+    /// Everything is to be looked at in this tick.
+    pub reconcile: bool,
+    /// While polling: the next look at cold files (mono).
+    pub next_cold_look: Duration,
+}
+
+impl Stock {
+    pub fn new(setup: Setup, disk: Arc<dyn Disk>) -> Stock {
+        Stock {
+            shelf: Arc::new(Shelf::new(disk.clone())),
+            disk,
+            progress: Arc::new(Progress::new(setup.lanes)),
+            counts: vec![Counts::default(); setup.inputs.len()],
+            inputs: setup.inputs,
+            host: setup.host,
+            once: setup.once,
+            max_handles: setup.max_handles,
+            retain_max: setup.retain_max,
+            min_free_percent: setup.min_free_percent,
+            random: setup.random,
+            dirs: HashMap::new(),
+            entries: HashMap::new(),
+            groups: HashMap::new(),
+            uids: HashMap::new(),
+            by_inode: HashMap::new(),
+            by_id: HashMap::new(),
+            known: Known::new(setup.known, setup.marks),
+            next_key: 1,
+            now: Now { mono: Duration::ZERO, unix_ns: 0 },
+            due: BTreeSet::new(),
+            again: BTreeSet::new(),
+            later: BTreeSet::new(),
+            hot: BTreeSet::new(),
+            active: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            measuring: BTreeSet::new(),
+            out: Turn::default(),
+            scanned: false,
+            most_rotated: 0,
+            open: 0,
+            polling_until: None,
+            overflows: 0,
+            without_metadata: 0,
+            lost: BTreeMap::new(),
+            refused: HashMap::new(),
+            free_checked: None,
+            held: (0, 0),
+            syncing: Vec::new(),
+            reconcile: false,
+            next_cold_look: Duration::ZERO,
+        }
+    }
+
+    pub fn key(&mut self) -> Key {
+        self.next_key += 1;
+        self.next_key
+    }
+
+    pub fn base(&self, input: usize) -> Arc<Base> {
+        self.inputs.get(input).map_or_else(
+            || Arc::new(Base { root: PathBuf::from("/"), follow: super::disk::Follow::Never }),
+            |i| i.base.clone(),
+        )
+    }
+
+    pub fn kubernetes(&self, input: usize) -> bool {
+        matches!(self.inputs.get(input).map(|i| &i.kind), Some(SpecKind::Kubernetes { .. }))
+    }
+
+    /// Below the input's root.
+    pub fn path_in(&self, dir: Key, name: &OsStr) -> PathBuf {
+        self.dirs.get(&dir).map(|d| d.path.join(name)).unwrap_or_else(|| PathBuf::from(name))
+    }
+
+    /// For people, watches and comparison: absolute.
+    pub fn path_of(&self, e: &Entry) -> Option<PathBuf> {
+        let dir = self.dirs.get(&e.dir)?;
+        Some(self.base(e.input).root.join(&dir.path).join(&*e.loc()?.name))
+    }
+
+    pub fn absolute(&self, input: usize, path: &Path) -> PathBuf {
+        self.base(input).root.join(path)
+    }
+
+    /// It is looked after in this tick.
+    pub fn touch(&mut self, key: Key) {
+        self.touched.insert(key);
+    }
+
+    /// All siblings are looked after in this tick.
+    pub fn touch_group(&mut self, group: u64) {
+        if let Some(group) = self.groups.get(&group) {
+            self.touched.extend(group.entries.iter().copied());
+        }
+    }
+
+    /// Its size is looked at each 100 ms from now on.
+    pub fn heat(&mut self, key: Key) {
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        if e.heat != Heat::Hot && self.hot.insert(key) {
+            let input = e.input;
+            e.heat = Heat::Hot;
+            if let Some(c) = self.counts.get_mut(input) {
+                c.hot += 1;
+            }
+        }
+        e.heat = Heat::Hot;
+        self.active.insert(key);
+    }
+
+    pub fn cool(&mut self, key: Key) {
+        if self.hot.remove(&key)
+            && let Some(c) = self.entries.get(&key).and_then(|e| self.counts.get_mut(e.input))
+        {
+            c.hot = c.hot.saturating_sub(1);
+        }
+        if let Some(e) = self.entries.get_mut(&key) {
+            e.heat = Heat::Cold;
+        }
+    }
+
+    /// Holds a handle; lanes read through it.
+    pub fn hold(&mut self, key: Key, source: Source) {
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        if e.source.replace(source.clone()).is_none() {
+            self.open += 1;
+        }
+        if let Some(id) = e.id {
+            self.shelf.put(id, source);
+        }
+    }
+
+    /// Lets the handle go; lanes open the file again by its name, if it has one.
+    pub fn close(&mut self, key: Key) {
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        if let Some(source) = e.source.take() {
+            self.open = self.open.saturating_sub(1);
+            e.mtime_ns = source.content.stat().map_or(0, |s| s.mtime_ns);
+        }
+        self.shelve(key);
+    }
+
+    /// Tells the shelf where a closed file is now.
+    pub fn shelve(&mut self, key: Key) {
+        let Some(e) = self.entries.get(&key) else { return };
+        let Some(id) = e.id else { return };
+        match (&e.source, e.loc()) {
+            (Some(source), _) => self.shelf.put(id, source.clone()),
+            (None, Some(loc)) => {
+                let closed = Closed {
+                    base: self.base(e.input),
+                    path: self.path_in(e.dir, &loc.name),
+                    inode: loc.inode,
+                    head: e.head,
+                    gz: e.plain.is_none(),
+                };
+                self.shelf.close(id, closed);
+            }
+            (None, None) => self.shelf.remove(id),
+        }
+    }
+
+    /// A path could not be read: shown in the report until it can, or is gone.
+    pub fn refuse(&mut self, path: PathBuf, e: &io::Error) {
+        if self.refused.len() < REFUSED_MAX || self.refused.contains_key(&path) {
+            self.refused.insert(path, code(e));
+        }
+    }
+
+    /// Bytes nobody will ever read.
+    pub fn count_lost(&mut self, who: String, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
+        let who = if self.lost.len() < LOST_NAMES || self.lost.contains_key(&who) { who } else { "other".to_owned() };
+        let sum = self.lost.entry(who).or_default();
+        *sum = sum.saturating_add(bytes);
+    }
+
+    /// What all lanes have settled; nothing of a file that they do not know.
+    pub fn settled(&self, e: &Entry) -> u64 {
+        match (e.id, &e.offered) {
+            (Some(id), Some(_)) => self.progress.settled_by_all(id),
+            (_, _) => 0,
+        }
+    }
+
+    /// `namespace/pod/container`, or the path.
+    pub fn who(&self, e: &Entry) -> String {
+        match (&e.offered, self.groups.get(&e.group).map(|g| &g.who)) {
+            (_, Some(Who::Pod { namespace, pod, container, .. })) => format!("{namespace}/{pod}/{container}"),
+            (Some(file), _) => file.origin.who(),
+            (None, _) => self.path_of(e).map_or_else(String::new, |p| p.to_string_lossy().into_owned()),
+        }
+    }
+
+    /// What the store keeps of it.
+    pub fn save(&mut self, key: Key) {
+        let path = self.entries.get(&key).and_then(|e| self.path_of(e));
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        e.unsaved = None;
+        let (Some(id), Some(input)) = (e.id, self.inputs.get(e.input)) else { return };
+        let fields = match (&e.offered, &e.first_fields) {
+            (Some(file), _) => Some(&file.origin.fields),
+            (None, first) => first.as_ref(),
+        };
+        let last = e.offered.as_ref().map(|f| f.origin.path.clone());
+        let known = KnownFile {
+            id,
+            input: input.name.clone(),
+            path: path.map(|p| p.to_string_lossy().as_ref().into()).or(last).unwrap_or_else(|| "".into()),
+            inode: e.loc().map_or(0, |l| l.inode.0),
+            head: e.head,
+            place: e.place(),
+            generation: e.generation,
+            size: e.size,
+            ages: e.ages.0.to_vec(),
+            fields: fields.map_or_else(Vec::new, |f| f.iter().map(|(k, v)| (k.into(), v.into())).collect()),
+        };
+        self.out.saved.push(Saved::File(known));
+    }
+
+    /// What the store has of it is out of date; it is written within half a minute.
+    pub fn unsaved(&mut self, key: Key) {
+        let now = self.now.mono;
+        if let Some(e) = self.entries.get_mut(&key) {
+            e.unsaved.get_or_insert(now);
+            self.active.insert(key);
+        }
+    }
+
+    /// Nothing of it can be read any more: what no lane settled is lost, and it is forgotten.
+    pub fn gone(&mut self, key: Key) {
+        let Some(e) = self.entries.get(&key) else { return };
+        let lost = e.size.saturating_sub(self.settled(e));
+        let who = self.who(e);
+        self.count_lost(who, lost);
+        self.forget(key);
+    }
+
+    /// Removes every trace, tells the lanes and the store.
+    pub fn forget(&mut self, key: Key) {
+        self.cool(key);
+        let Some(mut e) = self.entries.remove(&key) else { return };
+        for set in [&mut self.active, &mut self.touched, &mut self.measuring] {
+            set.remove(&key);
+        }
+        if e.source.take().is_some() {
+            self.open = self.open.saturating_sub(1);
+        }
+        e.trail = Trail::Gone;
+        e.life = Life::Gone;
+        for loc in [e.plain.as_ref(), e.gz.as_deref()].into_iter().flatten() {
+            self.unmap(loc, key);
+        }
+        self.out.watch.push(WatchChange::Drop(key));
+        if let Some(c) = self.counts.get_mut(e.input) {
+            c.files = c.files.saturating_sub(1);
+        }
+        if let Some(dir) = self.dirs.get_mut(&e.dir) {
+            dir.entries.retain(|k| *k != key);
+        }
+        if let Some(id) = e.id {
+            if self.by_id.get(&id) == Some(&key) {
+                self.by_id.remove(&id);
+            }
+            self.shelf.remove(id);
+            self.progress.forget(id);
+            self.out.saved.push(Saved::FileGone { id });
+        }
+        self.out.changed.extend(e.view());
+        self.touch_group(e.group);
+        self.leave_group(e.group, key);
+    }
+
+    pub fn unmap(&mut self, loc: &Loc, key: Key) {
+        if self.by_inode.get(&loc.inode) == Some(&key) {
+            self.by_inode.remove(&loc.inode);
+        }
+    }
+
+    fn leave_group(&mut self, chain: u64, key: Key) {
+        let Some(group) = self.groups.get_mut(&chain) else { return };
+        group.entries.retain(|k| *k != key);
+        // A container's directory that is still there may get files, and its restarts go on counting.
+        let waits = matches!(group.who, Who::Pod { .. }) && !group.over;
+        if group.entries.is_empty() && !waits {
+            self.drop_group(chain);
+        }
+    }
+
+    /// The group is no more; nor is its pod, when it was the last.
+    pub fn drop_group(&mut self, chain: u64) {
+        let Some(Group { who: Who::Pod { uid, .. }, .. }) = self.groups.remove(&chain) else { return };
+        let Some(groups) = self.uids.get_mut(&uid) else { return };
+        groups.retain(|g| *g != chain);
+        if groups.is_empty() {
+            self.uids.remove(&uid);
+            self.out.forgotten_pods.push(uid.into());
+        }
+    }
+}
+
+/// The errno's name, for the report.
+pub(super) fn code(e: &io::Error) -> Code {
+    let name = match e.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::ACCESS) => "EACCES",
+        Some(rustix::io::Errno::PERM) => "EPERM",
+        Some(rustix::io::Errno::IO) => "EIO",
+        Some(rustix::io::Errno::LOOP) => "ELOOP",
+        Some(rustix::io::Errno::XDEV) => "EXDEV",
+        Some(rustix::io::Errno::MFILE) => "EMFILE",
+        Some(rustix::io::Errno::NFILE) => "ENFILE",
+        Some(rustix::io::Errno::NOENT) => "ENOENT",
+        Some(rustix::io::Errno::STALE) => "ESTALE",
+        Some(rustix::io::Errno::NOTDIR) => "ENOTDIR",
+        Some(_) => "other_errno",
+        None if e.kind() == io::ErrorKind::InvalidInput => "not_regular",
+        None if e.kind() == io::ErrorKind::PermissionDenied => "EACCES",
+        None => "other",
+    };
+    Code::new(name)
+}

@@ -1,0 +1,222 @@
+//! A name that is new but whose file is not: another name of a known inode, the `.gz` of a plain file, the copy that
+//! copytruncate made, a rotated file of an earlier life that no pattern names.
+
+use super::disk::Stat;
+use super::entry::{Entry, Key, Loc, Trail};
+use super::files::{Named, Shown};
+use super::shelf::Source;
+use super::stock::Stock;
+use super::{gz, identity};
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// A `.gz` beside its plain file that was written to so lately may still be in the making.
+const MAKING_NS: i64 = 60_000_000_000;
+
+impl Stock {
+    /// The inode is one we know: a second input's match, a further link, or a file that moved here.
+    pub fn is_known_by_inode(
+        &mut self,
+        dir: Key,
+        s: &Shown,
+        loc: &Loc,
+        source: &Source,
+        stat: Stat,
+        missing: &HashSet<Named>,
+    ) -> bool {
+        let Some(file) = self.by_inode.get(&loc.inode).copied() else { return false };
+        let Some(e) = self.entries.get(&file) else { return false };
+        let gz = e.gz.as_ref().is_some_and(|l| l.inode == loc.inode);
+        let held = e.source.as_ref().is_some_and(|h| h.gz == gz);
+        let same = || {
+            let grown = gz || stat.size >= e.size;
+            let whole = identity::first_bytes(source).unwrap_or_default();
+            e.id.is_some() && grown && identity::begins_with(&whole, e.head)
+        };
+        // While we hold it nobody else gets its inode; else only the head tells.
+        if !held && !same() {
+            return false;
+        }
+        let input = self.dirs.get(&dir).map_or(e.input, |d| d.input);
+        let named = if gz { e.gz.is_some() } else { e.plain.is_some() };
+        let still_there = named && !missing.contains(&(file, gz));
+        let same_path = self.path_of(e) == Some(self.absolute(input, &self.path_in(dir, &s.name)));
+        let elsewhere_too =
+            still_there && (same_path || s.link || stat.links > 1 || e.plain.as_ref().is_some_and(|p| p.link));
+        if elsewhere_too {
+            self.join(file, input);
+            self.skip(dir, s);
+        } else {
+            self.relocate(file, gz, dir, s, loc);
+        }
+        true
+    }
+
+    /// A further input matches the file: it is offered once, to lanes of either.
+    fn join(&mut self, file: Key, input: usize) {
+        let Some(e) = self.entries.get_mut(&file) else { return };
+        if e.input != input && !e.also.contains(&input) && e.offered.is_none() {
+            e.also.push(input);
+        }
+    }
+
+    /// It moved here, or turned up again.
+    fn relocate(&mut self, file: Key, gz: bool, dir: Key, s: &Shown, loc: &Loc) {
+        let Some(e) = self.entries.get_mut(&file) else { return };
+        if e.dir != dir {
+            let from = std::mem::replace(&mut e.dir, dir);
+            // Its other name, if it has one, stays behind and is found there as a file of its own.
+            if gz {
+                e.plain = None
+            } else {
+                e.gz = None
+            }
+            if let Some(from) = self.dirs.get_mut(&from) {
+                from.entries.retain(|k| *k != file);
+            }
+            if let Some(to) = self.dirs.get_mut(&dir) {
+                to.entries.push(file);
+            }
+        }
+        let Some(e) = self.entries.get_mut(&file) else { return };
+        if gz {
+            e.gz = Some(Box::new(loc.clone()))
+        } else {
+            e.plain = Some(loc.clone())
+        }
+        e.trail = Trail::Named;
+        self.rename(file, gz, dir, s);
+    }
+
+    /// A new `.gz`: is it what became of a plain file? True also when that cannot be told yet.
+    pub fn twin(
+        &mut self,
+        dir: Key,
+        chain: u64,
+        loc: &Loc,
+        source: &Source,
+        stat: Stat,
+        missing: &HashSet<Named>,
+    ) -> bool {
+        let plain_name = loc.name.as_bytes().strip_suffix(b".gz").map(OsStr::from_bytes);
+        let named = |e: &Entry| e.plain.as_ref().is_some_and(|p| Some(&*p.name) == plain_name);
+        let Some(group) = self.groups.get(&chain) else { return false };
+        let mut candidates: Vec<(bool, bool, Key)> = Vec::new();
+        for key in &group.entries {
+            let Some(e) = self.entries.get(key).filter(|e| e.gz.is_none() && e.dir == dir) else { continue };
+            let there = e.plain.is_some() && !missing.contains(&(*key, false));
+            if named(e) || !there {
+                candidates.push((!named(e), there, *key));
+            }
+        }
+        candidates.sort_unstable();
+        let Ok(bytes) = identity::first_bytes(source) else { return false };
+        let trailer = gz::trailer_size(source.content.as_ref()).ok().flatten();
+        for (other_name, there, key) in candidates {
+            let Some(e) = self.entries.get(&key) else { continue };
+            let begins = begins_alike(e, &bytes);
+            let held = e.source.as_ref().filter(|h| !h.gz);
+            let size = held.and_then(|h| h.content.stat().ok()).map_or(e.size, |s| s.size);
+            let agrees = begins && trailer == Some(size as u32);
+            if agrees || (begins && !other_name && !there) {
+                self.attach(key, loc.clone(), source, agrees);
+                return true;
+            }
+            if !other_name && there && self.now.unix_ns.saturating_sub(stat.mtime_ns) < MAKING_NS {
+                // gzip is still at it, and removes the plain file when it is done.
+                self.later.insert(dir);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn attach(&mut self, key: Key, loc: Loc, source: &Source, agrees: bool) {
+        self.by_inode.insert(loc.inode, key);
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        e.gz = Some(Box::new(loc));
+        let (chain, only) = (e.group, e.source.as_ref().is_none_or(|h| h.gz));
+        if !agrees && only {
+            self.measure_again(key, source);
+        }
+        self.shelve(key);
+        self.save(key);
+        self.active.insert(key);
+        self.touch_group(chain);
+    }
+
+    /// A new plain file that begins as one that was just truncated in place, and is as long: its former generation.
+    pub fn adopt_copy(&mut self, dir: Key, chain: u64, loc: &Loc, source: &Source, size: u64) -> bool {
+        let Some(group) = self.groups.get(&chain) else { return false };
+        let displaced = |key: &&Key| {
+            self.entries.get(key).is_some_and(|e| matches!(e.trail, Trail::Displaced(_)) && size >= e.size)
+        };
+        let candidates: Vec<Key> = group.entries.iter().filter(displaced).copied().collect();
+        if candidates.is_empty() {
+            return false;
+        }
+        let Ok(bytes) = identity::first_bytes(source) else { return false };
+        let Some(key) = candidates
+            .into_iter()
+            .find(|key| self.entries.get(key).is_some_and(|e| identity::begins_with(&bytes, e.head)))
+        else {
+            return false;
+        };
+        self.by_inode.insert(loc.inode, key);
+        let now = self.now.mono;
+        let Some(e) = self.entries.get_mut(&key) else { return false };
+        e.plain = Some(loc.clone());
+        e.trail = Trail::Named;
+        e.live = false;
+        e.moved = now;
+        let from = std::mem::replace(&mut e.dir, dir);
+        if from != dir {
+            if let Some(from) = self.dirs.get_mut(&from) {
+                from.entries.retain(|k| *k != key);
+            }
+            if let Some(to) = self.dirs.get_mut(&dir) {
+                to.entries.push(key);
+            }
+        }
+        self.hold(key, source.clone());
+        self.save(key);
+        self.heat(key);
+        self.touch_group(chain);
+        true
+    }
+
+    /// A file that no pattern names but that an earlier life read.
+    pub fn known_outside(&self, chain: u64, loc: &Loc, source: &Source) -> bool {
+        let mut ids = self.known.with_inode(loc.inode.0);
+        ids.extend(self.known.with_chain(chain));
+        if ids.is_empty() {
+            return false;
+        }
+        let Ok(bytes) = identity::first_bytes(source) else { return false };
+        ids.into_iter().filter_map(|id| self.known.get(id)).any(|(file, _)| identity::begins_with(&bytes, file.head))
+    }
+
+    /// Whether this file looks like a copy of a sibling that is still being written: the same bytes as far as it goes.
+    pub fn looks_copied(&self, key: Key, bytes: &[u8]) -> bool {
+        let Some(e) = self.entries.get(&key).filter(|e| !e.live && e.size > 0) else { return false };
+        let (Some(group), Some(source)) = (self.groups.get(&e.group), &e.source) else { return false };
+        let mut mine = [0; 256];
+        let from = e.size.saturating_sub(mine.len() as u64);
+        let Ok(got) = super::disk::read_full(source.content.as_ref(), from, &mut mine) else { return false };
+        group.entries.iter().filter(|k| **k != key).filter_map(|k| self.entries.get(k)).any(|other| {
+            let mut theirs = [0; 256];
+            let begins = other.live && other.size >= e.size && identity::begins_with(bytes, other.head);
+            let mut read = || super::disk::read_full(other.source.as_ref()?.content.as_ref(), from, &mut theirs).ok();
+            begins && read() == Some(got) && mine.get(..got) == theirs.get(..got)
+        })
+    }
+}
+
+fn begins_alike(e: &Entry, bytes: &[u8]) -> bool {
+    match (e.id, &e.source) {
+        (Some(_), _) => identity::begins_with(bytes, e.head),
+        (None, Some(source)) => !bytes.is_empty() && identity::first_bytes(source).is_ok_and(|b| b == bytes),
+        (None, None) => false,
+    }
+}
