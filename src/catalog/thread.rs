@@ -1,1 +1,149 @@
+//! The loop around the catalog: it waits for watches, time or a call, ticks, and hands on what changed.
+//!
+//! It alone touches inotify. It waits for nobody: lanes take views through closures that only queue them, and the
+//! store answers in its own time. Views of files with new random ids come a tick after the store has answered, also
+//! when it could not write: reading never needs a write.
 
+use super::pods::Pods;
+use super::view::FileView;
+use super::watch::Watch;
+use super::{Catalog, Hint};
+use crate::record::Now;
+use crate::store::saved::Saved;
+use crate::telemetry::report::CatalogReport;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fd::OwnedFd;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Reports are made at most so often.
+const REPORT: Duration = Duration::from_millis(500);
+/// It beats at least so often (`/livez` allows 60 s).
+const BEAT: Duration = Duration::from_secs(20);
+
+/// Wakes the catalog's thread from anywhere.
+#[derive(Clone)]
+pub struct Caller(Arc<Called>);
+
+struct Called {
+    event: OwnedFd,
+    stop: AtomicBool,
+    synced: AtomicBool,
+}
+
+impl Caller {
+    /// One for each thread to be.
+    pub fn new() -> io::Result<Caller> {
+        let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        Ok(Caller(Arc::new(Called { event, stop: AtomicBool::new(false), synced: AtomicBool::new(false) })))
+    }
+
+    /// Pods changed, or something else is worth a tick.
+    pub fn wake(&self) {
+        // Full only when it was called 2^64 times: then it wakes anyway.
+        rustix::io::write(&self.0.event, &1u64.to_ne_bytes()).ok();
+    }
+
+    /// The thread saves what it knows and ends.
+    pub fn stop(&self) {
+        self.0.stop.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn synced(&self) {
+        self.0.synced.store(true, Ordering::Release);
+        self.wake();
+    }
+}
+
+/// The store's answer to a wish for durability; dropped it says the same.
+pub struct Durable(Caller);
+
+impl Drop for Durable {
+    fn drop(&mut self) {
+        self.0.synced();
+    }
+}
+
+/// Everything around the catalog. No closure may wait.
+pub struct Around {
+    /// What time it is.
+    pub clock: Box<dyn Fn() -> Now + Send>,
+    /// Each lane's inbox: files that are new or changed.
+    pub sinks: Vec<Box<dyn Fn(&[FileView]) + Send>>,
+    /// The store; with a [`Durable`] the records must be on disk before it is dropped, or the disk cannot be written.
+    pub save: Box<dyn FnMut(Vec<Saved>, Option<Durable>) + Send>,
+    /// Where reports go.
+    pub report: Box<dyn FnMut(CatalogReport) + Send>,
+    /// Called once, when everything that was there at the start has been looked at.
+    pub first_scan_done: Box<dyn FnMut() + Send>,
+    /// Called at least every 20 s: the thread lives.
+    pub beat: Box<dyn FnMut(Now) + Send>,
+}
+
+/// Runs until [`Caller::stop`].
+pub fn run<P: Pods>(mut catalog: Catalog<P>, caller: &Caller, mut around: Around) {
+    let mut watch = Watch::new().inspect_err(|e| tracing::warn!(error = %e, "inotify is not usable: polling")).ok();
+    let mut hints: Vec<Hint> = Vec::new();
+    let (mut scanned, mut reported) = (false, None::<Duration>);
+    while !caller.0.stop.load(Ordering::Acquire) {
+        let now = (around.clock)();
+        if caller.0.synced.swap(false, Ordering::AcqRel) {
+            catalog.synced();
+        }
+        let turn = catalog.tick(now, &std::mem::take(&mut hints));
+        hints.extend(match &mut watch {
+            Some(watch) => watch.apply(&turn.watch),
+            None => turn.watch.iter().filter_map(refused).take(1).collect(),
+        });
+        if !turn.saved.is_empty() || turn.must_sync {
+            (around.save)(turn.saved, turn.must_sync.then(|| Durable(caller.clone())));
+        }
+        if !turn.changed.is_empty() {
+            around.sinks.iter().for_each(|sink| sink(&turn.changed));
+        }
+        if turn.first_scan_done && !std::mem::replace(&mut scanned, true) {
+            (around.first_scan_done)();
+        }
+        (around.beat)(now);
+        if reported.is_none_or(|at| now.mono.saturating_sub(at) >= REPORT) {
+            reported = Some(now.mono);
+            (around.report)(catalog.report());
+        }
+        // What could not be watched is said at once.
+        let asleep =
+            if hints.is_empty() { turn.wake.saturating_sub((around.clock)().mono).min(BEAT) } else { Duration::ZERO };
+        wait(watch.as_ref(), caller, asleep);
+        if let Some(watch) = &mut watch {
+            hints.extend(watch.read());
+        }
+    }
+    (around.report)(catalog.report());
+    (around.save)(catalog.last_words(), None);
+}
+
+fn refused(change: &super::WatchChange) -> Option<Hint> {
+    match change {
+        super::WatchChange::Dir(key, _) | super::WatchChange::File(key, _) => Some(Hint::Refused(*key)),
+        super::WatchChange::Drop(_) => None,
+    }
+}
+
+/// Until a watch or a caller has something, or the time is over.
+fn wait(watch: Option<&Watch>, caller: &Caller, time: Duration) {
+    let mut fds = vec![PollFd::new(&caller.0.event, PollFlags::IN)];
+    let watch_fd = watch.map(Watch::fd);
+    fds.extend(watch_fd.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
+    let limit =
+        Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(time.subsec_nanos()) };
+    if poll(&mut fds, Some(&limit)).is_ok() {
+        let mut count = [0u8; 8];
+        rustix::io::read(&caller.0.event, &mut count).ok();
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/thread.rs"]
+mod tests;
