@@ -365,9 +365,12 @@ impl Stock {
         if e.plain.is_none() && e.gz.is_some() {
             e.live = false;
         }
-        let chain = e.group;
+        let (chain, packed) = (e.group, e.gz.is_some());
         self.unmap(&loc, file);
         self.shelve(file);
+        if packed {
+            self.save(file);
+        }
         self.touch_group(chain);
     }
 

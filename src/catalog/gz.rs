@@ -3,15 +3,13 @@
 //! A truncated or torn `.gz` holds what can be inflated; the same bytes each time it is read.
 
 use super::disk::{Content, read_full};
-use flate2::bufread::MultiGzDecoder;
-use std::io::{self, BufReader, Read};
+use crate::body::gunzip::{GzCursor, Inflated};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 /// Inflates one file from its start on. Costs about 80 KiB.
 pub struct Cursor {
-    inner: MultiGzDecoder<BufReader<Stored>>,
-    content: Arc<dyn Content>,
-    at: u64,
+    inner: GzCursor<Stored>,
     torn: bool,
 }
 
@@ -31,57 +29,37 @@ impl Read for Stored {
 impl Cursor {
     /// At plain offset 0.
     pub fn new(content: Arc<dyn Content>) -> Cursor {
-        let stored = Stored { content: content.clone(), at: 0 };
-        Cursor { inner: MultiGzDecoder::new(BufReader::with_capacity(16 << 10, stored)), content, at: 0, torn: false }
+        Cursor { inner: GzCursor::new(Stored { content, at: 0 }), torn: false }
     }
 
     /// The plain offset that [`Cursor::next`] reads from.
     pub fn at(&self) -> u64 {
-        self.at
+        self.inner.at()
     }
 
-    /// The stream ended before its time, or is not gzip from here on.
+    /// The stream ends before its time, or is not gzip from here on.
     pub fn torn(&self) -> bool {
         self.torn
     }
 
-    /// Whether it reads this very file.
-    pub fn reads(&self, content: &Arc<dyn Content>) -> bool {
-        Arc::ptr_eq(&self.content, content)
-    }
-
     /// The next plain bytes; 0 at the end, also where a torn stream ends. Errors are the disk's alone.
     pub fn next(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if self.torn || to.is_empty() {
+        if to.is_empty() {
             return Ok(0);
         }
-        match self.inner.read(to) {
-            Ok(got) => {
-                self.at = self.at.saturating_add(got as u64);
-                Ok(got)
-            }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => self.next(to),
-            // What zlib does not like comes without an errno.
-            Err(e) if e.raw_os_error().is_none() => {
+        match self.inner.read(to)? {
+            Inflated::Bytes(got) => Ok(got),
+            Inflated::End => Ok(0),
+            Inflated::Truncated | Inflated::Corrupt => {
                 self.torn = true;
                 Ok(0)
             }
-            Err(e) => Err(e),
         }
     }
 
-    /// Reads on to plain offset `to`, at most `budget` bytes; true when it is there or the file ended before.
-    pub fn skip(&mut self, to: u64, mut budget: u64, scratch: &mut [u8]) -> io::Result<bool> {
-        while self.at < to && budget > 0 {
-            let want = scratch.len().min((to - self.at).min(budget) as usize);
-            let Some(part) = scratch.get_mut(..want) else { return Ok(true) };
-            let got = self.next(part)?;
-            if got == 0 {
-                return Ok(true);
-            }
-            budget = budget.saturating_sub(got as u64);
-        }
-        Ok(self.at >= to)
+    /// Reads on to plain offset `to`; false when the file ends before.
+    pub fn skip(&mut self, to: u64) -> io::Result<bool> {
+        self.inner.skip_to(to)
     }
 }
 

@@ -5,7 +5,7 @@
 //! once taken, so a file that grew still has it.
 
 use super::shelf::Source;
-use crate::record::{FileId, Grammar, Mark};
+use crate::record::{FileId, Mark};
 use sha2::{Digest, Sha256};
 use std::io;
 
@@ -62,11 +62,6 @@ pub fn chain(parts: &[&[u8]]) -> u64 {
 
 fn first(digest: &[u8; 32]) -> u128 {
     digest.iter().take(16).fold(0, |id, byte| (id << 8) | u128::from(*byte))
-}
-
-/// How the lines of a pod's log are to be read, by its first byte: Docker writes objects, CRI stamps.
-pub fn grammar(head: &[u8]) -> Grammar {
-    if head.first() == Some(&b'{') { Grammar::Docker } else { Grammar::Cri }
 }
 
 /// The file's first bytes, at most [`HEAD_MAX`].
@@ -130,11 +125,5 @@ mod tests {
         assert_eq!(unique.len(), ids.len());
         assert_eq!(ids[0], derive("uid", "app", 0, 0, b"line\n"));
         assert_ne!(chain(&[b"ab", b"c"]), chain(&[b"a", b"bc"]));
-    }
-
-    #[test]
-    fn the_first_byte_tells_docker_from_cri() {
-        assert_eq!(grammar(b"{\"log\":\"x\\n\"}"), Grammar::Docker);
-        assert_eq!(grammar(b"2026-11-22T10:15:00Z stdout F x"), Grammar::Cri);
     }
 }

@@ -48,20 +48,18 @@ impl Stock {
         let now = self.now.mono;
         let Some(e) = self.entries.get_mut(&key) else { return };
         let (size, at) = e.staged;
-        if now.saturating_sub(at) < WRITTEN_BACK {
+        let quiet = e.heat == Heat::Cold && now.saturating_sub(e.grew) >= WRITTEN_BACK;
+        if now.saturating_sub(at) < WRITTEN_BACK && !quiet {
             return;
         }
-        let to = size.min(settled);
-        let quiet = e.heat == Heat::Cold && now.saturating_sub(e.grew) >= WRITTEN_BACK;
-        if to.saturating_sub(e.advised) >= MIB || (quiet && to > e.advised) {
+        let to = if quiet { e.size.min(settled) } else { size.min(settled) };
+        if to.saturating_sub(e.advised) >= MIB || quiet {
             if let Some(source) = &e.source {
                 source.content.advise_done(e.advised, to);
             }
             e.advised = to;
         }
-        if size < e.size {
-            e.staged = (e.size, now);
-        }
+        e.staged = (e.size, now);
     }
 
     /// Closes the longest idle, settled ones first. Deleted files are not closed here: nothing would bring them back.

@@ -1,7 +1,10 @@
 //! What the catalog asks about pods: the table of this node's pods, or nobody.
 
+use crate::metadata::pod::{self, LogPath, Wanted};
+use crate::metadata::pods::Pods as Table;
 use crate::origin::Fields;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Fields that the catalog adds to a pod's own.
@@ -74,16 +77,44 @@ impl Pods for PathOnly {
     fn forget(&mut self, _uid: &str) {}
 }
 
+/// The table of this node's pods, and what each input wants of them.
+pub struct NodePods {
+    table: Arc<Table>,
+    wanted: HashMap<Arc<str>, Wanted>,
+}
+
+impl NodePods {
+    /// `wanted` by name of input.
+    pub fn new(table: Arc<Table>, wanted: HashMap<Arc<str>, Wanted>) -> NodePods {
+        NodePods { table, wanted }
+    }
+}
+
+impl Pods for NodePods {
+    fn lookup(&self, of: &PodPath<'_>, extra: Extra) -> PodState {
+        let none = Wanted::default();
+        let wanted = self.wanted.get(of.input).unwrap_or(&none);
+        match self.table.lookup(of.uid, of.container, of.restart, wanted, extra) {
+            Some(found) => PodState::Known { fields: found.fields, complete: found.complete },
+            None => PodState::Unknown,
+        }
+    }
+    fn terminated(&self, of: &PodPath<'_>) -> bool {
+        self.table.terminated(of.uid, of.container, of.restart)
+    }
+    fn going(&self, uid: &str) -> bool {
+        self.table.going(uid)
+    }
+    fn changed(&mut self) -> Vec<String> {
+        self.table.take_changed()
+    }
+    fn forget(&mut self, uid: &str) {
+        self.table.forget(uid);
+    }
+}
+
 /// The fields of a container whose pod is not known: what its path says.
 pub fn path_fields(of: &PodPath<'_>, host: &str, extra: Extra) -> Fields {
-    let mut all = extra;
-    let said = [
-        ("kubernetes.pod_name", of.pod),
-        ("kubernetes.namespace_name", of.namespace),
-        ("kubernetes.pod_id", of.uid),
-        ("kubernetes.host", host),
-        ("kubernetes.container_name", of.container),
-    ];
-    all.extend(said.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (Cow::Borrowed(k), v.into())));
-    Fields::new(all)
+    let path = LogPath { namespace: of.namespace, pod: of.pod, uid: of.uid, container: of.container };
+    pod::path_fields(path, None, host, extra)
 }

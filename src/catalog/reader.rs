@@ -11,8 +11,6 @@ use std::sync::Arc;
 
 /// Cursors kept; each costs about 80 KiB and a handle.
 const CURSORS: usize = 4;
-/// Read at once while going forward to an offset.
-const SCRATCH: usize = 32 << 10;
 
 /// One lane's eyes.
 pub struct Reader {
@@ -39,8 +37,7 @@ impl Reader {
         let kept = self.cursors.iter().position(|(of, _)| *of == id).map(|found| self.cursors.remove(found).1);
         let mut cursor = kept.filter(|c| c.at() <= at).unwrap_or_else(|| Cursor::new(source.content));
         if cursor.at() < at {
-            let mut scratch = vec![0; SCRATCH];
-            cursor.skip(at, u64::MAX, &mut scratch)?;
+            cursor.skip(at)?;
         }
         let got = if cursor.at() == at { cursor.next(to)? } else { 0 };
         if self.cursors.len() == CURSORS {

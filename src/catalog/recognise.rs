@@ -9,6 +9,7 @@ use super::measure::Measure;
 use super::shelf::Source;
 use super::stock::Stock;
 use super::{ages, gz, order};
+use crate::decode::line::detect;
 use crate::origin::Fields;
 use crate::record::{FileId, Grammar, Mark};
 use std::borrow::Cow;
@@ -204,7 +205,7 @@ impl Stock {
         e.generation = known.generation;
         e.turn = known.place.turn;
         e.ages = ages::restored(&known.ages);
-        e.grammar = if kubernetes { identity::grammar(bytes) } else { Grammar::Plain };
+        e.grammar = if kubernetes { detect(bytes) } else { Grammar::Plain };
         let pairs: Vec<_> = known.fields.into_iter().map(|(k, v)| (Cow::Owned(k), v.into_boxed_str())).collect();
         e.first_fields = (!pairs.is_empty()).then(|| Arc::new(Fields::new(pairs)));
         let same_inode = e.loc().is_some_and(|l| l.inode.0 == known.inode);
@@ -336,7 +337,7 @@ impl Stock {
         e.head = head;
         e.generation = generation;
         e.suspect = None;
-        e.grammar = if pod.is_some() { identity::grammar(bytes) } else { Grammar::Plain };
+        e.grammar = if pod.is_some() { detect(bytes) } else { Grammar::Plain };
         e.unsynced = pod.is_none();
         if e.unsynced {
             self.syncing.push(key);
