@@ -144,7 +144,7 @@ impl Stock {
         let kubernetes = |kind: &SpecKind| matches!(kind, SpecKind::Kubernetes { .. });
         let roots: Vec<_> = self.inputs.iter().filter(|i| kubernetes(&i.kind)).map(|i| i.base.root.clone()).collect();
         let files = self.entries.values().filter(|e| e.held_deleted() && !self.kubernetes(e.input));
-        let tops = files.filter_map(|e| self.dirs.get(&e.dir)).map(|d| self.absolute(d.input, &d.path)).take(1);
+        let tops = files.filter_map(|e| self.dirs.get(&e.dir)).map(|d| self.absolute(d.input, &d.path));
         let short = roots.into_iter().chain(tops).any(|root| short(&root));
         self.free_checked = Some((now, short));
         short
@@ -195,6 +195,8 @@ impl Stock {
                 dead.push((*id, who, file.size.saturating_sub(low)));
             }
         }
+        // The store's records come in the same order from the same seed.
+        dead.sort();
         for (id, who, bytes) in dead {
             self.known.claim(id);
             self.count_lost(who, bytes);

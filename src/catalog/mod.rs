@@ -185,8 +185,9 @@ impl<P: Pods> Catalog<P> {
 
     /// At stop: what the store does not have yet.
     pub fn last_words(&mut self) -> Vec<Saved> {
-        let unsaved: Vec<u64> =
+        let mut unsaved: Vec<u64> =
             self.stock.entries.iter().filter(|(_, e)| e.unsaved.is_some()).map(|(key, _)| *key).collect();
+        unsaved.sort_unstable();
         for key in unsaved {
             self.stock.save(key);
         }

@@ -7,7 +7,7 @@ use super::files::{Named, Shown};
 use super::shelf::Source;
 use super::stock::Stock;
 use super::{gz, identity};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl Stock {
         loc: &Loc,
         source: &Source,
         stat: Stat,
-        missing: &HashSet<Named>,
+        missing: &BTreeSet<Named>,
     ) -> bool {
         let Some(file) = self.by_inode.get(&loc.inode).copied() else { return false };
         let Some(e) = self.entries.get(&file) else { return false };
@@ -98,7 +98,7 @@ impl Stock {
         loc: &Loc,
         source: &Source,
         stat: Stat,
-        missing: &HashSet<Named>,
+        missing: &BTreeSet<Named>,
     ) -> bool {
         let plain_name = loc.name.as_bytes().strip_suffix(b".gz").map(OsStr::from_bytes);
         let named = |e: &Entry| e.plain.as_ref().is_some_and(|p| Some(&*p.name) == plain_name);

@@ -1,9 +1,9 @@
 //! Hot and cold, truncation and copies.
 
 use super::rig::*;
+use crate::catalog::WatchChange;
 use crate::catalog::sim::Calls;
 use crate::catalog::view::Life;
-use crate::catalog::WatchChange;
 use std::time::Duration;
 
 fn log(n: u32) -> String {

@@ -8,7 +8,7 @@ use std::time::Duration;
 const LIVE: &str = "/var/log/pods/shop_web-1_uid1/app/0.log";
 
 fn log(pod: u64) -> String {
-    format!("/var/log/pods/ns_pod{pod}_uid{pod}/app/0.log")
+    format!("/var/log/pods/ns_pod{pod}_u{pod}/app/0.log")
 }
 
 fn with(change: impl FnOnce(&mut crate::catalog::spec::Setup)) -> Rig {
@@ -99,7 +99,6 @@ fn past_the_limit_the_pod_that_holds_most_is_shed_and_its_bytes_are_counted() {
     rig.disk.remove_tree("/var/log/pods");
     rig.secs(62);
     assert_eq!(rig.views.len(), 3);
-    println!("{:?}", rig.sent.iter().map(|v| (v.file.origin.who(), v.life, v.size)).collect::<Vec<_>>());
     let lost = rig.catalog.report().lost;
     assert_eq!(lost.into_iter().collect::<Vec<_>>(), [("shop/web-1/app".to_owned(), size)]);
     assert_eq!(rig.catalog.report().held, (3, 3 * size));
@@ -113,7 +112,7 @@ fn deleted_files_are_let_go_when_the_disk_is_nearly_full() {
     }
     rig.tick();
     for n in 0..3 {
-        rig.disk.remove_tree(format!("/var/log/pods/ns_pod{n}_uid{n}"));
+        rig.disk.remove_tree(format!("/var/log/pods/ns_pod{n}_u{n}"));
     }
     rig.secs(30);
     assert_eq!(rig.views.len(), 3);
@@ -189,7 +188,8 @@ fn once_takes_what_the_first_scan_finds_also_rotated_and_compressed() {
     rig.tick();
     rig.run(Duration::from_millis(100));
     assert!(rig.last.first_scan_done);
-    let lives: Vec<Life> = rig.offered().into_iter().filter(|(p, _, _)| p.contains("pods")).map(|(_, _, l)| l).collect();
+    let lives: Vec<Life> =
+        rig.offered().into_iter().filter(|(p, _, _)| p.contains("pods")).map(|(_, _, l)| l).collect();
     assert_eq!(lives, [Life::Final, Life::Final, Life::Ended]);
     let mut pods: Vec<_> = rig.views.values().filter(|v| v.file.place.restart == 0).cloned().collect();
     pods.retain(|v| v.file.origin.path.contains("pods"));
@@ -216,7 +216,15 @@ fn once_is_through_with_an_empty_place_and_waits_for_metadata() {
     rig.tick();
     rig.run(Duration::from_millis(50));
     assert!(rig.last.first_scan_done);
-    let mut rig = Rig::with(SimDisk::new(), { let mut s = setup(vec![waiting_input(Duration::from_secs(10))]); s.once = true; s }, Duration::from_secs(1));
+    let mut rig = Rig::with(
+        SimDisk::new(),
+        {
+            let mut s = setup(vec![waiting_input(Duration::from_secs(10))]);
+            s.once = true;
+            s
+        },
+        Duration::from_secs(1),
+    );
     rig.disk.append(LIVE, &line(1, "x"));
     rig.tick();
     rig.secs(5);

@@ -83,7 +83,10 @@ fn random_ids_are_durable_before_the_file_is_offered() {
 fn grammars_are_told_apart_per_file() {
     let mut rig = Rig::new(vec![pods_input(), file_input("app", &["/srv/*"])]);
     rig.disk.append(log(0), &line(1, "x"));
-    rig.disk.append("/var/log/pods/a_b_c/d/0.log", b"{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-22T10:15:00Z\"}\n");
+    rig.disk.append(
+        "/var/log/pods/a_b_c/d/0.log",
+        b"{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-22T10:15:00Z\"}\n",
+    );
     rig.disk.append("/srv/a", &line(1, "looks like CRI"));
     rig.tick();
     let grammars: Vec<(String, Grammar)> =

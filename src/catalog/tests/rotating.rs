@@ -247,7 +247,12 @@ fn the_oldest_rotated_sibling_of_the_fullest_container_is_in_danger() {
     rig.secs(2);
     assert_eq!(danger(&rig), [first]);
     // The oldest one goes: the next one is the oldest.
-    let second = rig.views.values().filter(|v| v.file.origin.who().starts_with("shop")).map(|v| (v.file.place, v.file.id)).collect::<std::collections::BTreeMap<_, _>>();
+    let second = rig
+        .views
+        .values()
+        .filter(|v| v.file.origin.who().starts_with("shop"))
+        .map(|v| (v.file.place, v.file.id))
+        .collect::<std::collections::BTreeMap<_, _>>();
     let second = *second.values().nth(1).unwrap();
     rig.settle_all();
     rig.disk.remove(stamped(1));
