@@ -79,6 +79,11 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Whether this input found the file: the first that did, or a further one (`tailrace.inputs`).
+    pub fn listed_by(&self, input: &str) -> bool {
+        let further = || self.fields.get("tailrace.inputs").unwrap_or("").split(',').any(|name| name == input);
+        *self.input == *input || further()
+    }
     /// `namespace/pod/container` for people and counters; the path where there is no pod.
     pub fn who(&self) -> String {
         match (

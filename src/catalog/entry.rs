@@ -8,7 +8,7 @@ use super::shelf::Source;
 use super::view::{Ages, File, FileView, Life, Place};
 use crate::origin::{Fields, Meta};
 use crate::record::{FileId, Grammar};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -218,7 +218,7 @@ pub struct Dir {
     pub path: PathBuf,
     pub kind: DirKind,
     /// Subdirectories by name, with their inodes.
-    pub children: HashMap<OsString, (Key, u64)>,
+    pub children: BTreeMap<OsString, (Key, u64)>,
     pub entries: Vec<Key>,
     /// Names that came or went since the last scan: what is closed under them is looked at again.
     pub doubt: Vec<OsString>,

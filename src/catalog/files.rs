@@ -12,7 +12,7 @@ use super::stock::Stock;
 use super::view::Life;
 use super::{ages, name};
 use crate::record::Grammar;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -46,7 +46,7 @@ impl Stock {
         let seen: Vec<Seen> = shown.iter().map(|s| Seen { name: s.name.clone(), inode: s.inode }).collect();
         let of: Vec<Had<'_, Named>> =
             had.iter().map(|(file, loc)| Had { file: *file, name: &loc.name, inode: loc.listed }).collect();
-        let (mut missing, mut new) = (HashSet::new(), Vec::new());
+        let (mut missing, mut new) = (BTreeSet::new(), Vec::new());
         for change in rotation::diff(&of, &seen) {
             match change {
                 Change::Same(file, at) => {
@@ -225,7 +225,7 @@ impl Stock {
     }
 
     /// A name that nobody has. Returns a file that is new.
-    fn arrived(&mut self, dir: Key, s: &Shown, missing: &HashSet<Named>) -> Option<Key> {
+    fn arrived(&mut self, dir: Key, s: &Shown, missing: &BTreeSet<Named>) -> Option<Key> {
         let input = self.dirs.get(&dir)?.input;
         if self.dirs.get(&dir)?.skip.get(&s.name) == Some(&s.inode) {
             return None;
@@ -365,9 +365,12 @@ impl Stock {
         if e.plain.is_none() && e.gz.is_some() {
             e.live = false;
         }
-        let chain = e.group;
+        let (chain, packed) = (e.group, e.gz.is_some());
         self.unmap(&loc, file);
         self.shelve(file);
+        if packed {
+            self.save(file);
+        }
         self.touch_group(chain);
     }
 

@@ -48,20 +48,18 @@ impl Stock {
         let now = self.now.mono;
         let Some(e) = self.entries.get_mut(&key) else { return };
         let (size, at) = e.staged;
-        if now.saturating_sub(at) < WRITTEN_BACK {
+        let quiet = e.heat == Heat::Cold && now.saturating_sub(e.grew) >= WRITTEN_BACK;
+        if now.saturating_sub(at) < WRITTEN_BACK && !quiet {
             return;
         }
-        let to = size.min(settled);
-        let quiet = e.heat == Heat::Cold && now.saturating_sub(e.grew) >= WRITTEN_BACK;
-        if to.saturating_sub(e.advised) >= MIB || (quiet && to > e.advised) {
+        let to = if quiet { e.size.min(settled) } else { size.min(settled) };
+        if to.saturating_sub(e.advised) >= MIB || quiet {
             if let Some(source) = &e.source {
                 source.content.advise_done(e.advised, to);
             }
             e.advised = to;
         }
-        if size < e.size {
-            e.staged = (e.size, now);
-        }
+        e.staged = (e.size, now);
     }
 
     /// Closes the longest idle, settled ones first. Deleted files are not closed here: nothing would bring them back.
@@ -146,7 +144,7 @@ impl Stock {
         let kubernetes = |kind: &SpecKind| matches!(kind, SpecKind::Kubernetes { .. });
         let roots: Vec<_> = self.inputs.iter().filter(|i| kubernetes(&i.kind)).map(|i| i.base.root.clone()).collect();
         let files = self.entries.values().filter(|e| e.held_deleted() && !self.kubernetes(e.input));
-        let tops = files.filter_map(|e| self.dirs.get(&e.dir)).map(|d| self.absolute(d.input, &d.path)).take(1);
+        let tops = files.filter_map(|e| self.dirs.get(&e.dir)).map(|d| self.absolute(d.input, &d.path));
         let short = roots.into_iter().chain(tops).any(|root| short(&root));
         self.free_checked = Some((now, short));
         short
@@ -197,6 +195,8 @@ impl Stock {
                 dead.push((*id, who, file.size.saturating_sub(low)));
             }
         }
+        // The store's records come in the same order from the same seed.
+        dead.sort();
         for (id, who, bytes) in dead {
             self.known.claim(id);
             self.count_lost(who, bytes);

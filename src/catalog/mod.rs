@@ -145,6 +145,7 @@ impl<P: Pods> Catalog<P> {
         stock.now = now;
         stock.due.append(&mut stock.again);
         stock.absorb(hints);
+        let mut reconciled = false;
         let second = now.mono >= self.next_second;
         if second {
             stock.due.append(&mut stock.later);
@@ -153,12 +154,13 @@ impl<P: Pods> Catalog<P> {
         }
         if now.mono >= self.next_reconcile || std::mem::take(&mut stock.reconcile) {
             stock.reconcile_all(first);
-            if !first && stock.measuring.is_empty() {
-                stock.bury();
-            }
             self.next_reconcile = now.mono + RECONCILE;
+            reconciled = !first;
         }
         stock.scan_due();
+        if reconciled && stock.measuring.is_empty() {
+            stock.bury();
+        }
         stock.measure_some();
         if now.mono >= self.next_poll || first {
             stock.look_at_hot();
@@ -183,8 +185,9 @@ impl<P: Pods> Catalog<P> {
 
     /// At stop: what the store does not have yet.
     pub fn last_words(&mut self) -> Vec<Saved> {
-        let unsaved: Vec<u64> =
+        let mut unsaved: Vec<u64> =
             self.stock.entries.iter().filter(|(_, e)| e.unsaved.is_some()).map(|(key, _)| *key).collect();
+        unsaved.sort_unstable();
         for key in unsaved {
             self.stock.save(key);
         }

@@ -7,7 +7,7 @@ use super::identity;
 use super::spec::SpecKind;
 use super::stock::Stock;
 use super::{Hint, WatchChange, name};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -102,14 +102,12 @@ impl Stock {
                     self.add_top(input, PathBuf::new(), DirKind::Root);
                 }
                 Some(SpecKind::File { include }) => {
-                    let mut roots: HashMap<PathBuf, Vec<(usize, State)>> = HashMap::new();
+                    let mut roots: BTreeMap<PathBuf, Vec<(usize, State)>> = BTreeMap::new();
                     for (at, glob) in include.iter().enumerate() {
                         let (names, state) = glob.fixed();
                         let path = names.iter().map(|n| OsString::from_vec(n.to_vec())).collect();
                         roots.entry(path).or_default().push((at, state));
                     }
-                    let mut roots: Vec<_> = roots.into_iter().collect();
-                    roots.sort();
                     for (path, states) in roots {
                         self.add_top(input, path, DirKind::Glob(states));
                     }
@@ -134,7 +132,7 @@ impl Stock {
             input,
             path,
             kind,
-            children: HashMap::new(),
+            children: BTreeMap::new(),
             entries: Vec::new(),
             doubt: Vec::new(),
             skip: HashMap::new(),
@@ -193,7 +191,7 @@ impl Stock {
         if matches!(kind, DirKind::Container { .. }) {
             return;
         }
-        let now: HashMap<&OsString, u64> =
+        let now: BTreeMap<&OsString, u64> =
             listed.iter().filter(|l| l.kind == Kind::Dir).map(|l| (&l.name, l.inode)).collect();
         let gone: Vec<OsString> =
             dir.children.iter().filter(|(n, (_, inode))| now.get(n) != Some(inode)).map(|(n, _)| n.clone()).collect();
@@ -261,7 +259,7 @@ impl Stock {
         for set in [&mut self.due, &mut self.again, &mut self.later] {
             set.remove(&key);
         }
-        for (child, _) in dir.children.drain().map(|(_, child)| child) {
+        for (child, _) in std::mem::take(&mut dir.children).into_values() {
             self.dir_gone(child);
         }
         for file in std::mem::take(&mut dir.entries) {

@@ -4,6 +4,7 @@
 //! It counts calls, so that a test can say that nothing idle costs anything. Paths are absolute.
 
 use super::disk::{Base, Content, Disk, Follow, Kind, Listed, Stat};
+use super::{Hint, WatchChange};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -54,6 +55,10 @@ struct World {
     free_percent: u8,
     calls: Calls,
     advised: u64,
+    /// As inotify has them: directories by path, files by inode.
+    dirs: BTreeMap<u64, PathBuf>,
+    files: BTreeMap<u64, u64>,
+    hints: Vec<Hint>,
 }
 
 /// The disk; clones are the same one.
@@ -99,9 +104,25 @@ impl World {
             }
             missing.push(dir.to_path_buf());
         }
-        for dir in missing {
+        for dir in missing.into_iter().rev() {
             let inode = self.inode();
-            self.names.insert(dir, Item::Dir(inode));
+            self.names.insert(dir.clone(), Item::Dir(inode));
+            self.named(&dir);
+        }
+    }
+
+    /// A name came or went.
+    fn named(&mut self, path: &Path) {
+        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return };
+        let watching = self.dirs.iter().filter(|(_, at)| at.as_path() == dir).map(|(key, _)| *key);
+        self.hints.extend(watching.map(|key| Hint::Named(key, name.to_os_string())));
+    }
+
+    fn modified(&mut self, inode: u64) {
+        let told: Vec<u64> = self.files.iter().filter(|(_, i)| **i == inode).map(|(key, _)| *key).collect();
+        for key in told {
+            self.files.remove(&key);
+            self.hints.push(Hint::Modified(key));
         }
     }
 
@@ -110,6 +131,7 @@ impl World {
         let inode = self.inode();
         self.nodes.insert(inode, Node { links: 1, mtime_ns: self.now_ns, ..Node::default() });
         self.names.insert(path.to_path_buf(), Item::File(inode));
+        self.named(path);
         inode
     }
 
@@ -126,9 +148,20 @@ impl World {
             node.data.extend_from_slice(bytes);
             node.mtime_ns = now;
         }
+        if !bytes.is_empty() {
+            self.modified(inode);
+        }
     }
 
     fn unlink(&mut self, path: &Path) {
+        if self.names.contains_key(path) {
+            self.named(path);
+        }
+        let lost: Vec<u64> = self.dirs.iter().filter(|(_, at)| at.as_path() == path).map(|(key, _)| *key).collect();
+        for key in lost {
+            self.dirs.remove(&key);
+            self.hints.push(Hint::Unwatched(key));
+        }
         match self.names.remove(path) {
             Some(Item::File(inode)) => {
                 if let Some(node) = self.nodes.get_mut(&inode) {
@@ -147,6 +180,7 @@ impl World {
         if self.nodes.get(&inode).is_some_and(|n| n.links == 0 && n.handles == 0) {
             self.nodes.remove(&inode);
             self.free.insert(inode);
+            self.files.retain(|_, i| *i != inode);
         }
     }
 
@@ -179,7 +213,7 @@ impl World {
     }
 
     fn stat(&self, inode: u64) -> Stat {
-        let node = self.nodes.get(&inode).cloned().unwrap_or_default();
+        let Some(node) = self.nodes.get(&inode) else { return Stat::default() };
         Stat { size: node.data.len() as u64, inode, dev: 1, links: node.links, mtime_ns: node.mtime_ns }
     }
 }
@@ -223,6 +257,7 @@ impl SimDisk {
         w.parents(path.as_ref());
         let inode = w.inode();
         w.names.insert(path.as_ref().to_path_buf(), Item::Fifo(inode));
+        w.named(path.as_ref());
     }
 
     /// A symbolic link.
@@ -231,6 +266,7 @@ impl SimDisk {
         w.parents(path.as_ref());
         let inode = w.inode();
         w.names.insert(path.as_ref().to_path_buf(), Item::Link(inode, target.as_ref().to_path_buf()));
+        w.named(path.as_ref());
     }
 
     /// A further name of a file.
@@ -241,6 +277,7 @@ impl SimDisk {
             if let Some(node) = w.nodes.get_mut(&inode) {
                 node.links += 1;
             }
+            w.named(to.as_ref());
         }
     }
 
@@ -250,6 +287,14 @@ impl SimDisk {
         if let Some(item) = w.names.remove(from.as_ref()) {
             w.unlink(to.as_ref());
             w.names.insert(to.as_ref().to_path_buf(), item);
+            let below: Vec<PathBuf> = w.names.keys().filter(|p| p.starts_with(from.as_ref())).cloned().collect();
+            for path in below {
+                if let (Some(item), Ok(rest)) = (w.names.remove(&path), path.strip_prefix(from.as_ref())) {
+                    w.names.insert(to.as_ref().join(rest), item);
+                }
+            }
+            w.named(from.as_ref());
+            w.named(to.as_ref());
         }
     }
 
@@ -273,6 +318,46 @@ impl SimDisk {
             node.data.truncate(len);
             node.mtime_ns = now;
         }
+        w.modified(inode);
+    }
+
+    /// Sets and drops watches, as [`super::watch::Watch::apply`] does.
+    pub fn watch(&self, changes: &[WatchChange]) -> Vec<Hint> {
+        let mut w = lock(&self.0);
+        let mut refused = Vec::new();
+        for change in changes {
+            match change {
+                WatchChange::Dir(key, path) => {
+                    let path: PathBuf = path.components().collect();
+                    if matches!(w.names.get(&path), Some(Item::Dir(_))) {
+                        w.dirs.insert(*key, path);
+                    } else {
+                        refused.push(Hint::Unwatched(*key));
+                    }
+                }
+                WatchChange::File(key, path) => {
+                    let base = Base { root: PathBuf::from("/"), follow: Follow::Any };
+                    match w.resolve(&base, path) {
+                        Ok(Item::File(inode)) => {
+                            w.files.insert(*key, inode);
+                        }
+                        Ok(Item::Dir(_) | Item::Link(_, _) | Item::Fifo(_)) | Err(_) => {
+                            refused.push(Hint::Unwatched(*key));
+                        }
+                    }
+                }
+                WatchChange::Drop(key) => {
+                    w.dirs.remove(key);
+                    w.files.remove(key);
+                }
+            }
+        }
+        refused
+    }
+
+    /// What the watches saw since the last call.
+    pub fn hints(&self) -> Vec<Hint> {
+        std::mem::take(&mut lock(&self.0).hints)
     }
 
     /// What a file holds.

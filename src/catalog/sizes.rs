@@ -141,6 +141,7 @@ impl Stock {
             // It was looked at hours ago, perhaps; but the watch would have told.
             e.looked_ns = now_ns;
             self.heat(key);
+            self.look(key);
         }
     }
 
@@ -183,6 +184,7 @@ impl Stock {
         let source = e.source.take();
         let Some(loc) = e.plain.take() else { return };
         e.trail = Trail::Displaced(now.mono);
+        e.live = false;
         let (dir, chain, restart, generation, id) = (e.dir, e.group, e.restart, e.generation, e.id);
         self.open = self.open.saturating_sub(usize::from(source.is_some()));
         self.unmap(&loc, key);
@@ -218,7 +220,7 @@ impl Stock {
         let (head, size, chain) = (e.head, e.size, e.group);
         let Some(group) = self.groups.get(&chain) else { return };
         let copy = group.entries.iter().copied().find(|k| {
-            let Some(c) = self.entries.get(k).filter(|c| c.suspect.is_some() && c.id.is_none()) else { return false };
+            let Some(c) = self.entries.get(k).filter(|c| !c.live && c.id.is_none()) else { return false };
             let now = c.source.as_ref().and_then(|s| s.content.stat().ok()).map_or(c.size, |s| s.size);
             let bytes = c.source.as_ref().and_then(|s| identity::first_bytes(s).ok()).unwrap_or_default();
             now >= size && identity::begins_with(&bytes, head)

@@ -1,15 +1,16 @@
 //! A name that is new but whose file is not: another name of a known inode, the `.gz` of a plain file, the copy that
 //! copytruncate made, a rotated file of an earlier life that no pattern names.
 
-use super::disk::Stat;
+use super::disk::{Content, Stat};
 use super::entry::{Entry, Key, Loc, Trail};
 use super::files::{Named, Shown};
 use super::shelf::Source;
 use super::stock::Stock;
 use super::{gz, identity};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 /// A `.gz` beside its plain file that was written to so lately may still be in the making.
 const MAKING_NS: i64 = 60_000_000_000;
@@ -23,7 +24,7 @@ impl Stock {
         loc: &Loc,
         source: &Source,
         stat: Stat,
-        missing: &HashSet<Named>,
+        missing: &BTreeSet<Named>,
     ) -> bool {
         let Some(file) = self.by_inode.get(&loc.inode).copied() else { return false };
         let Some(e) = self.entries.get(&file) else { return false };
@@ -97,7 +98,7 @@ impl Stock {
         loc: &Loc,
         source: &Source,
         stat: Stat,
-        missing: &HashSet<Named>,
+        missing: &BTreeSet<Named>,
     ) -> bool {
         let plain_name = loc.name.as_bytes().strip_suffix(b".gz").map(OsStr::from_bytes);
         let named = |e: &Entry| e.plain.as_ref().is_some_and(|p| Some(&*p.name) == plain_name);
@@ -205,11 +206,26 @@ impl Stock {
         let from = e.size.saturating_sub(mine.len() as u64);
         let Ok(got) = super::disk::read_full(source.content.as_ref(), from, &mut mine) else { return false };
         group.entries.iter().filter(|k| **k != key).filter_map(|k| self.entries.get(k)).any(|other| {
-            let mut theirs = [0; 256];
-            let begins = other.live && other.size >= e.size && identity::begins_with(bytes, other.head);
-            let mut read = || super::disk::read_full(other.source.as_ref()?.content.as_ref(), from, &mut theirs).ok();
-            begins && read() == Some(got) && mine.get(..got) == theirs.get(..got)
+            if !(other.live && other.size >= e.size && identity::begins_with(bytes, other.head)) {
+                return false;
+            }
+            let Some(theirs) = self.content_of(other) else { return false };
+            // Cut already, and not seen by us yet: all the more a copy.
+            theirs.stat().is_ok_and(|stat| stat.size < other.size) || {
+                let mut tail = [0; 256];
+                let read = super::disk::read_full(theirs.as_ref(), from, &mut tail).ok();
+                read == Some(got) && mine.get(..got) == tail.get(..got)
+            }
         })
+    }
+
+    /// Its plain content, opened for this once if it is closed.
+    fn content_of(&self, e: &Entry) -> Option<Arc<dyn Content>> {
+        if let Some(source) = e.source.as_ref().filter(|s| !s.gz) {
+            return Some(source.content.clone());
+        }
+        let loc = e.plain.as_ref()?;
+        self.disk.open(&self.base(e.input), &self.path_in(e.dir, &loc.name)).ok()
     }
 }
 

@@ -1,4 +1,10 @@
 //! A catalog over a simulated disk: every rule by the sentence that promises it.
 
 mod finding;
+mod growing;
+mod keeping;
+mod offering;
+mod restarting;
 pub(super) mod rig;
+mod rotating;
+mod world;

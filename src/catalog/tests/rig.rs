@@ -83,8 +83,9 @@ pub struct Rig {
     pub gone: Vec<FileId>,
     pub watched: BTreeMap<u64, WatchChange>,
     pub last: Turn,
-    /// Acts as inotify does; off: nothing is ever told.
+    /// Watches work.
     pub watching: bool,
+    pending: Vec<Hint>,
 }
 
 pub fn pods_input() -> InputSpec {
@@ -134,7 +135,10 @@ impl Rig {
     }
 
     pub fn with(disk: SimDisk, setup: Setup, mono: Duration) -> Rig {
-        let pods = FakePods::default();
+        Rig::knowing(FakePods::default(), disk, setup, mono)
+    }
+
+    fn knowing(pods: FakePods, disk: SimDisk, setup: Setup, mono: Duration) -> Rig {
         let catalog = Catalog::new(setup, Arc::new(disk.clone()), pods.clone());
         let reader = Reader::new(catalog.shelf());
         let now = Now { mono, unix_ns: START_NS + mono.as_nanos() as i64 };
@@ -152,6 +156,7 @@ impl Rig {
             watched: BTreeMap::new(),
             last: Turn::default(),
             watching: true,
+            pending: Vec::new(),
         }
     }
 
@@ -166,9 +171,8 @@ impl Rig {
             n += 1;
             seed + n
         });
-        let mut rig = Rig::with(self.disk.clone(), next, self.now.mono + down);
+        let mut rig = Rig::knowing(self.pods.clone(), self.disk.clone(), next, self.now.mono + down);
         rig.store = self.store.clone();
-        rig.pods = self.pods.clone();
         rig
     }
 
@@ -183,6 +187,9 @@ impl Rig {
                     self.watched.remove(key);
                 }
             }
+        }
+        if self.watching {
+            self.pending.extend(self.disk.watch(&turn.watch));
         }
         for saved in &turn.saved {
             match saved {
@@ -204,19 +211,27 @@ impl Rig {
             }
             self.sent.push(view.clone());
         }
-        if turn.must_sync {
-            self.catalog.synced();
-        }
+        let again = turn.must_sync;
         self.last = turn;
+        if again {
+            // The store answers, and wakes the thread.
+            self.catalog.synced();
+            self.tick();
+        }
     }
 
     pub fn tick(&mut self) {
-        self.tick_with(&[]);
+        let mut hints = std::mem::take(&mut self.pending);
+        if self.watching {
+            hints.extend(self.disk.hints());
+        }
+        self.tick_with(&hints);
     }
 
     /// Time passes as the thread would let it: ticks when asked to, at the latest.
     pub fn run(&mut self, time: Duration) {
         let end = self.now.mono + time;
+        self.tick();
         while self.now.mono < end {
             let wake = self.last.wake.clamp(self.now.mono + Duration::from_millis(10), end);
             self.pass(wake - self.now.mono);
@@ -232,18 +247,6 @@ impl Rig {
 
     pub fn secs(&mut self, seconds: u64) {
         self.run(Duration::from_secs(seconds));
-    }
-
-    /// Tells of a name that came or went, as the directory's watch would.
-    pub fn notice(&mut self, path: &str) {
-        let path = PathBuf::from(path);
-        let (dir, name) = (path.parent().unwrap().to_path_buf(), path.file_name().unwrap().to_os_string());
-        let key = self.watched.iter().find_map(|(key, w)| match w {
-            WatchChange::Dir(_, at) if at.components().eq(dir.components()) => Some(*key),
-            _ => None,
-        });
-        let hints: Vec<Hint> = key.into_iter().map(|key| Hint::Named(key, name.clone())).collect();
-        self.tick_with(&hints);
     }
 
     pub fn settle(&self, id: FileId, low: u64) {

@@ -1,0 +1,194 @@
+//! Identity at first sight, waiting for metadata, fields for life.
+
+use super::rig::*;
+use crate::catalog::view::Life;
+use crate::record::Grammar;
+use std::time::Duration;
+
+fn log(n: u32) -> String {
+    format!("{POD}/{n}.log")
+}
+
+#[test]
+fn an_empty_file_has_no_id_and_gets_one_with_its_first_line() {
+    let mut rig = Rig::new(vec![pods_input()]);
+    rig.disk.append(log(0), b"");
+    rig.tick();
+    rig.secs(120);
+    assert_eq!(rig.views.len(), 0);
+    let text = line(1, "x");
+    rig.disk.append(log(0), &text[..20]);
+    rig.secs(59);
+    assert_eq!(rig.views.len(), 0);
+    rig.disk.append(log(0), &text[20..]);
+    rig.secs(1);
+    assert_eq!(rig.only().size, text.len() as u64);
+}
+
+#[test]
+fn a_torn_first_line_gets_an_id_after_a_minute_of_silence() {
+    let mut rig = Rig::new(vec![pods_input()]);
+    rig.tick();
+    rig.disk.append(log(0), b"2026-11-22T10:15:00.1Z stdout P half");
+    rig.secs(1);
+    rig.tick();
+    rig.secs(57);
+    assert_eq!(rig.views.len(), 0);
+    rig.secs(5);
+    let id = rig.only().file.id;
+    rig.disk.append(log(0), b" and the rest\n");
+    rig.secs(61);
+    assert_eq!(rig.only().file.id, id);
+}
+
+#[test]
+fn a_kilobyte_without_a_newline_is_enough() {
+    let mut rig = Rig::new(vec![pods_input()]);
+    rig.disk.append(log(0), &[b'x'; 1023]);
+    rig.tick();
+    assert_eq!(rig.views.len(), 0);
+    rig.disk.append(log(0), b"x");
+    rig.secs(1);
+    assert_eq!(rig.views.len(), 1);
+}
+
+#[test]
+fn a_lost_data_dir_gives_the_same_ids_to_pod_logs() {
+    let mut rig = Rig::new(vec![pods_input(), file_input("app", &["/srv/*"])]);
+    rig.disk.append(log(0), &line(1, "x"));
+    rig.disk.append("/srv/a", b"banner\n");
+    rig.tick();
+    let before: Vec<_> = rig.views.keys().copied().collect();
+    rig.store.clear();
+    let mut rig = rig.restart(vec![pods_input(), file_input("app", &["/srv/*"])], Duration::from_secs(1), [].into());
+    rig.tick();
+    let same = rig.views.keys().filter(|id| before.contains(id)).count();
+    assert_eq!((rig.views.len(), same), (2, 1));
+}
+
+#[test]
+fn random_ids_are_durable_before_the_file_is_offered() {
+    let mut rig = Rig::new(vec![file_input("app", &["/srv/*"])]);
+    rig.disk.append("/srv/a", b"x\n");
+    let turn = rig.catalog.tick(rig.now, &[]);
+    assert!(turn.must_sync && turn.changed.is_empty() && turn.saved.len() == 1);
+    rig.pass(Duration::from_secs(5));
+    assert!(rig.catalog.tick(rig.now, &[]).changed.is_empty());
+    rig.catalog.synced();
+    rig.pass(Duration::from_millis(20));
+    assert_eq!(rig.catalog.tick(rig.now, &[]).changed.len(), 1);
+}
+
+#[test]
+fn grammars_are_told_apart_per_file() {
+    let mut rig = Rig::new(vec![pods_input(), file_input("app", &["/srv/*"])]);
+    rig.disk.append(log(0), &line(1, "x"));
+    rig.disk.append(
+        "/var/log/pods/a_b_c/d/0.log",
+        b"{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-22T10:15:00Z\"}\n",
+    );
+    rig.disk.append("/srv/a", &line(1, "looks like CRI"));
+    rig.tick();
+    let grammars: Vec<(String, Grammar)> =
+        rig.views.values().map(|v| (v.file.origin.path.to_string(), v.file.origin.grammar)).collect();
+    for (path, grammar) in grammars {
+        let want = if path.contains("/srv") {
+            Grammar::Plain
+        } else if path.contains("a_b_c") {
+            Grammar::Docker
+        } else {
+            Grammar::Cri
+        };
+        assert_eq!(grammar, want, "{path}");
+    }
+}
+
+#[test]
+fn a_file_waits_for_its_pod_and_has_its_fields_for_life() {
+    let input = || vec![waiting_input(Duration::from_secs(10))];
+    let mut rig = Rig::new(input());
+    rig.disk.append(log(0), &line(1, "x"));
+    rig.tick();
+    rig.secs(4);
+    assert_eq!(rig.views.len(), 0);
+    rig.pods.know("uid1", &[("kubernetes.labels.app", "web")]);
+    rig.tick();
+    let origin = rig.only().file.origin.clone();
+    assert_eq!(origin.fields.get("kubernetes.labels.app"), Some("web"));
+    assert_eq!(origin.fields.get("tailrace.pod"), Some("known"));
+    assert_eq!(origin.fields.get("path"), Some(log(0).as_str()));
+    assert_eq!((origin.fields.get("input"), origin.fields.get("host")), (Some("pods"), Some("node-1")));
+    // Labels change: documents follow, keys do not.
+    rig.pods.know("uid1", &[("kubernetes.labels.app", "new")]);
+    rig.tick();
+    assert_eq!(origin.fields.get("kubernetes.labels.app"), Some("web"));
+    assert_eq!(origin.meta.load().fields().get("kubernetes.labels.app"), Some("new"));
+    // Also after a restart.
+    let mut rig = rig.restart(input(), Duration::from_secs(1), [].into());
+    rig.tick();
+    let origin = rig.only().file.origin.clone();
+    assert_eq!(origin.fields.get("kubernetes.labels.app"), Some("web"));
+    assert_eq!(origin.meta.load().fields().get("kubernetes.labels.app"), Some("new"));
+    assert_eq!(rig.catalog.report().without_metadata, 0);
+}
+
+#[test]
+fn a_file_whose_pod_stays_unknown_goes_on_with_what_its_path_says() {
+    let mut rig = Rig::new(vec![waiting_input(Duration::from_secs(10))]);
+    rig.disk.append(log(0), &line(1, "x"));
+    rig.tick();
+    rig.secs(9);
+    assert_eq!(rig.views.len(), 0);
+    rig.secs(2);
+    let origin = rig.only().file.origin.clone();
+    let said = ["namespace_name", "pod_name", "pod_id", "container_name", "host"]
+        .map(|name| origin.fields.get(&format!("kubernetes.{name}")).unwrap_or("").to_owned());
+    assert_eq!(said, ["shop", "web-1", "uid1", "app", "node-1"]);
+    assert_eq!(origin.fields.get("tailrace.pod"), None);
+    assert_eq!(rig.catalog.report().without_metadata, 1);
+    // Known later: documents say so.
+    rig.pods.know("uid1", &[("kubernetes.labels.app", "web")]);
+    rig.tick();
+    assert_eq!(origin.meta.load().fields().get("kubernetes.labels.app"), Some("web"));
+}
+
+#[test]
+fn a_file_in_danger_is_offered_without_waiting() {
+    let mut rig = Rig::new(vec![waiting_input(Duration::from_secs(3600))]);
+    rig.disk.append(log(0), &line(1, "last words"));
+    rig.tick();
+    rig.secs(2);
+    assert_eq!(rig.views.len(), 0);
+    rig.pods.0.lock().unwrap().going.push("uid1".into());
+    rig.pods.0.lock().unwrap().changed.push("uid1".into());
+    rig.tick();
+    assert!(rig.only().danger);
+}
+
+#[test]
+fn siblings_share_their_fields_and_the_path_in_them_is_the_live_one() {
+    let mut rig = Rig::new(vec![pods_input()]);
+    rig.disk.append(format!("{POD}/0.log.20261122-101500"), &line(1, "old"));
+    rig.disk.append(log(0), &line(2, "new"));
+    rig.tick();
+    let origins: Vec<_> = rig.views.values().map(|v| v.file.origin.clone()).collect();
+    assert_eq!(origins.len(), 2);
+    assert!(std::sync::Arc::ptr_eq(&origins[0].fields, &origins[1].fields));
+    assert_eq!(origins[0].fields.get("path"), Some(log(0).as_str()));
+}
+
+#[test]
+fn a_pod_without_files_is_forgotten() {
+    let mut rig = Rig::new(vec![pods_input()]);
+    rig.disk.append(log(0), &line(1, "x"));
+    rig.tick();
+    rig.secs(1);
+    rig.settle_all();
+    rig.disk.remove_tree("/var/log/pods/shop_web-1_uid1");
+    rig.tick();
+    rig.secs(10);
+    assert_eq!(rig.views.len(), 0);
+    assert_eq!(rig.sent.last().map(|v| v.life), Some(Life::Gone));
+    assert_eq!(rig.pods.0.lock().unwrap().forgotten, ["uid1"]);
+    assert_eq!(rig.store.len(), 0);
+}
