@@ -3,6 +3,7 @@
 //! Keys and lifted predicates use `Origin::fields`, fixed at the file's first offer; documents carry
 //! `Origin::meta`, replaced when the pod changes. Rendering is lazy: a file nobody reads costs no rendered bytes.
 
+use crate::metadata::render::{self, Dots};
 use crate::record::Grammar;
 use arc_swap::ArcSwap;
 use std::borrow::Cow;
@@ -38,12 +39,13 @@ pub struct Meta {
     fields: Arc<Fields>,
     plain: OnceLock<Box<[u8]>>,
     escaped: OnceLock<Box<[u8]>>,
+    dedotted: OnceLock<Box<[u8]>>,
 }
 
 impl Meta {
     /// Nothing is rendered until somebody asks.
     pub fn new(fields: Arc<Fields>) -> Self {
-        Meta { fields, plain: OnceLock::new(), escaped: OnceLock::new() }
+        Meta { fields, plain: OnceLock::new(), escaped: OnceLock::new(), dedotted: OnceLock::new() }
     }
     /// What it is rendered from.
     pub fn fields(&self) -> &Arc<Fields> {
@@ -51,9 +53,13 @@ impl Meta {
     }
     /// `,"kubernetes":{...}` as a JSON member with its leading comma, or nothing.
     pub fn plain(&self) -> &[u8] {
-        self.plain.get_or_init(|| crate::metadata::render::member(&self.fields))
+        self.plain.get_or_init(|| render::member(&self.fields, Dots::Keep))
     }
-    /// The same, escaped once more: for a document that is itself a JSON string.
+    /// The same with dots in label and annotation names replaced, for OpenSearch.
+    pub fn dedotted(&self) -> &[u8] {
+        self.dedotted.get_or_init(|| render::member(&self.fields, Dots::Underscore))
+    }
+    /// The same as `plain`, escaped once more: for a document that is itself a JSON string.
     pub fn escaped(&self) -> &[u8] {
         self.escaped.get_or_init(|| {
             let mut out = Vec::new();

@@ -1,12 +1,10 @@
 //! `tailrace run`: puts the parts together, hands signals on, and says how it ended.
 //!
 //! Only this command sees all parts: `state` (data_dir), `agent` (threads and the runtime), `lanes` (one a configured
-//! output), `pods` (metadata for the catalog). Each part does its own work; here is the order of start and stop.
+//! output). Each part does its own work; here is the order of start and stop.
 
 mod agent;
-mod herald;
 mod lanes;
-mod pods;
 mod state;
 
 use super::clock::Clock;

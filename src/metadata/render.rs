@@ -19,8 +19,18 @@ const PLAIN: [&str; 7] = [
 /// Objects under `kubernetes`, in order.
 const MAPS: [&str; 2] = ["kubernetes.labels.", "kubernetes.annotations."];
 
+/// What becomes of dots in the names of labels and annotations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dots {
+    /// They stay.
+    Keep,
+    /// They become underscores: OpenSearch takes a dot for an object, so the labels `app` and
+    /// `app.kubernetes.io/name` of one pod would refuse each other (Fluent Bit: `Replace_Dots`).
+    Underscore,
+}
+
 /// `,"kubernetes":{...}` with its leading comma, or nothing where none of its members is known.
-pub fn member(fields: &Fields) -> Box<[u8]> {
+pub fn member(fields: &Fields, dots: Dots) -> Box<[u8]> {
     let mut inside = Vec::new();
     for name in PLAIN {
         if let Some(value) = fields.get(name) {
@@ -31,7 +41,10 @@ pub fn member(fields: &Fields) -> Box<[u8]> {
         let mut map = Vec::new();
         for (name, value) in fields.iter() {
             if let Some(key) = name.strip_prefix(prefix) {
-                pair(key, value, &mut map);
+                match dots {
+                    Dots::Keep => pair(key, value, &mut map),
+                    Dots::Underscore => pair(&key.replace('.', "_"), value, &mut map),
+                }
             }
         }
         if !map.is_empty() {
@@ -81,7 +94,15 @@ mod tests {
     }
 
     fn text(pairs: &[(&str, &str)]) -> String {
-        String::from_utf8(member(&fields(pairs)).into_vec()).unwrap()
+        String::from_utf8(member(&fields(pairs), Dots::Keep).into_vec()).unwrap()
+    }
+
+    #[test]
+    fn dots_in_label_names_become_underscores_where_asked() {
+        let pairs = [("kubernetes.labels.app", "a"), ("kubernetes.labels.app.kubernetes.io/name", "b.c")];
+        let fields = Fields::new(pairs.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect());
+        let text = String::from_utf8(member(&fields, Dots::Underscore).into_vec()).unwrap();
+        assert_eq!(text, r#","kubernetes":{"labels":{"app":"a","app_kubernetes_io/name":"b.c"}}"#);
     }
 
     #[test]

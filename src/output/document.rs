@@ -24,7 +24,8 @@ pub enum Depth {
 pub enum Lead {
     /// Nothing.
     None,
-    /// `"@timestamp"`, the same text as `time`: OpenSearch's dashboards look for it.
+    /// `"@timestamp"`, the same text as `time`: OpenSearch's dashboards look for it. Dots in label names are
+    /// underscores there.
     Timestamp,
 }
 
@@ -35,7 +36,11 @@ pub fn write_document(out: &mut Vec<u8>, depth: Depth, lead: Lead, meta: &Meta, 
         Depth::Plain => escape(record.body, out),
         Depth::InString => escape_twice(record.body, out),
     }
-    close(out, depth, meta_of(meta, depth), record, record.processed, None);
+    let members = match lead {
+        Lead::None => meta_of(meta, depth),
+        Lead::Timestamp => meta.dedotted(),
+    };
+    close(out, depth, members, record, record.processed, None);
 }
 
 /// The rendered metadata at this depth.

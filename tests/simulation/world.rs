@@ -453,7 +453,7 @@ impl World {
         let mut arrived: BTreeMap<&str, u32> = BTreeMap::new();
         let mut whole_of: BTreeMap<&str, &str> = BTreeMap::new();
         for whole in &self.written {
-            pieces(whole).for_each(|p| drop(whole_of.insert(p, whole)));
+            whole_of.extend(pieces(whole).map(|p| (p, whole.as_str())));
         }
         for (line, times) in &self.taken.lines {
             for piece in pieces(line) {

@@ -4,25 +4,28 @@
 //! on; then the catalog says its last words, then the store is synced. Whatever a lane could not settle is reported.
 
 use super::lanes::{self, Parts};
-use super::pods::NodePods;
 use super::state::{self, Opened};
 use super::{Exit, Run, Signals};
 use crate::catalog::os::{OsDisk, handle_budget, random_id};
+use crate::catalog::pods::NodePods;
 use crate::catalog::spec::{InputSpec, Setup};
 use crate::catalog::thread::{Around, Caller};
 use crate::catalog::view::FileView;
 use crate::catalog::{self, Catalog};
+use crate::config::checked::{Input, InputKind, MetadataSource};
 use crate::config::memory;
 use crate::lane::account::Left;
 use crate::lane::step::Event;
 use crate::lane::thread::Inbox;
 use crate::metadata::cache::Cache;
+use crate::metadata::pod::Wanted;
 use crate::metadata::pods::Pods;
 use crate::metadata::watch::{Api, Settings, Watch};
 use crate::store::saved::LaneId;
 use crate::store::storage::OsStorage;
 use crate::store::thread::StoreHandle;
 use crate::telemetry::board::Phase;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -48,14 +51,16 @@ impl Agent {
     /// Starts everything; an error names what could not be.
     pub fn start(run: &Run, opened: Opened) -> Result<Agent, String> {
         let pods = Arc::new(Pods::new());
-        let node_pods = NodePods::new(&run.config, pods.clone());
-        let mut cache = node_pods.watched().then(|| Cache::new(OsStorage::new(&run.config.data_dir)));
+        let wanted = wanted(run);
+        let mut cache = (!wanted.is_empty()).then(|| Cache::new(OsStorage::new(&run.config.data_dir)));
         let cached = cache.as_mut().map_or(0, |c| c.load(&pods)) > 0;
-        watch_pods(run, &node_pods, &pods, cached)?;
+        watch_pods(run, &wanted, &pods, cached)?;
         let Opened { store, mut state } = opened;
         let setup = Setup { marks: state::marks(&state.lanes), known: std::mem::take(&mut state.files), ..setup(run) };
-        let catalog = Catalog::new(setup, Arc::new(OsDisk::default()), node_pods);
+        let catalog = Catalog::new(setup, Arc::new(OsDisk::default()), NodePods::new(pods.clone(), wanted));
         let caller = Caller::new().map_err(|e| format!("no eventfd: {e}"))?;
+        let bell = caller.clone();
+        pods.ring(Box::new(move || bell.wake()));
         let outputs = run.config.outputs.len();
         let (sender, ended) = channel(outputs.max(1));
         let parts = Parts { store: store.clone(), progress: catalog.progress(), ended: sender };
@@ -79,7 +84,6 @@ impl Agent {
     pub async fn supervise(&mut self, run: &Run, signals: &mut Signals) -> Exit {
         let mut left: Vec<(usize, Vec<Left>)> = Vec::new();
         let (mut failed, mut draining, mut running) = (false, false, self.inboxes.len());
-        let mut pods_version = self.pods.version();
         while running > 0 {
             tokio::select! {
                 end = self.ended.recv() => {
@@ -103,10 +107,6 @@ impl Agent {
                 }
                 () = tokio::time::sleep(UPKEEP) => self.upkeep(run),
             }
-            let version = self.pods.version();
-            if std::mem::replace(&mut pods_version, version) != version {
-                self.caller.wake();
-            }
         }
         self.stop(run);
         let unsettled = report_left(run, &left);
@@ -123,6 +123,7 @@ impl Agent {
     fn upkeep(&mut self, run: &Run) {
         run.board.process(crate::telemetry::process::read());
         if let Some(cache) = &mut self.cache {
+            // At most every 30 s, a few 100 KiB into the page cache: it does not keep senders waiting.
             cache.tick(run.clock.now(), &self.pods);
         }
     }
@@ -166,17 +167,27 @@ fn fallback_id() -> u128 {
     half() << 64 | half()
 }
 
+/// What each input that asks the API server wants of a pod.
+fn wanted(run: &Run) -> HashMap<Arc<str>, Wanted> {
+    let of = |input: &Input| match &input.kind {
+        InputKind::Kubernetes { metadata, .. } if metadata.source == MetadataSource::Api => {
+            let annotations = metadata.annotations.clone().into_boxed_slice();
+            Some((input.name.clone(), Wanted { labels: metadata.labels, annotations }))
+        }
+        InputKind::Kubernetes { .. } | InputKind::File { .. } => None,
+    };
+    run.config.inputs.iter().filter_map(of).collect()
+}
+
 /// Follows this node's pods, where an input wants more than paths say.
-fn watch_pods(run: &Run, node_pods: &NodePods, pods: &Arc<Pods>, cached: bool) -> Result<(), String> {
-    if !node_pods.watched() {
+fn watch_pods(run: &Run, wanted: &HashMap<Arc<str>, Wanted>, pods: &Arc<Pods>, cached: bool) -> Result<(), String> {
+    if wanted.is_empty() {
         return Ok(());
     }
-    let settings = Settings {
-        api: Api::Infer,
-        node: run.config.node.clone(),
-        annotations: node_pods.annotations(),
-        timing: Default::default(),
-    };
+    let mut annotations: Vec<String> = wanted.values().flat_map(|w| w.annotations.iter().cloned()).collect();
+    annotations.sort();
+    annotations.dedup();
+    let settings = Settings { api: Api::Infer, node: run.config.node.clone(), annotations, timing: Default::default() };
     let clock = run.clock;
     let watch = Watch::new(settings, pods.clone(), run.board.clone(), move || clock.now())?;
     drop(tokio::spawn(async move { watch.run(cached).await }));

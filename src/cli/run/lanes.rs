@@ -1,7 +1,6 @@
 //! One lane a configured output: the one place that knows which kinds of output there are.
 
 use super::Run;
-use super::herald::Herald;
 use crate::body::chunks::Pool;
 use crate::catalog::progress::Progress;
 use crate::catalog::reader::Reader;
@@ -150,7 +149,6 @@ impl Wiring<'_> {
         let (progress, board) = (self.parts.progress.clone(), self.run.board.clone());
         let mut reader = Reader::new(self.shelf.clone());
         let (pool, name) = (self.pool.clone(), self.output.name.clone());
-        let mut herald = Herald::default();
         Outside {
             now: Box::new(move || clock.now()),
             read: Box::new(move |file, at, to| reader.read(file, at, to)),
@@ -166,7 +164,6 @@ impl Wiring<'_> {
             bury: Box::new(move |lines| dead.append(lines).map_err(|e| e.to_string())),
             passed: Box::new(move |how_far| how_far.iter().for_each(|(file, low)| progress.passed(index, *file, *low))),
             report: Box::new(move |report| {
-                herald.tell(&report);
                 let now = clock.now();
                 pool.trim(now.mono);
                 board.beat(&name, now);
