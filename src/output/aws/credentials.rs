@@ -237,4 +237,6 @@ fn wall() -> SystemTime {
 }
 
 #[cfg(test)]
+mod chain;
+#[cfg(test)]
 mod tests;

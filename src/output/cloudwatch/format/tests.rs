@@ -263,7 +263,7 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn every_record_is_in_exactly_one_place_and_no_limit_is_passed(
         records in proptest::collection::vec((bodies(), 0..3 * BATCH_SPAN, any::<bool>()), 1..40),
