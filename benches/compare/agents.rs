@@ -45,13 +45,17 @@ fn output_yaml(output: &str, port: u16, tls: bool, ca: &Path) -> String {
             "  {output}:\n    type: s3\n    inputs: [pods]\n    region: us-east-1\n    endpoint: {url}\n    bucket: logs\n    key: \"logs/%Y/%m/%d/%H/\"\n    compression: {}\n{ca}",
             if output == "s3" { "zstd" } else { "gzip" }
         ),
-        _ => format!("  {output}:\n    type: opensearch\n    inputs: [pods]\n    url: {url}\n    index: \"logs-%Y.%m.%d\"\n{ca}"),
+        _ => format!(
+            "  {output}:\n    type: opensearch\n    inputs: [pods]\n    url: {url}\n    index: \"logs-%Y.%m.%d\"\n{ca}"
+        ),
     }
 }
 
 fn config(dir: &Path, logs: &Path, sinks: &[(String, Sink)], tls: bool) -> String {
-    let outputs: String =
-        sinks.iter().map(|(name, sink)| output_yaml(name, sink.port, tls, &dir.join(format!("{name}/ca.pem")))).collect();
+    let outputs: String = sinks
+        .iter()
+        .map(|(name, sink)| output_yaml(name, sink.port, tls, &dir.join(format!("{name}/ca.pem"))))
+        .collect();
     format!(
         "data_dir: {}\nnode: bench-node\nadmin: {{listen: none}}\ninputs:\n  pods:\n    type: kubernetes\n    path: {}\n    metadata: {{source: api, wait: 10s}}\noutputs:\n{outputs}",
         dir.join("data").display(),

@@ -69,7 +69,8 @@ fn read(path: &Path) {
 /// The documents of one file, as the output writes them but for batch-wide framing.
 fn documents(path: &Path, pod: &tailrace::metadata::pod::Pod, output: &str) -> (Vec<u8>, u64) {
     let wanted = tailrace::metadata::pod::Wanted { labels: true, annotations: Default::default() };
-    let fields = tailrace::metadata::pod::fields(pod, "app", 0, &wanted, vec![("kubernetes.host".into(), "bench-node".into())]);
+    let fields =
+        tailrace::metadata::pod::fields(pod, "app", 0, &wanted, vec![("kubernetes.host".into(), "bench-node".into())]);
     let meta = tailrace::origin::Meta::new(Arc::new(fields));
     let text = std::fs::read(path).unwrap();
     let (mut out, mut count) = (Vec::new(), 0);
@@ -92,7 +93,9 @@ fn documents(path: &Path, pod: &tailrace::metadata::pod::Pod, output: &str) -> (
             out.extend_from_slice(b"\"},");
         } else {
             if output == "opensearch" {
-                out.extend_from_slice(format!("{{\"create\":{{\"_id\":\"{:032x}{count:016x}\"}}}}\n", 7u128).as_bytes());
+                out.extend_from_slice(
+                    format!("{{\"create\":{{\"_id\":\"{:032x}{count:016x}\"}}}}\n", 7u128).as_bytes(),
+                );
                 out.extend_from_slice(b"{\"@timestamp\":\"");
                 out.extend_from_slice(stamp);
                 out.extend_from_slice(b"\",");

@@ -75,14 +75,22 @@ fn main() {
         if plan.tls { "TLS" } else { "plain HTTP" },
         plan.runs
     );
-    println!("{:<12} {:<12} {:>22} {:>10} {:>9} {:>16} {:>9}", "output", "agent", "CPU s/M records", "B/record", "peak MiB", "wall s", "lost");
+    println!(
+        "{:<12} {:<12} {:>22} {:>10} {:>9} {:>16} {:>9}",
+        "output", "agent", "CPU s/M records", "B/record", "peak MiB", "wall s", "lost"
+    );
     for output in &plan.outputs {
         for agent in &plan.agents {
             let results: Vec<_> = (0..plan.runs).map(|_| agents::run(agent, output, &plan, &corpus, &logs)).collect();
             measure::row(output, agent.name(), &results);
         }
         if let Some(floor) = floor::measure(output, &corpus, &logs) {
-            println!("{output:<12} {:<12} {:>22} {:>10.1}", "(floor)", format!("{:.3}", floor.cpu_per_million), floor.bytes_per_record);
+            println!(
+                "{output:<12} {:<12} {:>22} {:>10.1}",
+                "(floor)",
+                format!("{:.3}", floor.cpu_per_million),
+                floor.bytes_per_record
+            );
         }
     }
 }
