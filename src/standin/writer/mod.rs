@@ -165,6 +165,14 @@ impl Writer {
     pub fn finish(&mut self, now: Now) -> io::Result<()> {
         self.carry_out(|plan| plan.finish(now))
     }
+    /// Only what kubelet still does once nobody writes: files of ended pods and of dead restarts go in their time. Until
+    /// then a last line without its end may have more to come, for all a reader knows.
+    ///
+    /// # Errors
+    /// The first operation that failed.
+    pub fn clean_up(&mut self, now: Now) -> io::Result<()> {
+        self.carry_out(|plan| plan.clean_up(now))
+    }
     /// What was written.
     pub fn ledger(&self) -> &Ledger {
         self.plan.ledger()

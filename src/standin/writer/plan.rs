@@ -135,14 +135,8 @@ impl Plan {
                 }
                 pod.goes = Some(now.mono + self.options.remove_after);
             }
-            if pod.goes.is_some_and(|at| at <= now.mono) {
-                for container in &mut pod.containers {
-                    container.vanish(ops, &mut self.ledger);
-                }
-                ops.push(Op::RemoveDir(pod.dir.clone()));
-            }
         }
-        self.pods.retain(|p| p.goes.is_none_or(|at| at > now.mono));
+        self.remove_ended(now, ops);
         let passing = self.pods.iter().filter(|p| p.ends.is_some() && p.goes.is_none()).count();
         for _ in passing..self.options.passing_pods {
             // Not all at once: between half a life and a whole one.
@@ -150,6 +144,25 @@ impl Plan {
             let more = self.rng.below(u64::try_from(half.as_millis()).unwrap_or(0) + 1);
             self.add_pod(Some(now.mono + half + Duration::from_millis(more)), ops);
         }
+    }
+
+    fn remove_ended(&mut self, now: Now, ops: &mut Vec<Op>) {
+        for pod in self.pods.iter_mut().filter(|p| p.goes.is_some_and(|at| at <= now.mono)) {
+            for container in &mut pod.containers {
+                container.vanish(ops, &mut self.ledger);
+            }
+            ops.push(Op::RemoveDir(pod.dir.clone()));
+        }
+        self.pods.retain(|p| p.goes.is_none_or(|at| at > now.mono));
+    }
+    /// See [`super::Writer::clean_up`].
+    pub fn clean_up(&mut self, now: Now) -> Vec<Op> {
+        let mut ops = Vec::new();
+        for container in self.pods.iter_mut().flat_map(|p| &mut p.containers) {
+            container.tend(now, &mut ops, &mut self.ledger);
+        }
+        self.remove_ended(now, &mut ops);
+        ops
     }
 
     /// So many lines by the living.
