@@ -25,7 +25,7 @@ const PLAIN: usize = 5 << 20;
 /// Most documents in a body.
 const ITEMS: u32 = 10_000;
 /// Bytes of an `_id`: 36 bytes in base64, far below the service's 512.
-const ID_LEN: usize = 48;
+const ID_LEN: usize = 43;
 
 /// One open `_bulk` body.
 pub struct OpenSearchFormat {
@@ -114,16 +114,16 @@ impl Format for OpenSearchFormat {
     }
 }
 
-/// File, first start, last end, piece, big-endian: ids of one file share their beginning (they compress, and sorted
+/// File, first start, last end, big-endian (a piece of a long record has a start of its own; its number depends on
+/// where reading began, so it stays out): ids of one file share their beginning (they compress, and sorted
 /// ids are cheap to index) and no two records share one.
 fn id(record: &RecordId) -> [u8; ID_LEN] {
-    let mut raw = [0; 36];
+    let mut raw = [0; 32];
     raw[..16].copy_from_slice(&record.file.0.to_be_bytes());
     raw[16..24].copy_from_slice(&record.start.to_be_bytes());
-    raw[24..32].copy_from_slice(&record.end.to_be_bytes());
-    raw[32..].copy_from_slice(&record.piece.to_be_bytes());
+    raw[24..].copy_from_slice(&record.end.to_be_bytes());
     let mut text = [b'A'; ID_LEN];
-    // Cannot fail: 36 bytes are exactly 48 characters.
+    // Cannot fail: 32 bytes are 43 characters.
     URL_SAFE_NO_PAD.encode_slice(raw, &mut text).unwrap_or_default();
     text
 }
