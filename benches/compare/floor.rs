@@ -23,7 +23,7 @@ fn thread_cpu() -> Duration {
 pub fn measure(output: &str, corpus: &Corpus, logs: &Path) -> Option<Floor> {
     let (codec, batch) = match output {
         "s3" => (Codec::Zstd(1), 64 << 20),
-        "s3-gzip" => (Codec::Gzip(1), 64 << 20),
+        "s3-gzip" => (Codec::Gzip(2), 64 << 20),
         "opensearch" => (Codec::Gzip(1), 5 << 20),
         "cloudwatch" => (Codec::Gzip(1), 1 << 20),
         _ => return None,
