@@ -33,7 +33,12 @@ impl<F: Format> Lane<F> {
         let rule = self.rule();
         let busy = !self.flights.is_empty() || !self.graves.is_empty() || !self.decided.is_empty();
         let mut wake = now + if busy || self.settings.once.is_some() { BUSY_NAP } else { IDLE_NAP };
-        let mut at = |t: Duration| wake = wake.min(t.max(now + Duration::from_millis(1)));
+        // A time that is past wakes nobody: what it stood for waits for something else now (a slot, an answer).
+        let mut at = |t: Duration| {
+            if t > now {
+                wake = wake.min(t);
+            }
+        };
         let room = self.has_room();
         for key in self.keys.values().filter(|k| !k.behind.is_empty() || !k.objects.is_empty()) {
             at(now + BUSY_NAP);
@@ -41,14 +46,14 @@ impl<F: Format> Lane<F> {
                 Due::At(t) => at(t),
                 Due::Danger | Due::Now if room && key.out == 0 => match &key.parked {
                     Some(p) => at(p.until),
-                    None => at(self.rest_until.max(now + Duration::from_millis(5))),
+                    None => at(self.rest_until.max(now + Duration::from_millis(20))),
                 },
                 Due::Danger | Due::Now | Due::Never => {}
             }
         }
         for flight in self.flights.values() {
             match flight.phase {
-                Phase::Waiting(t) => at(t.max(now + Duration::from_millis(1))),
+                Phase::Waiting(t) => at(t),
                 Phase::Saving | Phase::Sent(_) => {}
             }
         }

@@ -26,7 +26,7 @@ pub(super) struct Queue {
 }
 
 /// About this many bytes wait at most.
-const LIMIT: usize = 4 << 20;
+const LIMIT: usize = 16 << 20;
 /// Shedding goes down to this, so that it is not done again at the next command.
 const LOW: usize = LIMIT / 4 * 3;
 
