@@ -63,6 +63,15 @@ impl Stage {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+    /// Waits until every lane knows that nothing is left to settle.
+    pub fn until_settled(&self) {
+        for (output, _) in self.services.each() {
+            let settled = || self.lane(output)["lag"]["bytes"] == 0 && self.lane(output)["delivered"]["records"] != 0;
+            until_or(&format!("{output} to settle"), SOON, settled, || {
+                format!("{}\n{}", self.lane(output), self.agent.log())
+            });
+        }
+    }
     /// Each id once, nothing changed, nothing invented, in each output.
     pub fn assert_exactly_once(&self, writer: &Writer) {
         for outcome in self.services.audit(writer) {
