@@ -5,6 +5,7 @@ use super::format::Format;
 use super::keys::Due;
 use super::step::Lane;
 use crate::telemetry::report::{LaneReport, Parked};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Nothing is due: look at most this much later all the same while something is unread or in flight.
@@ -126,10 +127,12 @@ impl<F: Format> Lane<F> {
     pub fn report(&mut self) -> LaneReport {
         let now = self.now;
         let (mut lag, mut oldest, mut files_behind, mut span_full) = (0u64, i64::MAX, 0u64, 0u64);
+        let mut waiting: BTreeMap<usize, u64> = BTreeMap::new();
         for id in &self.unsettled {
             let (Some(file), Some(account)) = (self.files.get(id), self.ledger.account(*id)) else { continue };
             let unsettled = account.unsettled(file.size());
             if unsettled > 0 {
+                *waiting.entry(file.key).or_default() += unsettled;
                 lag += unsettled;
                 files_behind += 1;
                 oldest = oldest.min(file.view.ages.at(account.low()));
@@ -143,9 +146,10 @@ impl<F: Format> Lane<F> {
         let settled_ago = Duration::from_nanos(u64::try_from(now.unix_ns.saturating_sub(quiet)).unwrap_or(0));
         let behind_for = self.tally.behind_since.map_or(Duration::ZERO, |s| now.mono.saturating_sub(s));
         let limit = self.settings.stall_after;
-        let parked = self.keys.values().filter_map(|k| {
+        let parked = self.keys.iter().filter_map(|(id, k)| {
             let p = k.parked.as_ref()?;
-            let (waiting_bytes, _, _) = k.waiting(&self.files, &self.ledger, now);
+            // Also what is in a sealed body or a decided object: it waits as well.
+            let waiting_bytes = waiting.get(id).copied().unwrap_or(0);
             let (code, say) = (p.code.clone(), p.say.clone());
             Some(Parked { key: k.name.to_string(), code, say, since: p.since, waiting_bytes })
         });

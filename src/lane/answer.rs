@@ -221,9 +221,11 @@ impl<F: Format> Lane<F> {
     }
     /// Parks what the flight was for and lets go of its body.
     fn put_down(&mut self, flight: Flight, why: (Code, String), wish: Option<Duration>) {
+        let mut parks = flight.key;
         match &flight.kind {
             Kind::Object { name } | Kind::Again { name, .. } => {
                 let name = name.clone();
+                parks = parks.or_else(|| self.key_of_object(&name));
                 self.park_object(&name, &flight, &why, wish);
             }
             Kind::Part { name } => {
@@ -234,7 +236,7 @@ impl<F: Format> Lane<F> {
             Kind::Plain => self.give_back(flight.batch.ticket),
             Kind::Abandon { name } => self.closed(&name.clone()),
         }
-        if let Some(key) = flight.key {
+        if let Some(key) = parks {
             self.park_key(key, why, wish);
         }
         self.landed(&flight);

@@ -241,8 +241,20 @@ impl<F: Format> Lane<F> {
             let latency = self.now.unix_ns.saturating_sub(done.oldest_ns);
             self.tally.delivery.record(self.now, Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
         }
+        // Sent again it has no key of its own, but it proves that its key works.
+        if let Some(key) = self.key_of_spans(&done.spans).and_then(|id| self.keys.get_mut(&id)) {
+            (key.parked, key.failing, key.progress) = (None, false, self.now.mono);
+        }
         self.settle(None, done.ticket, &[], taken, done.drops);
         self.closed(name);
+    }
+    /// The key of a decided object: that of its files, as far as they are known yet.
+    fn key_of_spans(&self, spans: &[Span]) -> Option<usize> {
+        spans.iter().find_map(|s| self.files.get(&s.file)).map(|file| file.key)
+    }
+    /// The same, by the object's name.
+    pub(super) fn key_of_object(&self, name: &Arc<str>) -> Option<usize> {
+        self.key_of_spans(&self.decided.iter().find(|d| d.name == *name)?.spans)
     }
     pub(super) fn closed(&mut self, name: &Arc<str>) {
         self.to_save.push(Saved::Closed { lane: self.settings.id.clone(), name: name.clone() });

@@ -24,14 +24,11 @@ pub struct Line<'a> {
     pub offset: i32,
 }
 
-/// The physical lines, each with its newline; a body longer than `part` bytes becomes several, cut anywhere.
+/// The physical lines, each with its newline; a body longer than `part` bytes becomes several.
 /// `stamp` yields the time of each part.
 pub fn frame(runtime: Runtime, line: &Line<'_>, part: usize, mut stamp: impl FnMut() -> i64) -> Vec<Vec<u8>> {
     let stream = if line.error { "stderr" } else { "stdout" };
-    let mut pieces: Vec<&[u8]> = line.body.chunks(part.max(1)).collect();
-    if pieces.is_empty() {
-        pieces.push(&[]);
-    }
+    let pieces = pieces(runtime, line.body, part.max(1));
     let last = pieces.len() - 1;
     let framed = pieces.into_iter().enumerate().map(|(i, piece)| {
         let whole = i == last && !line.unfinished;
@@ -57,6 +54,21 @@ pub fn frame(runtime: Runtime, line: &Line<'_>, part: usize, mut stamp: impl FnM
         }
     });
     framed.collect()
+}
+
+/// containerd cuts anywhere. So does Docker, and spoils the letter that it cuts in two, before any reader sees it: then
+/// no sum would hold, so letters are left whole.
+fn pieces(runtime: Runtime, body: &[u8], part: usize) -> Vec<&[u8]> {
+    let (mut pieces, mut rest) = (Vec::new(), body);
+    while rest.len() > part {
+        let begins_letter = |at: &usize| rest.get(*at).is_some_and(|byte| byte & 0xC0 != 0x80);
+        let whole = (part.saturating_sub(3).max(1)..=part).rev().find(begins_letter).unwrap_or(part);
+        let (piece, more) = rest.split_at(if runtime == Runtime::Docker { whole } else { part });
+        pieces.push(piece);
+        rest = more;
+    }
+    pieces.push(rest);
+    pieces
 }
 
 fn time_text(unix_ns: i64, offset: i32, fixed: bool) -> String {
