@@ -453,6 +453,15 @@ impl SimDisk {
         lock(&self.0).advised
     }
 
+    /// Handles open on the file at a path, readers and writers; 0 where there is none.
+    pub fn handles_at(&self, path: impl AsRef<Path>) -> u64 {
+        let w = lock(&self.0);
+        match w.names.get(path.as_ref()) {
+            Some(Item::File(inode)) => w.nodes.get(inode).map_or(0, |n| n.handles),
+            Some(Item::Dir(_) | Item::Link(_, _) | Item::Fifo(_)) | None => 0,
+        }
+    }
+
     /// Handles open, readers and writers.
     pub fn handles(&self) -> u64 {
         lock(&self.0).nodes.values().map(|n| n.handles).sum()

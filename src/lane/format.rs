@@ -57,8 +57,8 @@ pub trait Format: Send + 'static {
     fn key(&self, origin: &Origin) -> FileKey;
     /// Where a key's records of this time go: the file part with the time filled in.
     fn target(&self, key: &FileKey, unix_ns: i64) -> Target {
-        let place = crate::config::template::render(&key.place, unix_ns).into();
-        Target { place, stream: key.stream.clone() }
+        let filled = |pattern: &str| crate::config::template::render(pattern, unix_ns).into();
+        Target { place: filled(&key.place), stream: filled(&key.stream) }
     }
     /// Full name of a new object whose first record has this time; only asked where `Limits::object_bytes` > 0.
     fn object_name(&self, _target: &Target, _first_ns: i64, _random: u64) -> String {

@@ -1,495 +1,302 @@
-//! A world in which one lane lives: files that grow and rotate, a clock, a service that fails, a store that is torn.
-//!
-//! Everything follows from a seed. After each step the invariants of the design are checked; at the end, with the
-//! service healthy, every line must have arrived as often as its style promises.
+//! A world: a node, an agent, three services, a store and a clock, moved along by chance.
 
-use crate::toy::{Style, Toy};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use crate::agent::Agent;
+use crate::books::Ids;
+use crate::chance::Chance;
+use crate::fs::Fs;
+use crate::node::{Hands, Node};
+use crate::plan::{Kind, Plan};
+use crate::rig::Outside;
+use crate::services::weather::{Down, Weather};
+use crate::services::{At, Services};
+use crate::store::SimStore;
+use crate::truth::{LANES, Truth};
 use std::time::Duration;
-use tailrace::body::chunks::Pool;
-use tailrace::catalog::view::{Ages, File, FileView, Life, Place};
-use tailrace::config::checked::{CatchUp, CatchUpOrder, Start};
-use tailrace::lane::batch::{Batch, Code, ItemVerdict, Job, PartTag, Scope, Ticket, Verdict};
-use tailrace::lane::retry::Rng;
-use tailrace::lane::step::{Action, Event, Lane, Settings};
-use tailrace::origin::{Fields, Meta, Origin};
-use tailrace::record::{FileId, Grammar, Now};
-use tailrace::store::file::Store;
-use tailrace::store::memory::MemoryStorage;
-use tailrace::store::saved::LaneId;
+use tailrace::lane::step::Event;
+use tailrace::record::Now;
+use tailrace::store::memory::Faults;
 
-const HOUR: i64 = 3_600_000_000_000;
-
-struct SimFile {
-    view: FileView,
-    bytes: Vec<u8>,
-    ages: Vec<(u64, i64)>,
-    /// A line was written in part: its text so far.
-    open: Option<String>,
-}
-
-/// What the service took in.
-#[derive(Default)]
-pub struct Taken {
-    /// OpenSearch: by id. CloudWatch: by line. Values count arrivals.
-    docs: BTreeMap<String, u32>,
-    /// Line text → times stored.
-    lines: BTreeMap<String, u32>,
-    objects: BTreeMap<Arc<str>, Vec<String>>,
-    uploads: BTreeMap<Arc<str>, (Arc<str>, BTreeMap<u16, Vec<String>>)>,
-    next_upload: u64,
-}
+const START_NS: i64 = 1_700_000_000 * 1_000_000_000;
 
 pub struct World {
-    pub rng: Rng,
-    style: Style,
-    now: Now,
-    files: BTreeMap<FileId, SimFile>,
-    newest: BTreeMap<u64, FileId>,
-    lane: Option<Lane<Toy>>,
-    sent: Vec<Batch>,
-    saves: Vec<Ticket>,
-    taken: Taken,
-    disk: MemoryStorage,
-    store: Store,
-    written: Vec<String>,
-    next_line: u64,
-    next_file: u128,
-    trouble: u64,
-    trace: bool,
+    pub plan: Plan,
+    pub chance: Chance,
+    pub now: Now,
+    pub fs: Fs,
+    pub truth: Truth,
+    pub ids: Ids,
+    pub node: Node,
+    pub services: Services,
+    pub store: SimStore,
+    pub agent: Option<Agent>,
+    /// A loss of power, or of what was believed to be on disk, took positions with it.
+    pub forgot: bool,
+    /// Crashes so far.
+    pub deaths: u64,
+    pub dead_letter_full: bool,
+    pub trace: bool,
+}
+
+/// `self.outside()` would borrow all of a world.
+macro_rules! outside {
+    ($w:expr, $agent:expr) => {
+        Outside {
+            now: $w.now,
+            true_ns: START_NS + $w.now.mono.as_nanos() as i64,
+            truth: &mut $w.truth,
+            ids: &mut $w.ids,
+            services: &mut $w.services,
+            store: &mut $w.store,
+            progress: &$agent.catalog.progress(),
+            chance: &mut $w.chance,
+            dead_letter_full: $w.dead_letter_full,
+            short_reads: $w.plan.short_reads,
+            trace: $w.trace,
+        }
+    };
 }
 
 impl World {
-    pub fn new(seed: u64, style: Style, trace: bool) -> World {
-        let now = Now { mono: Duration::from_secs(1), unix_ns: 1_700_000_000 * 1_000_000_000 };
-        let disk = MemoryStorage::default();
-        let (store, _, _) = Store::open_in(Box::new(disk.clone()), now).unwrap();
-        let mut rng = Rng::new(seed);
-        let trouble = rng.bits() % 60;
+    pub fn new(kind: Kind, seed: u64, trace: bool) -> World {
+        let mut chance = Chance::new(seed);
+        let plan = Plan::of(kind, &mut chance);
+        let now = Now { mono: Duration::from_secs(1), unix_ns: START_NS + 1_000_000_000 };
+        let mut services = Services::default();
+        services.opensearch.most_plain = 1_500 + chance.below(6_000) as usize;
+        for (lane, weather) in services.weather.iter_mut().enumerate() {
+            *weather = Weather { lane, trouble: chance.below(plan.trouble + 1), hangs: 8, ..Weather::default() };
+        }
         let mut world = World {
-            rng,
-            style,
+            node: Node::new(&plan),
+            plan,
+            chance,
             now,
-            files: BTreeMap::new(),
-            newest: BTreeMap::new(),
-            lane: None,
-            sent: Vec::new(),
-            saves: Vec::new(),
-            taken: Taken::default(),
-            disk,
-            store,
-            written: Vec::new(),
-            next_line: 0,
-            next_file: 1,
-            trouble,
+            fs: Fs::new(),
+            truth: Truth::default(),
+            ids: Ids::new(),
+            services,
+            store: SimStore::new(now),
+            agent: None,
+            forgot: false,
+            deaths: 0,
+            dead_letter_full: false,
             trace,
         };
-        world.start();
+        world.fs.disk.mkdir(crate::node::PODS);
+        world.fs.disk.mkdir(crate::node::APPS);
+        world.on_node(|node, plan, hands| (0..3).for_each(|_| node.act(plan, hands)));
+        world.start(false);
         world
     }
-    fn below(&mut self, n: u64) -> u64 {
-        self.rng.bits() % n.max(1)
-    }
-    fn say(&self, what: impl FnOnce() -> String) {
+    pub fn say(&self, what: impl FnOnce() -> String) {
         if self.trace {
-            eprintln!("[{:?}] {}", self.now.mono, what());
+            crate::say(&format!("[{:.3}] {}", self.now.mono.as_secs_f64(), what()));
         }
     }
-
-    fn settings(&mut self) -> Settings {
-        Settings {
-            output: "sim".into(),
-            id: LaneId("sim".into()),
-            kind: "sim",
-            inputs: BTreeMap::from([("pods".into(), (Start::Beginning, 120))]),
-            max_age: Duration::from_secs(5),
-            select: Vec::new(),
-            merge_json: false,
-            concurrency: 4,
-            catch_up: CatchUp { order: CatchUpOrder::Fair, share_percent: 50 },
-            stall_after: Duration::from_secs(300),
-            once: None,
-            seed: self.rng.bits(),
-        }
-    }
-    /// The agent starts (again): what it knows is what the store has.
-    fn start(&mut self) {
-        let state = self.store.state();
-        let saved = state.lanes.get(&LaneId("sim".into())).cloned();
-        let settings = self.settings();
-        self.lane = Some(Lane::new(Toy::new(self.style), settings, Pool::new(1 << 20), saved, self.now));
-        let views: Vec<FileView> = self.files.values().map(|f| f.view.clone()).collect();
-        self.feed(Event::Files(views));
-        self.feed(Event::Scanned);
-    }
-    fn crash(&mut self) {
-        self.say(|| "crash".into());
-        self.lane = None;
-        // Requests on the wire may still be taken in after we are gone.
-        for batch in std::mem::take(&mut self.sent) {
-            if self.below(2) == 0 {
-                self.take_in(&batch);
-            }
-        }
-        self.saves.clear();
-        let (store, _, _) = Store::open_in(Box::new(self.disk.clone()), self.now).unwrap();
-        self.store = store;
-        self.start();
-    }
-
-    /// One event, then steps until the lane sleeps.
-    fn feed(&mut self, event: Event) {
-        let mut event = event;
-        for round in 0.. {
-            assert!(round < 100_000, "the lane does not come to rest");
-            let Some(lane) = &mut self.lane else { return };
-            let action = lane.step(self.now, event);
-            event = Event::Tick;
-            match action {
-                Action::Read { file, at, len, mut buffer } => {
-                    let bytes = self.files.get(&file).map_or(&[][..], |f| &f.bytes);
-                    let from = bytes.get(at as usize..).unwrap_or(&[]);
-                    let n = from.len().min(len).min(1 + (self.rng.bits() % 300) as usize);
-                    buffer.clear();
-                    buffer.extend_from_slice(&from[..n]);
-                    event = Event::Block(buffer, Ok(n));
-                }
-                Action::Send(batch) => {
-                    self.say(|| format!("send {:?} {:?}", batch.ticket, batch.job));
-                    self.sent.push(batch);
-                }
-                Action::Save { records, then, .. } => {
-                    self.store.append(&records, self.now).unwrap();
-                    self.saves.extend(then);
-                }
-                Action::Bury { ticket, lines } => {
-                    for line in String::from_utf8(lines).unwrap().lines() {
-                        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-                        let text = line["log"].as_str().unwrap().to_owned();
-                        self.taken.lines.entry(text).or_insert(1);
-                    }
-                    event = Event::Buried(ticket, Ok(()));
-                }
-                Action::Passed(passed) => {
-                    for (file, low) in passed {
-                        let known = self.files.get(&file).map_or(0, |f| f.bytes.len() as u64);
-                        assert!(low == u64::MAX || low <= known, "passed beyond the end");
-                    }
-                }
-                Action::Sleep(_) => {
-                    if let Some(ticket) = self.saves.pop() {
-                        event = Event::Saved(ticket, true);
-                        continue;
-                    }
-                    return;
-                }
-                Action::Done => return,
-            }
-        }
-    }
-
-    fn lines_of(batch: &Batch) -> Vec<String> {
-        let bytes: Vec<u8> = batch.bodies.iter().flat_map(|b| b.chunks.iter().flat_map(|c| c.to_vec())).collect();
-        String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
-    }
-    fn store_line(&mut self, line: &str) {
-        let text = line.split_once(' ').map_or("", |(_, t)| t).to_owned();
-        *self.taken.lines.entry(text).or_default() += 1;
-    }
-    /// The service does the work; the verdict is what it would answer.
-    fn take_in(&mut self, batch: &Batch) -> Verdict {
-        let lines = Self::lines_of(batch);
-        self.say(|| format!("take in {:?} {lines:?}", batch.ticket));
-        match &batch.job {
-            Job::Send => {
-                let mut already = 0;
-                for line in &lines {
-                    let id = line.split(' ').next().unwrap_or("").to_owned();
-                    let known = self.style == Style::Items && self.taken.docs.contains_key(&id);
-                    *self.taken.docs.entry(id).or_default() += 1;
-                    if known {
-                        already += 1;
-                    } else {
-                        self.store_line(line);
-                    }
-                }
-                Verdict::Delivered { already }
-            }
-            Job::Put { name } => self.make_object(name, lines),
-            Job::Part { name, upload, number } => {
-                let upload = upload.clone().unwrap_or_else(|| {
-                    self.taken.next_upload += 1;
-                    format!("u{}", self.taken.next_upload).into()
-                });
-                let entry = self.taken.uploads.entry(upload.clone()).or_insert_with(|| (name.clone(), BTreeMap::new()));
-                assert_eq!(entry.0, *name);
-                entry.1.insert(*number, lines);
-                let tag = PartTag { number: *number, etag: "e".into(), crc32c: "c".into() };
-                Verdict::Staged { upload, tag }
-            }
-            Job::Complete { name, upload, parts } => {
-                let Some((_, uploaded)) = self.taken.uploads.get(upload).cloned() else { return Verdict::NoUpload };
-                let lines = parts.iter().flat_map(|p| uploaded[&p.number].clone()).collect();
-                let verdict = self.make_object(name, lines);
-                self.taken.uploads.remove(upload);
-                verdict
-            }
-            Job::Abandon { name, upload } => {
-                self.taken.uploads.retain(|id, (n, _)| n != name || upload.as_ref().is_some_and(|u| u != id));
-                Verdict::Delivered { already: 0 }
-            }
-        }
-    }
-    fn make_object(&mut self, name: &Arc<str>, lines: Vec<String>) -> Verdict {
-        if self.taken.objects.contains_key(name) {
-            return Verdict::Delivered { already: 1 };
-        }
-        self.say(|| format!("object {name}: {lines:?}"));
-        lines.iter().for_each(|l| self.store_line(l));
-        self.taken.objects.insert(name.clone(), lines);
-        Verdict::Delivered { already: 0 }
-    }
-
-    fn answer(&mut self, healthy: bool) {
-        if self.sent.is_empty() {
-            return;
-        }
-        let at = self.below(self.sent.len() as u64) as usize;
-        let batch = self.sent.swap_remove(at);
-        let trouble = !healthy && self.below(100) < self.trouble;
-        let code = Code::new("sim");
-        let scope = if self.below(4) == 0 { Scope::Lane } else { Scope::Key };
-        let verdict = match self.below(8) {
-            _ if !trouble => self.take_in(&batch),
-            0 => Verdict::Retry { after: Some(Duration::from_secs(2)), code, scope },
-            1 => Verdict::Unknown { code, scope },
-            2 | 3 => {
-                self.take_in(&batch);
-                Verdict::Unknown { code, scope }
-            }
-            4 => Verdict::Hold { code, scope, say: "hold".into() },
-            5 if self.style != Style::Objects => Verdict::Split { code },
-            6 if self.style == Style::Items => self.some_items(&batch),
-            7 if matches!(batch.job, Job::Complete { .. } | Job::Part { .. }) => {
-                if let Job::Complete { upload, .. } | Job::Part { upload: Some(upload), .. } = &batch.job {
-                    self.taken.uploads.remove(upload);
-                    Verdict::NoUpload
-                } else {
-                    Verdict::Unknown { code, scope }
-                }
-            }
-            _ => Verdict::Retry { after: None, code, scope },
+    pub fn on_node(&mut self, act: impl FnOnce(&mut Node, &Plan, &mut Hands<'_>)) {
+        let (pods, mut stamps) = (self.node.pods.clone(), self.node.stamps);
+        let mut hands = Hands {
+            fs: &mut self.fs,
+            truth: &mut self.truth,
+            chance: &mut self.chance,
+            pods: &pods,
+            unix_ns: self.now.unix_ns,
+            stamps: &mut stamps,
+            trace: self.trace,
         };
-        self.say(|| format!("answer {:?} {verdict:?}", batch.ticket));
-        self.feed(Event::Answer(batch.ticket, verdict));
+        act(&mut self.node, &self.plan, &mut hands);
+        self.node.stamps = stamps;
     }
-    fn some_items(&mut self, batch: &Batch) -> Verdict {
-        let lines = Self::lines_of(batch);
-        let mut bad = Vec::new();
-        for (at, line) in lines.iter().enumerate() {
-            if self.below(3) == 0 {
-                let code = Code::new("busy");
-                bad.push((
-                    at as u32,
-                    if self.below(2) == 0 { ItemVerdict::Retry(code) } else { ItemVerdict::Hold(code) },
-                ));
-                continue;
-            }
-            let id = line.split(' ').next().unwrap_or("").to_owned();
-            if self.taken.docs.insert(id, 1).is_some() {
-                bad.push((at as u32, ItemVerdict::Already));
-            } else {
-                self.store_line(line);
-            }
-        }
-        Verdict::Items(bad)
+    pub fn at<T>(&mut self, act: impl FnOnce(&mut Services, &mut At<'_>) -> T) -> T {
+        let true_ns = START_NS + self.now.mono.as_nanos() as i64;
+        let mut at = At { truth: &mut self.truth, true_ns, mono: self.now.mono, chance: &mut self.chance };
+        act(&mut self.services, &mut at)
     }
 
-    fn new_file(&mut self, chain: u64, restart: u32, turn: u64, namespace: &str) -> FileId {
-        let id = FileId(self.next_file);
-        self.next_file += 1;
-        let fields = Fields::new(vec![("kubernetes.namespace_name".into(), namespace.into())]);
-        let fields = Arc::new(fields);
-        let origin = Origin {
-            input: "pods".into(),
-            path: format!("/c{chain}/{restart}.log.{turn}").into(),
-            grammar: Grammar::Cri,
-            meta: arc_swap::ArcSwap::from_pointee(Meta::new(fields.clone())),
-            fields,
-        };
-        let file = File { id, place: Place { chain, restart, turn }, origin: Arc::new(origin), at_scan: None };
-        let view = FileView {
-            file: Arc::new(file),
-            size: 0,
-            life: Life::Growing,
-            danger: false,
-            grew: self.now.mono,
-            ages: Ages(Arc::new([])),
-        };
-        self.files.insert(id, SimFile { view, bytes: Vec::new(), ages: Vec::new(), open: None });
-        self.newest.insert(chain, id);
-        id
+    /// The agent starts; what it knows is what the store has.
+    pub fn start(&mut self, once: bool) {
+        let state = self.store.reopen(self.now);
+        self.say(|| format!("start, once {once}"));
+        let pods = &self.node.pods;
+        self.agent = Some(Agent::start(&self.plan, once, state, self.now, &self.fs, pods, &mut self.chance));
     }
-    fn write(&mut self) {
-        let chain = self.below(5);
-        let id = match self.newest.get(&chain) {
-            Some(id) => *id,
-            None => self.new_file(chain, 0, 0, if chain < 3 { "a" } else { "b" }),
+    /// SIGKILL: what was written stays, perhaps torn; what waited in queues is gone.
+    pub fn crash(&mut self) {
+        let torn = match self.chance.below(3) {
+            0 => None,
+            1 => Some(self.chance.below(400)),
+            _ => Some(u64::MAX >> 1),
         };
-        let lines = 1 + self.below(12);
-        for _ in 0..lines {
-            let partial = self.below(6) == 0;
-            let stamp = self.stamp();
-            self.next_line += 1;
-            let n = self.next_line;
-            let text = format!("L{n}");
-            self.say(|| format!("write {id} {text} partial {partial} at {}", self.files[&id].bytes.len()));
-            let (now, tag) = (self.now, if partial { "P" } else { "F" });
-            let Some(file) = self.files.get_mut(&id) else { return };
-            let piece = format!("L{n}-{}", "x".repeat((n % 23) as usize));
-            file.bytes.extend_from_slice(format!("{stamp} stdout {tag} {piece}\n").as_bytes());
-            let whole = file.open.take().unwrap_or_default() + &piece;
-            if partial && whole.len() < 60 {
-                file.open = Some(whole);
-            } else if partial {
-                // Keep joined records below the lane's longest record: end it with an F.
-                file.bytes.extend_from_slice(format!("{stamp} stdout F .\n").as_bytes());
-                self.written.push(whole + ".");
-            } else {
-                self.written.push(whole);
-            }
-            file.ages.push((file.bytes.len() as u64, now.unix_ns));
+        self.say(|| format!("crash, torn {torn:?}"));
+        self.store.die(torn, self.now);
+        self.end();
+    }
+    fn power(&mut self) {
+        self.say(|| "loss of power".into());
+        self.store.die(None, self.now);
+        let chance = &mut self.chance;
+        self.store.disk.lose_power(|n| chance.below(n + 1));
+        self.forgot = true;
+        self.end();
+    }
+    fn end(&mut self) {
+        self.agent = None;
+        self.deaths += 1;
+        self.fs.agent_gone(&mut self.truth);
+        self.at(|services, at| services.hang_up(at));
+        let away = self.chance.millis(0, 8_000);
+        self.pass(away);
+        if self.chance.one_in(3) {
+            self.on_node(|node, plan, hands| (0..4).for_each(|_| node.act(plan, hands)));
         }
-        self.publish(id);
+        self.start(false);
     }
-    fn stamp(&self) -> String {
-        let t = jiff::Timestamp::from_nanosecond(i128::from(self.now.unix_ns)).unwrap();
-        format!("{t:.9}")
+    /// SIGTERM: drains, says its last words, syncs. What is left comes back.
+    pub fn stop(&mut self, within: Duration) -> usize {
+        let by = self.now.mono + within;
+        self.say(|| format!("drain by {by:?}"));
+        if let Some(agent) = &mut self.agent {
+            agent.rigs.iter_mut().for_each(|rig| rig.push(Event::Drain { by }));
+        }
+        while self.agent.as_ref().is_some_and(|a| !a.done()) {
+            assert!(self.now.mono <= by + Duration::from_secs(1), "a drain ends in time");
+            self.pass(Duration::from_millis(200));
+        }
+        self.quit()
     }
-    fn publish(&mut self, id: FileId) {
-        let now = self.now;
-        let Some(file) = self.files.get_mut(&id) else { return };
-        file.view.size = file.bytes.len() as u64;
-        file.view.grew = now.mono;
-        file.view.ages = Ages(file.ages.clone().into());
-        let view = file.view.clone();
-        self.feed(Event::Files(vec![view]));
-    }
-    /// The file is renamed away; a joined record may go on in the next one. Or the container restarts.
-    fn rotate(&mut self) {
-        let chain = self.below(5);
-        let Some(id) = self.newest.get(&chain).copied() else { return };
-        let restart = self.below(3) == 0;
-        let place = self.files[&id].view.file.place;
-        let namespace = if chain < 3 { "a" } else { "b" };
-        let open = self.files.get_mut(&id).and_then(|f| f.open.take());
-        let file = self.files.get_mut(&id).unwrap();
-        file.view.life = if restart { Life::Ended } else { Life::Final };
-        let next = if restart {
-            self.written.extend(open);
-            self.new_file(chain, place.restart + 1, 0, namespace)
-        } else {
-            let next = self.new_file(chain, place.restart, place.turn + 1, namespace);
-            self.files.get_mut(&next).unwrap().open = open;
-            next
-        };
-        let views = vec![self.files[&id].view.clone(), self.files[&next].view.clone()];
-        self.say(|| format!("rotate {id} restart {restart} -> {next}"));
-        self.feed(Event::Files(views));
-    }
-    fn pass(&mut self, time: Duration) {
-        self.now.mono += time;
-        self.now.unix_ns += time.as_nanos() as i64;
-        self.feed(Event::Tick);
+    /// All lanes are done: the catalog's last words, the last sync.
+    pub fn quit(&mut self) -> usize {
+        let Some(mut agent) = self.agent.take() else { return 0 };
+        self.store.append(agent.catalog.last_words(), false, None);
+        self.store.turn(self.now, true);
+        self.fs.agent_gone(&mut self.truth);
+        self.at(|services, at| services.hang_up(at));
+        agent.rigs.iter().map(|rig| rig.lane.left().len()).sum()
     }
 
-    /// One random happening.
+    /// One thing happens.
     pub fn act(&mut self) {
-        match self.below(100) {
-            0..30 => self.write(),
-            30..36 => self.rotate(),
-            36..66 => self.answer(false),
-            66..92 => {
-                let ms = self.below(3_000);
-                self.pass(Duration::from_millis(ms));
+        match self.chance.below(100) {
+            0..48 => self.on_node(Node::act),
+            48..86 => {
+                let time = self.chance.millis(0, 3_000);
+                self.pass(time);
             }
-            92..94 => self.pass(Duration::from_nanos((HOUR / 3) as u64)),
-            94..96 => self.pass(Duration::from_secs(61)),
-            _ => self.crash(),
+            86..88 => self.pass(Duration::from_secs(61)),
+            88..89 => self.pass(Duration::from_secs(1_300)),
+            89..93 => self.weather(),
+            93..95 if self.plan.clock_steps => self.step_clock(),
+            95..97 if self.plan.kind == Kind::Crash => self.crash(),
+            95..97 if self.plan.kind == Kind::Power => self.mishap(),
+            97 => self.dead_letter_full = self.chance.one_in(2),
+            _ => self.pass(Duration::from_millis(100)),
+        }
+    }
+    fn weather(&mut self) {
+        let lane = self.chance.below(LANES as u64) as usize;
+        let trouble = self.chance.below(self.plan.trouble + 1);
+        let downs = [Down::Credentials, Down::Unreachable, Down::Hanging, Down::Throttling];
+        let down = if self.chance.one_in(3) { self.chance.pick(&downs) } else { None };
+        let denied = self.chance.one_in(3).then(|| "tools".to_owned());
+        let weather = Weather { lane, trouble, hangs: 8, denied, down };
+        self.say(|| format!("{weather:?}"));
+        if let Some(of_lane) = self.services.weather.get_mut(lane) {
+            *of_lane = weather;
+        }
+    }
+    fn step_clock(&mut self) {
+        let seconds = self.chance.pick(&[1i64, 30, 400, 4_000, 11_000]).unwrap_or(1);
+        let seconds = if self.chance.one_in(2) { seconds } else { -seconds };
+        self.say(|| format!("the wall clock steps by {seconds} s"));
+        self.now.unix_ns += seconds * 1_000_000_000;
+        self.fs.disk.set_time(self.now.unix_ns);
+    }
+    fn mishap(&mut self) {
+        match self.chance.below(5) {
+            0 | 1 => self.power(),
+            2 => self.crash(),
+            3 => {
+                let room = Some(self.chance.below(2_000));
+                let read_only = self.chance.one_in(3);
+                let sync_fails = self.chance.one_in(3);
+                let faults = Faults { read_only, room, sync_fails, ..Faults::default() };
+                self.say(|| format!("{faults:?}"));
+                self.store.disk.set_faults(faults);
+            }
+            _ => self.store.disk.set_faults(Faults::default()),
         }
     }
 
-    /// Everything heals; then every line must be there as often as promised.
-    pub fn finish(&mut self) {
-        for file in self.files.values_mut() {
-            file.view.life = if file.view.life == Life::Growing { Life::Ended } else { file.view.life };
-            self.written.extend(file.open.take());
-        }
-        let views: Vec<FileView> = self.files.values().map(|f| f.view.clone()).collect();
-        self.feed(Event::Files(views));
-        for _ in 0..3_000 {
-            while !self.sent.is_empty() {
-                self.answer(true);
-            }
-            self.pass(Duration::from_secs(7));
-            let lane = self.lane.as_mut().unwrap();
-            if self.sent.is_empty() && lane.report().lag_bytes == 0 {
-                break;
-            }
-        }
-        let report = self.lane.as_mut().unwrap().report();
-        assert_eq!(
-            report.lag_bytes,
-            0,
-            "not everything settled: {report:#?} left {:#?} {}",
-            self.lane.as_ref().unwrap().left(),
-            self.lane.as_ref().unwrap().debug()
-        );
-        self.judge(&report);
-    }
-    /// Joins may be cut by the 60 s rules, so pieces are counted, and each line must be a run of pieces of one whole.
-    fn judge(&self, report: &tailrace::telemetry::report::LaneReport) {
-        let mut arrived: BTreeMap<&str, u32> = BTreeMap::new();
-        let mut whole_of: BTreeMap<&str, &str> = BTreeMap::new();
-        for whole in &self.written {
-            whole_of.extend(pieces(whole).map(|p| (p, whole.as_str())));
-        }
-        for (line, times) in &self.taken.lines {
-            for piece in pieces(line) {
-                *arrived.entry(piece).or_default() += times;
-                let whole = whole_of.get(piece);
-                assert!(whole.is_some_and(|w| w.contains(line.as_str())), "a line nobody wrote: {line} in {whole:?}");
-            }
-        }
-        let missing: Vec<_> = whole_of.keys().filter(|p| !arrived.contains_key(*p)).take(3).collect();
-        assert!(missing.is_empty(), "lost: {missing:?}");
-        let extra: u64 = arrived.values().map(|n| u64::from(*n) - 1).sum();
-        match self.style {
-            Style::Items | Style::Objects => {
-                let twice: Vec<_> = arrived.iter().filter(|(_, n)| **n > 1).take(3).collect();
-                assert!(twice.is_empty(), "delivered twice: {twice:?}");
-            }
-            Style::Notes => {
-                let counted = report.sums.possible_duplicates * 8;
-                assert!(extra <= counted, "{extra} duplicates, {counted} counted as possible");
+    /// Time goes on, from one thing that is due to the next.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now.mono + time;
+        loop {
+            let due = self.next_due().unwrap_or(end);
+            // Nobody wakes on the dot.
+            let late = self.chance.millis(1, 250);
+            let next = (due.max(self.now.mono) + late).min(end);
+            self.now.unix_ns += (next - self.now.mono).as_nanos() as i64;
+            self.now.mono = next;
+            self.fs.disk.set_time(self.now.unix_ns);
+            self.run();
+            if self.now.mono >= end {
+                return;
             }
         }
     }
-}
-
-/// `L12-xxxL13-x.` → `L12-xxx`, `L13-x.`
-fn pieces(line: &str) -> impl Iterator<Item = &str> {
-    line.split_inclusive('L')
-        .scan(0usize, move |at, part| {
-            let start = *at;
-            *at += part.len();
-            Some((start, *at))
-        })
-        .filter_map(move |(start, _)| {
-            let begin = start.checked_sub(1)?;
-            let rest = line.get(start..)?;
-            let end = rest.find('L').map_or(line.len(), |n| start + n);
-            line.get(begin..end)
-        })
+    fn next_due(&self) -> Option<Duration> {
+        let agent = self.agent.as_ref();
+        let lanes = agent.into_iter().flat_map(|a| a.rigs.iter()).filter(|r| !r.done);
+        let lanes = lanes.map(|r| if r.has_mail() { Duration::ZERO } else { r.wake });
+        let hints = (agent.is_some() && self.fs.watches.any()).then_some(Duration::ZERO);
+        let store = agent.and_then(|_| self.store.next_due());
+        lanes.chain(agent.map(|a| a.wake)).chain(hints).chain(store).chain(self.services.next_due()).min()
+    }
+    /// Everybody for whom something is due does it, in any order.
+    pub fn run(&mut self) {
+        self.on_node(|node, _, hands| node.go_on(hands));
+        let mut turns = [0, 1, 2, 3, 4, 5];
+        self.chance.shuffle(&mut turns);
+        for turn in turns {
+            match turn {
+                0 => self.catalog(),
+                1 => self.keep(),
+                2 => self.answers(),
+                lane => self.lane(lane - 3),
+            }
+        }
+    }
+    fn catalog(&mut self) {
+        let Some(agent) = &mut self.agent else { return };
+        if self.now.mono >= agent.wake || self.fs.watches.any() || agent.synced || self.node.pods.any_news() {
+            agent.tick(&self.plan, self.now, &mut self.fs, &mut self.store, &mut self.chance);
+        }
+    }
+    /// The store's thread; sometimes its disk is slow.
+    fn keep(&mut self) {
+        let Some(agent) = &mut self.agent else { return };
+        if self.store.next_due().is_some_and(|due| due <= self.now.mono) && !self.chance.one_in(4) {
+            for (to, good) in self.store.turn(self.now, false) {
+                agent.reply(to, good);
+            }
+        }
+    }
+    fn answers(&mut self) {
+        while let Some((lane, ticket, verdict)) = self.at(|services, at| services.answer(at)) {
+            self.say(|| format!("lane {lane}: {ticket:?} is answered {verdict:?}"));
+            if let Some(rig) = self.agent.as_mut().and_then(|a| a.rigs.get_mut(lane)) {
+                rig.push(Event::Answer(ticket, verdict));
+            }
+        }
+    }
+    fn lane(&mut self, index: usize) {
+        let Some(mut agent) = self.agent.take() else { return };
+        let now = self.now.mono;
+        if let Some(rig) = agent.rigs.get_mut(index).filter(|r| r.has_mail() || r.wake <= now)
+            && !self.chance.one_in(6)
+        {
+            rig.drive(&mut outside!(self, agent));
+        }
+        self.agent = Some(agent);
+    }
 }

@@ -1,0 +1,163 @@
+//! One life of the agent: the catalog and three lanes over what the store had.
+
+use crate::books::Books;
+use crate::chance::Chance;
+use crate::fs::Fs;
+use crate::node::pods::SimPods;
+use crate::plan::Plan;
+use crate::rig::{Machine, Rig};
+use crate::small;
+use crate::store::{ReplyTo, SimStore};
+use crate::truth::{CLOUDWATCH, LANES, OPENSEARCH, S3};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tailrace::body::chunks::{CHUNK, Pool};
+use tailrace::catalog::Catalog;
+use tailrace::catalog::reader::Reader;
+use tailrace::catalog::spec::Setup;
+use tailrace::config::checked::{CatchUp, CatchUpOrder, Start};
+use tailrace::lane::format::Format;
+use tailrace::lane::step::{Event, Lane, Settings};
+use tailrace::record::{FileId, Mark, Now};
+use tailrace::store::saved::{LaneId, LaneState, State};
+
+pub const NAMES: [&str; LANES] = ["cloudwatch", "s3", "opensearch"];
+/// `--give-up`.
+pub const GIVE_UP: Duration = Duration::from_secs(60);
+
+pub struct Agent {
+    pub catalog: Catalog<SimPods>,
+    pub rigs: Vec<Rig>,
+    pub wake: Duration,
+    pub scanned: bool,
+    /// The store said that what the catalog waits for is durable.
+    pub synced: bool,
+}
+
+impl Agent {
+    pub fn start(
+        plan: &Plan,
+        once: bool,
+        mut state: State,
+        now: Now,
+        fs: &Fs,
+        pods: &SimPods,
+        chance: &mut Chance,
+    ) -> Agent {
+        let mut next = chance.bits();
+        let setup = Setup {
+            inputs: plan.inputs(),
+            host: "node-1".into(),
+            lanes: LANES,
+            once,
+            max_handles: plan.handles,
+            retain_max: 1 << 30,
+            min_free_percent: 20,
+            known: std::mem::take(&mut state.files),
+            marks: marks(&state.lanes),
+            random: Box::new(move || {
+                next = next.wrapping_add(1);
+                u128::from(next) << 64 | 7
+            }),
+        };
+        pods.retell();
+        let catalog = Catalog::new(setup, Arc::new(fs.disk.clone()), pods.clone());
+        let rigs = (0..LANES).map(|index| {
+            let saved = state.lanes.remove(&LaneId(NAMES[index].into()));
+            let pool = Pool::new(plan.chunks * CHUNK);
+            let settings = settings(plan, index, once, chance);
+            let books = Books::open(index, saved.as_ref());
+            let lane = lane(plan, index, settings, &pool, saved, now);
+            Rig::new(index, lane, pool, Reader::new(catalog.shelf()), books)
+        });
+        let rigs = rigs.collect();
+        Agent { catalog, rigs, wake: Duration::ZERO, scanned: false, synced: false }
+    }
+
+    /// The catalog's thread goes round once.
+    pub fn tick(&mut self, plan: &Plan, now: Now, fs: &mut Fs, store: &mut SimStore, chance: &mut Chance) {
+        if std::mem::take(&mut self.synced) {
+            self.catalog.synced();
+        }
+        let hints = fs.watches.take(plan.deaf && chance.one_in(15));
+        let turn = self.catalog.tick(now, &hints);
+        let refuse = plan.deaf && chance.one_in(4);
+        fs.watches.set(&turn.watch, &fs.disk, chance, refuse);
+        if !turn.saved.is_empty() || turn.must_sync {
+            store.append(turn.saved, turn.must_sync, turn.must_sync.then_some(ReplyTo::Catalog));
+        }
+        self.rigs.iter_mut().for_each(|rig| rig.post(&turn.changed));
+        if turn.first_scan_done && !std::mem::replace(&mut self.scanned, true) {
+            self.rigs.iter_mut().for_each(|rig| rig.push(Event::Scanned));
+        }
+        self.wake = turn.wake;
+    }
+    pub fn reply(&mut self, to: ReplyTo, good: bool) {
+        match to {
+            ReplyTo::Lane(lane, ticket) => {
+                if let Some(rig) = self.rigs.get_mut(lane) {
+                    rig.push(Event::Saved(ticket, good));
+                }
+            }
+            // Written, or it cannot be written now.
+            ReplyTo::Catalog => self.synced = true,
+        }
+    }
+    pub fn done(&self) -> bool {
+        self.rigs.iter().all(|rig| rig.done)
+    }
+}
+
+fn settings(plan: &Plan, index: usize, once: bool, chance: &mut Chance) -> Settings {
+    let orders = [CatchUpOrder::Fair, CatchUpOrder::Oldest, CatchUpOrder::Newest];
+    let order = chance.pick(&orders).unwrap_or(CatchUpOrder::Fair);
+    let input = |name: &str| (Arc::from(name), (Start::Beginning, plan.max_record));
+    Settings {
+        output: NAMES[index].into(),
+        id: LaneId(NAMES[index].into()),
+        kind: NAMES[index],
+        inputs: BTreeMap::from([input("pods"), input("apps")]),
+        max_age: if index == S3 { Duration::from_secs(60) } else { Duration::from_secs(5) },
+        select: Vec::new(),
+        merge_json: false,
+        concurrency: 1 + chance.below(6) as usize,
+        catch_up: CatchUp { order, share_percent: 50 },
+        stall_after: Duration::from_secs(300),
+        once: once.then_some(GIVE_UP),
+        seed: chance.bits(),
+    }
+}
+
+fn lane(
+    plan: &Plan,
+    index: usize,
+    settings: Settings,
+    pool: &Arc<Pool>,
+    saved: Option<LaneState>,
+    now: Now,
+) -> Box<dyn Machine> {
+    fn boxed<F: Format>(f: F, s: Settings, p: &Arc<Pool>, saved: Option<LaneState>, now: Now) -> Box<dyn Machine> {
+        Box::new(Lane::new(f, s, p.clone(), saved, now))
+    }
+    match index {
+        CLOUDWATCH => boxed(small::cloudwatch(plan, pool.clone()), settings, pool, saved, now),
+        S3 => boxed(small::s3(plan, pool.clone()), settings, pool, saved, now),
+        OPENSEARCH => boxed(small::opensearch(plan, pool.clone()), settings, pool, saved, now),
+        other => panic!("no lane {other}"),
+    }
+}
+
+/// As the agent's start does it.
+fn marks(lanes: &HashMap<LaneId, LaneState>) -> HashMap<FileId, Vec<Mark>> {
+    let mut marks: HashMap<FileId, Vec<Mark>> = HashMap::new();
+    for (file, position) in lanes.values().flat_map(|lane| &lane.positions) {
+        let of_file = marks.entry(*file).or_default();
+        for mark in [position.low_mark, position.high_mark] {
+            if mark.len > 0 && !of_file.contains(&mark) {
+                of_file.push(mark);
+            }
+        }
+    }
+    marks
+}

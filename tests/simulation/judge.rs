@@ -1,0 +1,141 @@
+//! The end of a world: everything heals, and then every byte that was written must be accounted for.
+
+use crate::plan::Kind;
+use crate::truth::{CLOUDWATCH, LANES, OPENSEARCH};
+use crate::world::World;
+use std::time::Duration;
+use tailrace::store::memory::Faults;
+
+/// Longest parking, longest wait for an answer, and some probes.
+const PATIENCE: Duration = Duration::from_secs(1_500);
+
+impl World {
+    pub fn finish(&mut self) {
+        match self.plan.kind {
+            Kind::Drain => self.end_with_a_drain(),
+            Kind::Once => self.end_with_once(),
+            Kind::Steady | Kind::Crash | Kind::Power => {}
+        }
+        self.say(|| "everything heals".into());
+        self.on_node(|node, _, hands| node.calm_down(hands));
+        self.store.disk.set_faults(Faults::default());
+        self.dead_letter_full = false;
+        // A service that never answers changes nothing for the others.
+        let last = self.chance.below(LANES as u64 + 1) as usize;
+        (0..LANES).filter(|lane| *lane != last).for_each(|lane| self.services.heal(lane));
+        self.settle((0..LANES).filter(|lane| *lane != last).collect());
+        self.services.heal(last);
+        self.settle((0..LANES).collect());
+        self.judge();
+    }
+    fn end_with_a_drain(&mut self) {
+        let within = self.chance.millis(1_000, 40_000);
+        self.stop(within);
+        let away = self.chance.millis(0, 70_000);
+        self.pass(away);
+        self.start(false);
+    }
+    fn end_with_once(&mut self) {
+        self.on_node(|node, _, hands| node.calm_down(hands));
+        self.stop(Duration::from_secs(2));
+        self.store.disk.set_faults(Faults::default());
+        self.dead_letter_full = false;
+        let fine = self.chance.one_in(2);
+        if fine {
+            (0..LANES).for_each(|lane| self.services.heal(lane));
+        }
+        self.start(true);
+        let by = self.now.mono + Duration::from_secs(4_000);
+        while self.agent.as_ref().is_some_and(|a| !a.done()) {
+            assert!(self.now.mono < by, "--once ends");
+            self.pass(Duration::from_secs(1));
+        }
+        let left = self.quit();
+        self.say(|| format!("--once left {left}"));
+        if fine {
+            assert_eq!(left, 0, "--once with healthy services leaves nothing");
+            // Nothing was written meanwhile, so this is all there is.
+            return self.judge();
+        }
+        self.start(false);
+    }
+    /// Until these lanes have nothing left to do.
+    fn settle(&mut self, lanes: Vec<usize>) {
+        let began = self.now.mono;
+        // Ids of silent files, joins and torn ends wait for a minute.
+        self.pass(Duration::from_secs(135));
+        while !self.calm(&lanes) {
+            if self.now.mono - began > PATIENCE {
+                self.accuse(&lanes);
+            }
+            self.pass(Duration::from_secs(5));
+        }
+    }
+    fn calm(&mut self, lanes: &[usize]) -> bool {
+        let Some(agent) = &mut self.agent else { return true };
+        let services = &self.services;
+        agent.rigs.iter_mut().filter(|r| lanes.contains(&r.index)).all(|rig| {
+            let report = rig.lane.report();
+            report.lag_bytes == 0 && services.in_flight(rig.index) == 0 && !rig.has_mail()
+        })
+    }
+    fn accuse(&mut self, lanes: &[usize]) {
+        let Some(agent) = &mut self.agent else { return };
+        for rig in agent.rigs.iter_mut().filter(|r| lanes.contains(&r.index)) {
+            let report = rig.lane.report();
+            if report.lag_bytes > 0 {
+                panic!("lane {} is never through: {:#?}\n{report:#?}", rig.index, rig.lane.left());
+            }
+        }
+        panic!("lanes {lanes:?} are never at rest");
+    }
+
+    /// Every cell, at every service.
+    fn judge(&mut self) {
+        self.say(|| "judgement".into());
+        let mut possible = None;
+        if let Some(agent) = &mut self.agent {
+            possible = agent.rigs.get_mut(CLOUDWATCH).map(|r| r.lane.report().sums.possible_duplicates);
+        }
+        for lane in 0..LANES {
+            let (mut missing, mut twice) = (Vec::new(), Vec::new());
+            for (number, cell) in self.truth.cells.iter().enumerate() {
+                let Some(content) = self.truth.contents.get(cell.content) else { continue };
+                if cell.at + 8 > content.bytes.len() as u64 || content.unsteady {
+                    continue;
+                }
+                let (arrived, buried) = (cell.arrived[lane], cell.buried[lane]);
+                if arrived == 0 && buried == 0 && !self.may_miss(lane, number) {
+                    missing.push(number as u32);
+                }
+                assert!(buried == 0 || cell.poison, "buried for nothing: {}", self.truth.describe(number as u32));
+                if (arrived > 1 || (buried > 1 && self.deaths == 0)) && !self.may_repeat(lane, number) {
+                    twice.push(number as u32);
+                }
+            }
+            self.none("lost", lane, &missing);
+            self.none("delivered twice", lane, &twice);
+        }
+        if let Some(possible) = possible.filter(|_| !self.forgot) {
+            let repeats = self.truth.repeats[CLOUDWATCH];
+            assert!(repeats <= possible, "{repeats} records came twice, {possible} were counted as possible");
+        }
+    }
+    fn may_miss(&self, lane: usize, number: usize) -> bool {
+        let Some(content) = self.truth.cells.get(number).and_then(|c| self.truth.contents.get(c.content)) else {
+            return true;
+        };
+        // What is dropped is checked against the counters, lane by lane and step by step.
+        content.excused || (lane == CLOUDWATCH && self.plan.clock_steps)
+    }
+    fn may_repeat(&self, lane: usize, number: usize) -> bool {
+        let Some(content) = self.truth.cells.get(number).and_then(|c| self.truth.contents.get(c.content)) else {
+            return true;
+        };
+        lane == CLOUDWATCH || (self.forgot && (lane != OPENSEARCH || !content.pods))
+    }
+    fn none(&self, what: &str, lane: usize, cells: &[u32]) {
+        let some: Vec<String> = cells.iter().take(4).map(|n| self.truth.describe(*n)).collect();
+        assert!(cells.is_empty(), "lane {lane}: {} cells {what}: {some:#?}", cells.len());
+    }
+}

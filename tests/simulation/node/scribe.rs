@@ -1,0 +1,141 @@
+//! Writes an application's lines the way a container runtime does, or plainly, with everything that real logs hold.
+
+use crate::chance::Chance;
+use crate::fs::{Fs, Pen};
+use crate::truth::Truth;
+use tailrace::output::document::{TIME_LEN, time_text};
+use tailrace::record::Stamp;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Cri,
+    Docker,
+    Plain,
+}
+
+/// One writer's grammar and what it has begun.
+pub struct Scribe {
+    style: Style,
+    nasty: bool,
+    poison: bool,
+    /// By channel: a line written in parts, and how many cells it has so far.
+    open: [Option<(u32, u32)>; 2],
+    /// What is missing of a line that was torn in the middle.
+    half: Option<Vec<u8>>,
+}
+
+impl Scribe {
+    pub fn new(style: Style, nasty: bool, poison: bool) -> Scribe {
+        Scribe { style, nasty, poison, open: [None, None], half: None }
+    }
+    /// The writer has died: what it had begun is never finished.
+    pub fn forget(&mut self) {
+        self.open = [None, None];
+        self.half = None;
+    }
+    pub fn has_half(&self) -> bool {
+        self.half.is_some()
+    }
+    /// The rest of a torn line.
+    pub fn finish_half(&mut self, pen: &Pen, fs: &mut Fs, truth: &mut Truth) {
+        if let Some(rest) = self.half.take() {
+            fs.append(pen, &rest, truth);
+        }
+    }
+
+    pub fn line(&mut self, pen: &Pen, unix_ns: i64, fs: &mut Fs, truth: &mut Truth, chance: &mut Chance) {
+        self.finish_half(pen, fs, truth);
+        let at = truth.contents.get(pen.content).map_or(0, |c| c.bytes.len() as u64);
+        let first = at == 0;
+        let channel = usize::from(chance.one_in(4));
+        let partial = self.style != Style::Plain && !first && chance.one_in(7);
+        let open = self.open.get(channel).copied().flatten();
+        let cells = match chance.below(30) {
+            0 if !first => 0,
+            // Docker's daemon cuts at 16 KiB: none of its lines is longer than a record may be.
+            1 if self.style != Style::Docker => chance.within(24, 110),
+            _ => chance.within(1, 5),
+        };
+        let (whole, nth) = open.unwrap_or_else(|| {
+            truth.wholes += 1;
+            (truth.wholes, 0)
+        });
+        if let Some(open) = self.open.get_mut(channel) {
+            *open = partial.then_some((whole, nth + cells as u32));
+        }
+        let name = if channel == 0 { "stdout" } else { "stderr" };
+        let stamp = stamp(unix_ns, truth.cells.len());
+        let mut text = self.head(&stamp.1, name, partial);
+        if cells == 0 && !partial && open.is_none() && self.style != Style::Plain {
+            truth.empty_line(pen.content, at, whole, &stamp.1);
+        }
+        for n in 0..cells as u32 {
+            let place = (whole, nth + n);
+            let poison = self.poison && whole % 29 == 0;
+            let payload = self.payload(chance);
+            let cell = truth.cell(pen.content, at + text.len() as u64, place, payload, poison);
+            text.extend_from_slice(&cell);
+            if let Some(cell) = truth.last_cell().filter(|_| self.style != Style::Plain) {
+                cell.head = Some((stamp.0, name));
+            }
+        }
+        let head = text.len() - cells as usize * 8;
+        text.extend_from_slice(&self.tail(&stamp.1, name, partial, chance));
+        if let Some(content) = truth.contents.get_mut(pen.content) {
+            content.lines.push(at);
+        }
+        let cut = match chance.below(25) {
+            0 => head + 8 * chance.below(cells + 1) as usize,
+            1 => chance.below(head as u64 + 1) as usize,
+            _ => text.len(),
+        };
+        if cut < text.len() && !first {
+            self.half = Some(text.split_off(cut));
+        }
+        fs.append(pen, &text, truth);
+    }
+
+    fn head(&self, stamp: &str, channel: &str, partial: bool) -> Vec<u8> {
+        match self.style {
+            Style::Cri => format!("{stamp} {channel} {} ", if partial { "P" } else { "F" }).into_bytes(),
+            Style::Docker => br#"{"log":""#.to_vec(),
+            Style::Plain => Vec::new(),
+        }
+    }
+    fn tail(&self, stamp: &str, channel: &str, partial: bool, chance: &mut Chance) -> Vec<u8> {
+        let end = if chance.one_in(20) { "\r\n" } else { "\n" };
+        match self.style {
+            Style::Cri | Style::Plain => end.as_bytes().to_vec(),
+            Style::Docker => {
+                let newline = if partial { "" } else { "\\n" };
+                format!("{newline}\",\"stream\":\"{channel}\",\"time\":\"{stamp}\"}}\n").into_bytes()
+            }
+        }
+    }
+    fn payload(&self, chance: &mut Chance) -> [u8; 3] {
+        const NASTY: [[u8; 3]; 10] = [
+            [0, 0, 0],
+            [0xff, 0xfe, b'x'],
+            [0x80, 0x80, 0x80],
+            [0xc3, 0xa9, b'x'],
+            [0xe2, 0x82, 0xac],
+            [0xe2, 0x82, b'x'],
+            *b"\"\\\"",
+            *b"\t\r\x1b",
+            *b"{\"}",
+            [0x7f, b' ', b' '],
+        ];
+        match self.style {
+            Style::Cri | Style::Plain if self.nasty && chance.one_in(4) => chance.pick(&NASTY).unwrap_or(*b"nix"),
+            Style::Cri | Style::Plain | Style::Docker => *b"abc",
+        }
+    }
+}
+
+/// A stamp that no other line has: nine digits, so that every header is 40 bytes long.
+fn stamp(unix_ns: i64, unique: usize) -> (i64, String) {
+    let ns = unix_ns - unix_ns.rem_euclid(1_000_000) + (unique as i64 % 99_999) * 10 + 1;
+    let mut scratch = [0; TIME_LEN];
+    let text = time_text(&Stamp { unix_ns: ns, text: b"" }, &mut scratch);
+    (ns, String::from_utf8_lossy(text).into_owned())
+}
