@@ -4,7 +4,7 @@ use crate::lane::batch::{Code, Reason};
 use crate::record::Now;
 use crate::telemetry::advice;
 use crate::telemetry::board::Snapshot;
-use crate::telemetry::report::{LaneReport, Parked, Quantiles};
+use crate::telemetry::report::{LaneReport, Parked, Quantiles, Read};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -28,7 +28,8 @@ fn lane(l: &LaneReport) -> Value {
     json!({
         "output": &*l.output,
         "kind": l.kind,
-        "read": {"lines": l.lines, "records": l.records, "bytes": l.bytes_in},
+        "read": read(l.read_of_all()),
+        "read_by_input": l.read.iter().map(|(input, r)| (input.to_string(), read(*r))).collect::<Map<_, _>>(),
         "sent": {"requests": l.requests, "bytes": l.bytes_sent},
         "delivered": fate(l.sums.delivered),
         "dead_lettered": fate(l.sums.dead_lettered),
@@ -55,6 +56,10 @@ fn lane(l: &LaneReport) -> Value {
         "parked_keys_count": l.parked.len(),
         "parked_keys": l.parked.iter().take(PARKED_MAX).map(parked).collect::<Vec<_>>(),
     })
+}
+
+fn read(r: Read) -> Value {
+    json!({"lines": r.lines, "records": r.records, "bytes": r.bytes})
 }
 
 fn parked(p: &Parked) -> Value {

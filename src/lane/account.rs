@@ -156,9 +156,7 @@ impl<F: Format> Lane<F> {
         LaneReport {
             output: self.settings.output.clone(),
             kind: self.settings.kind,
-            lines: self.tally.lines,
-            records: self.tally.records,
-            bytes_in: self.tally.bytes_in,
+            read: self.tally.read.clone(),
             bytes_sent: self.tally.bytes_sent,
             requests: self.tally.requests,
             sums: self.sums.clone(),

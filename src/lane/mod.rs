@@ -10,6 +10,7 @@ pub mod bury;
 pub mod files;
 pub mod flight;
 pub mod format;
+mod intake;
 mod intent;
 pub mod items;
 pub mod keys;

@@ -181,7 +181,6 @@ impl<F: Format> Lane<F> {
         let nowhere = super::batch::FileKey { place: "".into(), stream: "".into() };
         let env = Env { files: &self.files, ledger: &self.ledger, key: key.unwrap_or(&nowhere), now: self.now };
         let bytes = read.ok().and_then(|n| buffer.get(..n)).unwrap_or(&[]);
-        self.tally.bytes_in += bytes.len() as u64;
         let file = open.pump.reading();
         open.pump.block(&mut self.format, &env, bytes);
         if bytes.is_empty()
@@ -196,8 +195,7 @@ impl<F: Format> Lane<F> {
     /// The open plan is through: seal what it yielded.
     pub(super) fn seal(&mut self) {
         let Some(mut open) = self.open.take() else { return };
-        self.tally.lines += open.pump.lines;
-        self.tally.records += open.pump.sink.decoded;
+        open.pump.intake.add_to(&mut self.tally.read);
         for (file, size) in std::mem::take(&mut open.pump.deferred) {
             if let Some(f) = self.files.get_mut(&file) {
                 f.deferred = Some(size);

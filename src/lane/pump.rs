@@ -7,12 +7,14 @@
 use super::batch::FileKey;
 use super::files::{End, LaneFile};
 use super::format::Format;
+use super::intake::Intake;
 use super::ledger::{Ledger, Run};
 use super::sink::{From, Sink};
 use crate::decode::join::Joiner;
 use crate::decode::line::{self, Line};
 use crate::decode::stamp::DateCache;
 use crate::record::{Channel, FileId, Mark, Now, Span};
+use crate::telemetry::report::Read;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Bytes read at once: stays in the L2 cache (64 KiB measured cheaper than 256 KiB).
@@ -86,8 +88,9 @@ pub struct Pump {
     target: u64,
     /// Plain bytes read.
     pub raw: u64,
-    /// Lines read.
-    pub lines: u64,
+    lines: u64,
+    /// Lines, records and bytes, by input.
+    pub intake: Intake,
     left: Vec<Span>,
     /// Bytes of exact spans that could not be read any more.
     pub missing: u64,
@@ -112,6 +115,7 @@ impl Pump {
             target,
             raw: 0,
             lines: 0,
+            intake: Intake::default(),
             left: Vec::new(),
             missing: 0,
             deferred: Vec::new(),
@@ -382,6 +386,7 @@ impl Pump {
         if (at_file_end && ends) || strangers {
             self.end_joins(format, env, &cursor);
         }
+        self.note_intake(env, cursor.file);
         for span in self.joiner.open_spans().filter(|s| s.file == cursor.file) {
             self.sink.holes.insert(span.start, span.end, Mark::NONE);
         }
@@ -418,6 +423,12 @@ impl Pump {
             skip_chain(files, env);
             self.joiner.clear();
             self.from = 0;
+        }
+    }
+    fn note_intake(&mut self, env: &Env<'_>, file: FileId) {
+        if let Some(file) = env.files.get(&file) {
+            let now = Read { lines: self.lines, records: self.sink.decoded, bytes: self.raw };
+            self.intake.note(&file.view.file.origin.input, now);
         }
     }
     /// Exact spans: the next one belongs to another container's run, so a join that is open was ended by a rule.
@@ -473,6 +484,7 @@ impl Pump {
                 cutting: false,
             };
             self.end_joins(format, env, &cursor);
+            self.note_intake(env, file);
         }
         self.joiner.clear();
     }

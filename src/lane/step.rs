@@ -20,6 +20,7 @@ use crate::config::checked::{CatchUp, Start};
 use crate::record::{FileId, Now};
 use crate::store::saved::{LaneId, LaneState, Position, Saved, Sums};
 use crate::telemetry::latency::Latency;
+use crate::telemetry::report::Read;
 use crate::transform::select::{Lifted, Predicate};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -134,9 +135,7 @@ pub struct Lane<F: Format> {
 /// This process's counters, beside the sums that are saved.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    pub lines: u64,
-    pub records: u64,
-    pub bytes_in: u64,
+    pub read: BTreeMap<Arc<str>, Read>,
     pub bytes_sent: u64,
     pub requests: u64,
     pub already: u64,
@@ -155,6 +154,11 @@ impl<F: Format> Lane<F> {
         let first_start = saved.is_none();
         let saved = saved.unwrap_or_default();
         let mut lane = Lane {
+            // From the start, so that an input nothing came from shows as 0.
+            tally: Tally {
+                read: settings.inputs.keys().map(|name| (name.clone(), Read::default())).collect(),
+                ..Tally::default()
+            },
             limits: format.limits(),
             aimd: Aimd::new(settings.concurrency),
             rng: Rng::new(settings.seed),
@@ -186,7 +190,6 @@ impl<F: Format> Lane<F> {
             plan_began: Duration::ZERO,
             sums: saved.sums,
             sums_saved: now.mono,
-            tally: Tally::default(),
         };
         lane.resume(saved.attempts, saved.uploads, saved.intents);
         lane

@@ -29,12 +29,8 @@ pub struct LaneReport {
     pub output: Arc<str>,
     /// `cloudwatch_logs`, `s3`, `opensearch`.
     pub kind: &'static str,
-    /// Lines read (physical lines, this process).
-    pub lines: u64,
-    /// Records decoded (this process; a record read again counts again).
-    pub records: u64,
-    /// Plain bytes read (this process).
-    pub bytes_in: u64,
+    /// What was read, by name of input (this process).
+    pub read: BTreeMap<Arc<str>, Read>,
     /// Request body bytes handed to the service (this process, each attempt).
     pub bytes_sent: u64,
     /// Requests (attempts).
@@ -73,6 +69,35 @@ pub struct LaneReport {
     pub delivery_seconds: Quantiles,
     /// Unread bytes that deleted files took with them, by `namespace/pod/container` (at most 1,000 names, then "other").
     pub lost: BTreeMap<String, u64>,
+}
+
+/// What was read of one input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Physical lines.
+    pub lines: u64,
+    /// Records decoded; one that is read again counts again.
+    pub records: u64,
+    /// Plain bytes.
+    pub bytes: u64,
+}
+
+impl Read {
+    /// Adds another reading.
+    pub fn add(&mut self, other: Read) {
+        self.lines += other.lines;
+        self.records += other.records;
+        self.bytes += other.bytes;
+    }
+}
+
+impl LaneReport {
+    /// What was read of all inputs together.
+    pub fn read_of_all(&self) -> Read {
+        let mut sum = Read::default();
+        self.read.values().for_each(|read| sum.add(*read));
+        sum
+    }
 }
 
 /// From an hdrhistogram.

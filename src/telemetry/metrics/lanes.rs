@@ -3,7 +3,7 @@
 use super::text::{Kind, Text};
 use super::{bounded, codes};
 use crate::lane::batch::{Code, Reason};
-use crate::telemetry::report::{LaneReport, Quantiles};
+use crate::telemetry::report::{LaneReport, Quantiles, Read};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,11 +27,18 @@ fn each(lanes: Lanes<'_>, t: &mut Text, kind: Kind, name: &str, help: &str, valu
 
 fn work(lanes: Lanes<'_>, t: &mut Text) {
     use Kind::{Counter, Gauge};
-    each(lanes, t, Counter, "output_lines_total", "Physical lines read.", |l| l.lines);
-    each(lanes, t, Counter, "output_records_total", "Records decoded; one that is read again counts again.", |l| {
-        l.records
-    });
-    each(lanes, t, Counter, "output_read_bytes_total", "Plain bytes read.", |l| l.bytes_in);
+    type Part = fn(&Read) -> u64;
+    let families: [(&str, &str, Part); 3] = [
+        ("output_lines_total", "Physical lines read, by input.", |r| r.lines),
+        ("output_records_total", "Records decoded, by input; one that is read again counts again.", |r| r.records),
+        ("output_read_bytes_total", "Plain bytes read, by input.", |r| r.bytes),
+    ];
+    for (name, help, of) in families {
+        t.family(Counter, name, help);
+        for lane in lanes {
+            lane.read.iter().for_each(|(input, read)| t.int(&[("output", &lane.output), ("input", input)], of(read)));
+        }
+    }
     each(lanes, t, Counter, "output_sent_bytes_total", "Request body bytes on the wire, each attempt.", |l| {
         l.bytes_sent
     });

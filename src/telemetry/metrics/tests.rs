@@ -3,7 +3,7 @@
 use super::*;
 use crate::record::Now;
 use crate::store::saved::Sums;
-use crate::telemetry::report::{InputReport, LaneReport, Parked, ProcessReport, Quantiles};
+use crate::telemetry::report::{InputReport, LaneReport, Parked, ProcessReport, Quantiles, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,9 +93,7 @@ fn lane() -> LaneReport {
     LaneReport {
         output: "search".into(),
         kind: "opensearch",
-        lines: 11,
-        records: 10,
-        bytes_in: 2000,
+        read: [("pods".into(), Read { lines: 11, records: 10, bytes: 2000 })].into(),
         bytes_sent: 300,
         requests: 4,
         sums,
@@ -134,9 +132,9 @@ fn snapshot() -> Snapshot {
 fn every_published_number_is_found_under_its_name() {
     let e = Exposition::parse(&render(&snapshot(), NOW));
     let wants = [
-        ("output_lines_total{output=\"search\"}", 11.0),
-        ("output_records_total{output=\"search\"}", 10.0),
-        ("output_read_bytes_total{output=\"search\"}", 2000.0),
+        ("output_lines_total{output=\"search\",input=\"pods\"}", 11.0),
+        ("output_records_total{output=\"search\",input=\"pods\"}", 10.0),
+        ("output_read_bytes_total{output=\"search\",input=\"pods\"}", 2000.0),
         ("output_sent_bytes_total{output=\"search\"}", 300.0),
         ("output_delivered_records_total{output=\"search\"}", 1000.0),
         ("output_rejected_total{output=\"search\",code=\"mapper_parsing_exception\"}", 3.0),
