@@ -40,6 +40,8 @@ const LARGEST_ANSWER: usize = 32 << 20;
 pub struct Http {
     client: Client<Dial, Chunks>,
     no_roots: bool,
+    /// Nobody may wait longer for an answer.
+    patience: Duration,
 }
 
 /// What came back.
@@ -71,7 +73,12 @@ impl Http {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(64)
             .build(Dial { https });
-        Ok(Http { client, no_roots })
+        Ok(Http { client, no_roots, patience: Duration::MAX })
+    }
+
+    /// No answer is waited for longer than this, whatever the caller of [`Http::send`] allows: for tests of what hangs.
+    pub fn patience(self, most: Duration) -> Http {
+        Http { patience: most, ..self }
     }
 
     /// Sends one request and reads its answer, all within `answer_within`. The content-length is set here.
@@ -80,6 +87,7 @@ impl Http {
     /// No whole answer came.
     pub async fn send(&self, request: Request<Vec<Bytes>>, answer_within: Duration) -> Result<Answer, Trouble> {
         let at = authority(&request);
+        let answer_within = answer_within.min(self.patience);
         match tokio::time::timeout(answer_within, self.exchange(request, &at)).await {
             Ok(done) => done,
             Err(_) => Err(Trouble::timeout(&at, answer_within)),

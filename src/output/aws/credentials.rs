@@ -55,9 +55,8 @@ impl AwsAccess {
         AwsAccess { aws: aws.clone(), service: service.into(), state: Mutex::default() }
     }
 
-    /// With a provider and region of a test's choosing.
-    #[cfg(test)]
-    pub(crate) fn of_provider(
+    /// With a provider and region of the caller's choosing, for good: the tests have no environment of their own.
+    pub fn of_provider(
         aws: &checked::Aws,
         service: &str,
         region: &str,

@@ -58,7 +58,8 @@ impl CloudWatchService {
         CloudWatchService::with(http, output, AwsAccess::new(&output.aws, "logs"))
     }
 
-    fn with(http: Http, output: &checked::CloudWatch, access: AwsAccess) -> CloudWatchService {
+    /// The same with credentials of the caller's choosing.
+    pub fn with(http: Http, output: &checked::CloudWatch, access: AwsAccess) -> CloudWatchService {
         CloudWatchService { http, access, output: output.clone(), memory: Mutex::default() }
     }
 

@@ -28,7 +28,6 @@ pub struct OpenSearchService {
     http: Http,
     url: String,
     auth: Auth,
-    answer_within: Duration,
 }
 
 #[derive(Debug)]
@@ -58,7 +57,7 @@ impl OpenSearchService {
                 Auth::Aws(Box::new(AwsAccess::new(&Aws { region, ..aws.clone() }, service)))
             }
         };
-        Ok(OpenSearchService { http, url, auth, answer_within: ANSWER_WITHIN })
+        Ok(OpenSearchService { http, url, auth })
     }
 
     /// One attempt, without retry.
@@ -92,7 +91,7 @@ impl OpenSearchService {
             Auth::Basic(value) => drop(headers.insert(header::AUTHORIZATION, value.clone())),
             Auth::Aws(aws) => aws.sign(&mut request, Payload::of(&body.chunks)).await?,
         }
-        let answer = self.http.send(request, self.answer_within).await.map_err(|trouble| {
+        let answer = self.http.send(request, ANSWER_WITHIN).await.map_err(|trouble| {
             // It was done, but cannot be heard: halves have shorter answers.
             if trouble.code.as_str() == "answer_too_large" {
                 Verdict::Split { code: trouble.code }

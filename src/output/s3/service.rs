@@ -39,7 +39,6 @@ pub struct S3Service {
     /// Of what makes an object: storage class and encryption.
     options: Vec<(HeaderName, HeaderValue)>,
     sign_payload: bool,
-    answer_within: Duration,
     /// Name and id of uploads that were created but whose first part failed: the next attempt goes on with them.
     created: Mutex<VecDeque<(Arc<str>, Arc<str>)>>,
 }
@@ -52,6 +51,14 @@ impl S3Service {
     /// # Errors
     /// An option that cannot stand in a header.
     pub fn new(config: &checked::S3, http: Http) -> Result<S3Service, String> {
+        S3Service::with(config, http, AwsAccess::new(&config.aws, "s3"))
+    }
+
+    /// The same with credentials of the caller's choosing.
+    ///
+    /// # Errors
+    /// As [`S3Service::new`].
+    pub fn with(config: &checked::S3, http: Http, aws: AwsAccess) -> Result<S3Service, String> {
         let named = [
             ("x-amz-storage-class", &config.storage_class),
             ("x-amz-server-side-encryption", &config.sse),
@@ -70,13 +77,12 @@ impl S3Service {
         };
         Ok(S3Service {
             http,
-            aws: AwsAccess::new(&config.aws, "s3"),
+            aws,
             bucket: config.bucket.clone(),
             endpoint: config.aws.endpoint.clone(),
             encoding: HeaderValue::from_static(encoding),
             options,
             sign_payload: config.sign_payload,
-            answer_within: ANSWER_WITHIN,
             created: Mutex::default(),
         })
     }
@@ -226,7 +232,7 @@ impl S3Service {
         })?;
         request.headers_mut().extend(headers.into_iter().map(|(name, value)| (Some(name), value)));
         self.aws.sign(&mut request, payload).await?;
-        self.http.send(request, self.answer_within).await.map_err(|trouble| trouble.verdict())
+        self.http.send(request, ANSWER_WITHIN).await.map_err(|trouble| trouble.verdict())
     }
 
     /// Over TLS a body with a checksum goes unsigned, unless signing is asked for.

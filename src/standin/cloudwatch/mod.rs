@@ -89,6 +89,11 @@ impl CloudWatch {
     pub fn groups(&self) -> BTreeMap<String, Group> {
         lock(&self.groups).clone()
     }
+    /// Makes a stream, and its group where that is not there.
+    pub fn add_stream(&self, group: &str, stream: &str) {
+        let mut groups = lock(&self.groups);
+        groups.entry(group.to_owned()).or_default().streams.entry(stream.to_owned()).or_default();
+    }
     /// Removes a group with all its streams, as somebody with a console would.
     pub fn remove_group(&self, name: &str) -> bool {
         lock(&self.groups).remove(name).is_some()
