@@ -122,8 +122,14 @@ const WORLD: &[&str] = &[
 ];
 
 /// Of that, what is plain data.
-const DATA: &[&str] =
-    &["rustix::io::Errno", "std::net::IpAddr", "std::net::Ipv4Addr", "std::net::Ipv6Addr", "std::net::SocketAddr"];
+const DATA: &[&str] = &[
+    "rustix::io::Errno",
+    "std::net::IpAddr",
+    "std::net::Ipv4Addr",
+    "std::net::Ipv6Addr",
+    "std::net::SocketAddr",
+    "std::os::unix::ffi",
+];
 
 /// Single exceptions: file, path, why.
 const LIFTED: &[(&str, &str, &str)] = &[
