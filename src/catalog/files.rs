@@ -72,10 +72,10 @@ impl Stock {
         for s in oldest_first(&shown, new) {
             fresh.extend(self.arrived(key, s, &missing));
         }
-        self.settle_in(fresh);
         for file in missing {
             self.unname(file);
         }
+        self.settle_in(fresh);
         self.look_for_nameless(key);
         if let Some(dir) = self.dirs.get_mut(&key) {
             dir.skip.retain(|name, inode| shown.iter().any(|s| s.name == *name && s.inode == *inode));

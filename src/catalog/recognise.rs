@@ -239,10 +239,19 @@ impl Stock {
         }
     }
 
+    /// Places in the order of the siblings of one restart, for those that have none. While one of them is measured
+    /// they wait: it may be known, and have a turn.
     pub fn give_turns(&mut self, chain: u64, restart: u32) {
         let Some(group) = self.groups.get_mut(&chain) else { return };
         let mut siblings: Vec<Key> = group.entries.clone();
         siblings.retain(|k| self.entries.get(k).is_some_and(|e| e.restart == restart && e.loc().is_some()));
+        let unsure = |k: &Key| self.entries.get(k).is_some_and(|e| e.turn == 0 && e.measure.is_some());
+        if siblings.iter().any(unsure) {
+            return;
+        }
+        // Turns of files that are still to be found are not given again.
+        let known = self.known.with_chain(chain).into_iter().filter_map(|id| self.known.get(id));
+        let taken = known.filter(|(f, _)| f.place.restart == restart).map(|(f, _)| f.place.turn).max();
         let suffix = |k: &Key| {
             let e = self.entries.get(k)?;
             Some(self.dirs.get(&e.dir)?.parse(&e.loc()?.name)?.suffix)
@@ -254,6 +263,7 @@ impl Stock {
         let given: Vec<Option<u64>> =
             siblings.iter().map(|k| self.entries.get(k).map(|e| e.turn).filter(|t| *t > 0)).collect();
         let run = group.runs.entry(restart).or_default();
+        run.latest_turn = run.latest_turn.max(taken.unwrap_or(0));
         let turns = order::turns(&given, run.latest_turn);
         run.latest_turn = turns.iter().fold(run.latest_turn, |a, b| a.max(*b));
         for (key, turn) in siblings.into_iter().zip(turns) {
