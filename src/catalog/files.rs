@@ -3,19 +3,18 @@
 //! Order matters: what stayed and moved first, then arrivals (a `.gz` needs its plain file's entry), then names are
 //! taken from those that are missing, last the question what has no name any more.
 
-use super::disk::{Kind, Listed, Stat};
+use super::ages;
+use super::disk::{Listed, Stat};
 use super::entry::{DirKind, Entry, Heat, Key, Loc, Trail};
 use super::rotation::{self, Change, Had, Seen};
 use super::shelf::Source;
-use super::spec::SpecKind;
+use super::shown::{Shown, oldest_first};
 use super::stock::Stock;
 use super::view::Life;
-use super::{ages, name};
 use crate::record::Grammar;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 /// A file that was last written so long ago is not hot when it is found.
@@ -23,15 +22,6 @@ const IDLE_NS: i64 = 10_000_000_000;
 
 /// A file's name: plain (false) or compressed (true).
 pub(super) type Named = (Key, bool);
-
-/// A name that a listing shows.
-pub(super) struct Shown {
-    pub name: OsString,
-    pub inode: u64,
-    pub link: bool,
-    /// No pattern matches it: looked at only because it may be what became of a known file.
-    pub outside: bool,
-}
 
 impl Stock {
     pub fn scan_files(&mut self, key: Key, listed: &[Listed]) {
@@ -72,81 +62,13 @@ impl Stock {
         for s in oldest_first(&shown, new) {
             fresh.extend(self.arrived(key, s, &missing));
         }
-        self.settle_in(fresh);
         for file in missing {
             self.unname(file);
         }
+        self.settle_in(fresh);
         self.look_for_nameless(key);
         if let Some(dir) = self.dirs.get_mut(&key) {
             dir.skip.retain(|name, inode| shown.iter().any(|s| s.name == *name && s.inode == *inode));
-        }
-    }
-
-    fn names_in(&self, key: Key) -> Vec<(Named, Loc)> {
-        let entries = self.dirs.get(&key).map(|d| d.entries.as_slice()).unwrap_or_default();
-        let mut out = Vec::with_capacity(entries.len());
-        for file in entries {
-            let Some(e) = self.entries.get(file) else { continue };
-            out.extend(e.plain.iter().map(|loc| ((*file, false), loc.clone())));
-            out.extend(e.gz.as_deref().map(|loc| ((*file, true), loc.clone())));
-        }
-        out
-    }
-
-    /// The names that matter here. What looks like a log and is no file is counted.
-    fn shown(&mut self, key: Key, listed: &[Listed], had: &[(Named, Loc)]) -> Vec<Shown> {
-        let Some(dir) = self.dirs.get(&key) else { return Vec::new() };
-        let (input, path) = (dir.input, dir.path.clone());
-        let links = self.base(input).follow != super::disk::Follow::Never;
-        let mine: HashSet<u64> = had.iter().map(|(_, loc)| loc.listed).collect();
-        let mut stems: HashSet<Vec<u8>> = had.iter().map(|(_, loc)| name::plain(&loc.name).stem.to_vec()).collect();
-        let wanted: Vec<bool> = listed.iter().map(|l| self.matches(key, l)).collect();
-        for (l, _) in listed.iter().zip(&wanted).filter(|(_, wanted)| **wanted) {
-            stems.insert(name::plain(&l.name).stem.to_vec());
-        }
-        let glob = matches!(self.dirs.get(&key).map(|d| &d.kind), Some(DirKind::Glob(_)));
-        let mut out = Vec::new();
-        for (l, wanted) in listed.iter().zip(wanted) {
-            let related = || {
-                glob && l.kind == Kind::File
-                    && (mine.contains(&l.inode)
-                        || self.known.looks_for_inode(l.inode)
-                        || stems.contains(name::plain(&l.name).stem))
-            };
-            if !(wanted || related()) || self.excluded(input, &path.join(&l.name)) {
-                continue;
-            }
-            match l.kind {
-                Kind::File => {}
-                Kind::Link if links => {}
-                Kind::Link => {
-                    let at = self.absolute(input, &path.join(&l.name));
-                    self.refuse(at, &rustix::io::Errno::LOOP.into());
-                    continue;
-                }
-                Kind::Dir | Kind::Other => {
-                    // A directory that a `*` meets on its way is nothing to count.
-                    if l.kind == Kind::Other || !glob {
-                        let at = self.absolute(input, &path.join(&l.name));
-                        self.refuse(at, &io::ErrorKind::InvalidInput.into());
-                    }
-                    continue;
-                }
-            }
-            let link = l.kind == Kind::Link;
-            out.push(Shown { name: l.name.clone(), inode: l.inode, link, outside: !wanted });
-        }
-        out
-    }
-
-    fn matches(&self, key: Key, l: &Listed) -> bool {
-        let Some(dir) = self.dirs.get(&key) else { return false };
-        match (&dir.kind, self.inputs.get(dir.input).map(|i| &i.kind)) {
-            (DirKind::Container { .. }, _) => name::kubelet(&l.name).is_some(),
-            (DirKind::Glob(states), Some(SpecKind::File { include })) => states
-                .iter()
-                .any(|(at, state)| include.get(*at).is_some_and(|glob| glob.file(*state, l.name.as_bytes()))),
-            (DirKind::Root | DirKind::Pod { .. } | DirKind::Glob(_), _) => false,
         }
     }
 
@@ -356,80 +278,4 @@ impl Stock {
         self.touch_group(chain);
         key
     }
-
-    /// Its name is not there any more.
-    fn unname(&mut self, (file, gz): Named) {
-        let Some(e) = self.entries.get_mut(&file) else { return };
-        let loc = if gz { e.gz.take().map(|b| *b) } else { e.plain.take() };
-        let Some(loc) = loc else { return };
-        if e.plain.is_none() && e.gz.is_some() {
-            e.live = false;
-        }
-        let (chain, packed) = (e.group, e.gz.is_some());
-        self.unmap(&loc, file);
-        self.shelve(file);
-        if packed {
-            self.save(file);
-        }
-        self.touch_group(chain);
-    }
-
-    pub(super) fn unname_all(&mut self, file: Key) {
-        self.unname((file, false));
-        self.unname((file, true));
-        // Nothing will list it again.
-        if let Some(e) = self.entries.get_mut(&file) {
-            e.trail = Trail::Missing(u8::MAX);
-        }
-        self.nameless(file);
-    }
-
-    fn look_for_nameless(&mut self, dir: Key) {
-        for file in self.dirs.get(&dir).map(|d| d.entries.clone()).unwrap_or_default() {
-            self.nameless(file);
-        }
-    }
-
-    /// What has no name any more: deleted, somewhere else, or only missed by one listing.
-    fn nameless(&mut self, file: Key) {
-        let Some(e) = self.entries.get_mut(&file) else { return };
-        if e.loc().is_some() {
-            e.trail = Trail::Named;
-            return;
-        }
-        let links = e.source.as_ref().map(|s| s.content.stat().map(|stat| stat.links));
-        let was = e.trail;
-        let count = match was {
-            Trail::Named => 1,
-            Trail::Missing(count) => count.saturating_add(1),
-            Trail::Deleted | Trail::Elsewhere | Trail::Displaced(_) | Trail::Gone => return,
-        };
-        e.trail = match links {
-            Some(Ok(0)) => Trail::Deleted,
-            Some(_) if count >= 3 => Trail::Elsewhere,
-            None if count >= 3 => return self.gone(file),
-            Some(_) | None => Trail::Missing(count),
-        };
-        let (missing, chain, dir) = (matches!(e.trail, Trail::Missing(_)), e.group, e.dir);
-        if missing {
-            self.again.insert(dir);
-        }
-        self.active.insert(file);
-        self.touch_group(chain);
-    }
-}
-
-/// Plain before `.gz`, older siblings before younger: so that turns and twins fall into place.
-fn oldest_first(shown: &[Shown], mut new: Vec<usize>) -> Vec<&Shown> {
-    new.sort_unstable();
-    new.dedup();
-    let mut order: Vec<(name::LogName<'_>, &Shown)> =
-        new.into_iter().filter_map(|at| shown.get(at)).map(|s| (name::plain(&s.name), s)).collect();
-    order.sort_by(|(a, x), (b, y)| {
-        (a.gz, a.stem)
-            .cmp(&(b.gz, b.stem))
-            .then_with(|| a.suffix.age_order(&b.suffix))
-            .then_with(|| x.name.cmp(&y.name))
-    });
-    order.into_iter().map(|(_, s)| s).collect()
 }

@@ -70,7 +70,7 @@ impl Stock {
             let plain_gone = e.plain.is_none() && e.source.as_ref().is_some_and(|s| !s.gz);
             let may_close = nothing_to_read && !newest && !cache && e.measure.is_none();
             if may_close || (plain_gone && nothing_to_read) {
-                self.close(key);
+                self.look_and_close(key);
             }
         }
         let Some(e) = self.entries.get_mut(&key) else { return };

@@ -1,9 +1,15 @@
 //! The plain size of a `.gz`, and whether marks hold in it: by inflating it once, a bounded piece at a time.
 
+use super::entry::Key;
 use super::gz::Cursor;
+use super::identity;
 use super::shelf::Source;
+use super::stock::Stock;
 use crate::record::{FileId, Mark};
 use std::io;
+
+/// Plain bytes that one tick inflates: about 30 ms.
+const BUDGET: u64 = 16 << 20;
 
 /// Inflated at once.
 const BLOCK: usize = 64 << 10;
@@ -83,5 +89,70 @@ impl Measure {
     pub fn proven(&self) -> impl Iterator<Item = FileId> {
         let size = self.size();
         self.candidates.iter().filter(move |(_, marks)| marks.iter().all(|m| m.at <= size)).map(|(id, _)| *id)
+    }
+}
+
+impl Stock {
+    /// An identified file of which only the `.gz` is left, of another size than expected.
+    pub fn measure_again(&mut self, key: Key, source: &Source) {
+        if let Some(e) = self.entries.get_mut(&key) {
+            e.measure = Some(Box::new(Measure::new(source, Vec::new())));
+            self.measuring.insert(key);
+        }
+    }
+
+    /// Inflates some of what is to be measured.
+    pub fn measure_some(&mut self) {
+        let mut budget = BUDGET;
+        while budget > 0
+            && let Some(key) = self.measuring.first().copied()
+        {
+            let step = self.entries.get_mut(&key).and_then(|e| e.measure.as_mut()).map(|m| m.step(budget));
+            match step {
+                Some(Ok(None)) => return,
+                Some(Ok(Some(left))) => {
+                    budget = left;
+                    self.measured(key);
+                }
+                Some(Err(e)) => {
+                    if let Some(path) = self.entries.get(&key).and_then(|e| self.path_of(e)) {
+                        self.refuse(path, &e);
+                    }
+                    self.measured(key);
+                }
+                None => {
+                    self.measuring.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn measured(&mut self, key: Key) {
+        self.measuring.remove(&key);
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        let Some(m) = e.measure.take() else { return };
+        e.size = m.size();
+        e.told = false;
+        let (chain, restart) = (e.group, e.restart);
+        if m.torn()
+            && let Some(path) = self.entries.get(&key).and_then(|e| self.path_of(e))
+        {
+            tracing::warn!(path = %path.display(), bytes = m.size(), "compressed file is cut off: its readable part is read");
+            self.refuse(path, &std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "truncated gzip"));
+        }
+        if self.entries.get(&key).is_some_and(|e| e.id.is_none()) {
+            let size = m.size();
+            let fits = |id: &FileId| self.known.get(*id).is_some_and(|(f, _)| f.size <= size);
+            let found = m.proven().find(fits);
+            let bytes = self.entries.get(&key).and_then(|e| identity::first_bytes(e.source.as_ref()?).ok());
+            match (found, bytes) {
+                (Some(id), Some(bytes)) => self.claim(key, id, &bytes),
+                (_, _) if self.entries.get(&key).is_some_and(|e| e.outside) => return self.forget(key),
+                (_, _) => {}
+            }
+            self.give_turns(chain, restart);
+        }
+        self.date(key);
+        self.touch_group(chain);
     }
 }

@@ -184,7 +184,13 @@ impl Disk for OsDisk {
             let told = match entry.file_type() {
                 FileType::Unknown => fs::statat(entries.fd()?, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
                     .map_or(FileType::Unknown, |s| FileType::from_raw_mode(s.st_mode)),
-                told => told,
+                told @ (FileType::Directory
+                | FileType::RegularFile
+                | FileType::Symlink
+                | FileType::Fifo
+                | FileType::Socket
+                | FileType::CharacterDevice
+                | FileType::BlockDevice) => told,
             };
             let kind = match told {
                 FileType::Directory => Kind::Dir,

@@ -21,8 +21,6 @@ use std::time::Duration;
 const SILENT: Duration = Duration::from_secs(60);
 /// A file that looks like a copy of a sibling waits so long for the sibling's truncation.
 const SUSPECT: Duration = Duration::from_secs(60);
-/// Plain bytes that one tick inflates for measuring: about 30 ms.
-const MEASURE: u64 = 16 << 20;
 /// Generations tried for an id that is not taken.
 const GENERATIONS: u32 = 1000;
 
@@ -131,71 +129,8 @@ impl Stock {
         }
     }
 
-    /// An identified file of which only the `.gz` is left, of another size than expected.
-    pub fn measure_again(&mut self, key: Key, source: &Source) {
-        if let Some(e) = self.entries.get_mut(&key) {
-            e.measure = Some(Box::new(Measure::new(source, Vec::new())));
-            self.measuring.insert(key);
-        }
-    }
-
-    /// Inflates some of what is to be measured.
-    pub fn measure_some(&mut self) {
-        let mut budget = MEASURE;
-        while budget > 0
-            && let Some(key) = self.measuring.first().copied()
-        {
-            let step = self.entries.get_mut(&key).and_then(|e| e.measure.as_mut()).map(|m| m.step(budget));
-            match step {
-                Some(Ok(None)) => return,
-                Some(Ok(Some(left))) => {
-                    budget = left;
-                    self.measured(key);
-                }
-                Some(Err(e)) => {
-                    if let Some(path) = self.entries.get(&key).and_then(|e| self.path_of(e)) {
-                        self.refuse(path, &e);
-                    }
-                    self.measured(key);
-                }
-                None => {
-                    self.measuring.remove(&key);
-                }
-            }
-        }
-    }
-
-    fn measured(&mut self, key: Key) {
-        self.measuring.remove(&key);
-        let Some(e) = self.entries.get_mut(&key) else { return };
-        let Some(m) = e.measure.take() else { return };
-        e.size = m.size();
-        e.told = false;
-        let (chain, restart) = (e.group, e.restart);
-        if m.torn()
-            && let Some(path) = self.entries.get(&key).and_then(|e| self.path_of(e))
-        {
-            tracing::warn!(path = %path.display(), bytes = m.size(), "compressed file is cut off: its readable part is read");
-            self.refuse(path, &std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "truncated gzip"));
-        }
-        if self.entries.get(&key).is_some_and(|e| e.id.is_none()) {
-            let size = m.size();
-            let fits = |id: &FileId| self.known.get(*id).is_some_and(|(f, _)| f.size <= size);
-            let found = m.proven().find(fits);
-            let bytes = self.entries.get(&key).and_then(|e| identity::first_bytes(e.source.as_ref()?).ok());
-            match (found, bytes) {
-                (Some(id), Some(bytes)) => self.claim(key, id, &bytes),
-                (_, _) if self.entries.get(&key).is_some_and(|e| e.outside) => return self.forget(key),
-                (_, _) => {}
-            }
-            self.give_turns(chain, restart);
-        }
-        self.date(key);
-        self.touch_group(chain);
-    }
-
     /// It is the file that was known by this id.
-    fn claim(&mut self, key: Key, id: FileId, bytes: &[u8]) {
+    pub(super) fn claim(&mut self, key: Key, id: FileId, bytes: &[u8]) {
         let Some(known) = self.known.claim(id) else { return };
         let kubernetes = self.entries.get(&key).is_some_and(|e| self.kubernetes(e.input));
         let path = self.entries.get(&key).and_then(|e| self.path_of(e));
@@ -218,7 +153,7 @@ impl Stock {
     }
 
     /// Ages and the size at the first scan of a file that was just found.
-    fn date(&mut self, key: Key) {
+    pub(super) fn date(&mut self, key: Key) {
         let (first, now_ns, awake) = (!self.scanned, self.now.unix_ns, self.known.awake_ns());
         let awake = if awake == 0 { now_ns } else { awake.min(now_ns) };
         let Some(e) = self.entries.get_mut(&key) else { return };
@@ -239,10 +174,19 @@ impl Stock {
         }
     }
 
+    /// Places in the order of the siblings of one restart, for those that have none. While one of them is measured
+    /// they wait: it may be known, and have a turn.
     pub fn give_turns(&mut self, chain: u64, restart: u32) {
         let Some(group) = self.groups.get_mut(&chain) else { return };
         let mut siblings: Vec<Key> = group.entries.clone();
         siblings.retain(|k| self.entries.get(k).is_some_and(|e| e.restart == restart && e.loc().is_some()));
+        let unsure = |k: &Key| self.entries.get(k).is_some_and(|e| e.turn == 0 && e.measure.is_some());
+        if siblings.iter().any(unsure) {
+            return;
+        }
+        // Turns of files that are still to be found are not given again.
+        let known = self.known.with_chain(chain).into_iter().filter_map(|id| self.known.get(id));
+        let taken = known.filter(|(f, _)| f.place.restart == restart).map(|(f, _)| f.place.turn).max();
         let suffix = |k: &Key| {
             let e = self.entries.get(k)?;
             Some(self.dirs.get(&e.dir)?.parse(&e.loc()?.name)?.suffix)
@@ -254,6 +198,7 @@ impl Stock {
         let given: Vec<Option<u64>> =
             siblings.iter().map(|k| self.entries.get(k).map(|e| e.turn).filter(|t| *t > 0)).collect();
         let run = group.runs.entry(restart).or_default();
+        run.latest_turn = run.latest_turn.max(taken.unwrap_or(0));
         let turns = order::turns(&given, run.latest_turn);
         run.latest_turn = turns.iter().fold(run.latest_turn, |a, b| a.max(*b));
         for (key, turn) in siblings.into_iter().zip(turns) {

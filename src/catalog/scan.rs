@@ -1,4 +1,4 @@
-//! Directories: which there are, what is in them, which of them are watched, and when they are listed again.
+//! Directories: which there are, what is in them, which of them are watched.
 
 use super::disk::{Kind, Listed};
 use super::entry::{Dir, DirKind, Group, Key, Who};
@@ -6,95 +6,19 @@ use super::glob::State;
 use super::identity;
 use super::spec::SpecKind;
 use super::stock::Stock;
-use super::{Hint, WatchChange, name};
+use super::{WatchChange, name};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
-use std::time::Duration;
 
-/// Scanning each second goes on so long after events were lost or a watch was refused.
-const POLLING: Duration = Duration::from_secs(60);
 /// Directories known at most; patterns with `**` could name the whole disk.
 const DIRS_MAX: usize = 100_000;
 
 impl Stock {
-    /// Takes in what the watches and the lanes saw.
-    pub fn absorb(&mut self, hints: &[Hint]) {
-        for hint in hints {
-            match hint {
-                Hint::Named(dir, name) => {
-                    if let Some(d) = self.dirs.get_mut(dir) {
-                        d.doubt.push(name.clone());
-                        self.due.insert(*dir);
-                    }
-                }
-                Hint::Modified(file) => self.written(*file),
-                Hint::Unwatched(dir) => {
-                    if let Some(d) = self.dirs.get_mut(dir) {
-                        d.watched = false;
-                        self.due.insert(*dir);
-                    }
-                }
-                Hint::Refused(key) => {
-                    self.poll_for_a_while();
-                    if let Some(d) = self.dirs.get_mut(key) {
-                        d.watched = false;
-                    }
-                }
-                Hint::Overflow => {
-                    self.overflows += 1;
-                    self.reconcile = true;
-                    self.poll_for_a_while();
-                }
-            }
-        }
-        self.absorb_news();
-    }
-
-    /// Reconcile now, list directories each second, stat cold files each 30 s.
-    fn poll_for_a_while(&mut self) {
-        if !self.polling() {
-            self.reconcile = true;
-        }
-        self.polling_until = Some(self.now.mono + POLLING);
-    }
-
-    /// The watches are not to be relied on.
-    pub fn polling(&self) -> bool {
-        self.polling_until.is_some()
-    }
-
-    /// Each second while polling: all directories; each 30 s the cold files too.
-    pub fn poll_directories(&mut self) {
-        let Some(until) = self.polling_until else { return };
-        self.due.extend(self.dirs.keys().copied());
-        if self.now.mono >= self.next_cold_look {
-            self.next_cold_look = self.now.mono + Duration::from_secs(30);
-            self.look_at_cold();
-        }
-        if self.now.mono >= until {
-            self.polling_until = None;
-        }
-    }
-
-    /// Lists everything, looks at all that is cold. The first time it begins at the roots.
-    pub fn reconcile_all(&mut self, first: bool) {
-        if first {
-            self.plant();
-        } else {
-            self.look_at_cold();
-        }
-        self.refused.clear();
-        self.due.extend(self.dirs.keys().copied());
-        for dir in self.dirs.values_mut() {
-            dir.skip.clear();
-        }
-    }
-
     /// The directories that inputs begin at.
-    fn plant(&mut self) {
+    pub(super) fn plant(&mut self) {
         for input in 0..self.inputs.len() {
             let kind = self.inputs.get(input).map(|spec| spec.kind.clone());
             match kind {

@@ -145,6 +145,17 @@ impl Stock {
         }
     }
 
+    /// Closes it, unless a last look shows more bytes.
+    pub fn look_and_close(&mut self, key: Key) {
+        let Some(e) = self.entries.get(&key) else { return };
+        let stat = e.source.as_ref().filter(|s| !s.gz && !self.once).and_then(|s| s.content.stat().ok());
+        if stat.is_some_and(|stat| stat.size != e.size) {
+            self.written(key);
+        } else {
+            self.close(key);
+        }
+    }
+
     /// All that is cold and may have grown without our hearing of it.
     pub fn look_at_cold(&mut self) {
         if self.once {
@@ -152,7 +163,8 @@ impl Stock {
         }
         let (now_ns, mut changed) = (self.now.unix_ns, Vec::new());
         for (key, e) in &self.entries {
-            if e.heat != Heat::Cold || e.measure.is_some() || (e.complete() && e.source.is_none()) {
+            // Also what is final: a writer that slept for longer than we waited loses nothing by it.
+            if e.heat != Heat::Cold || e.measure.is_some() {
                 continue;
             }
             if let Ok(stat) = self.stat(e)

@@ -1,16 +1,14 @@
 //! Everything the catalog holds, and the small moves that the rules in the other files are made of.
 
+use super::Turn;
 use super::disk::{Base, Disk};
-use super::entry::{Dir, Entry, Group, Heat, Key, Loc, Trail, Who};
+use super::entry::{Dir, Entry, Group, Heat, Key, Who};
 use super::known::Known;
 use super::progress::Progress;
 use super::shelf::{Closed, Shelf, Source};
 use super::spec::{InputSpec, Setup, SpecKind};
-use super::view::Life;
-use super::{Turn, WatchChange};
 use crate::lane::batch::Code;
 use crate::record::{FileId, Now};
-use crate::store::saved::{KnownFile, Saved};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::io;
@@ -276,112 +274,6 @@ impl Stock {
             (_, Some(Who::Pod { namespace, pod, container, .. })) => format!("{namespace}/{pod}/{container}"),
             (Some(file), _) => file.origin.who(),
             (None, _) => self.path_of(e).map_or_else(String::new, |p| p.to_string_lossy().into_owned()),
-        }
-    }
-
-    /// What the store keeps of it.
-    pub fn save(&mut self, key: Key) {
-        let path = self.entries.get(&key).and_then(|e| self.path_of(e));
-        let Some(e) = self.entries.get_mut(&key) else { return };
-        e.unsaved = None;
-        let (Some(id), Some(input)) = (e.id, self.inputs.get(e.input)) else { return };
-        let fields = match (&e.offered, &e.first_fields) {
-            (Some(file), _) => Some(&file.origin.fields),
-            (None, first) => first.as_ref(),
-        };
-        let last = e.offered.as_ref().map(|f| f.origin.path.clone());
-        let known = KnownFile {
-            id,
-            input: input.name.clone(),
-            path: path.map(|p| p.to_string_lossy().as_ref().into()).or(last).unwrap_or_else(|| "".into()),
-            inode: e.loc().map_or(0, |l| l.inode.0),
-            head: e.head,
-            place: e.place(),
-            generation: e.generation,
-            size: e.size,
-            ages: e.ages.0.to_vec(),
-            fields: fields.map_or_else(Vec::new, |f| f.iter().map(|(k, v)| (k.into(), v.into())).collect()),
-        };
-        self.out.saved.push(Saved::File(known));
-    }
-
-    /// What the store has of it is out of date; it is written within half a minute.
-    pub fn unsaved(&mut self, key: Key) {
-        let now = self.now.mono;
-        if let Some(e) = self.entries.get_mut(&key) {
-            e.unsaved.get_or_insert(now);
-            self.active.insert(key);
-        }
-    }
-
-    /// Nothing of it can be read any more: what no lane settled is lost, and it is forgotten.
-    pub fn gone(&mut self, key: Key) {
-        let Some(e) = self.entries.get(&key) else { return };
-        let lost = e.size.saturating_sub(self.settled(e));
-        let who = self.who(e);
-        self.count_lost(who, lost);
-        self.forget(key);
-    }
-
-    /// Removes every trace, tells the lanes and the store.
-    pub fn forget(&mut self, key: Key) {
-        self.cool(key);
-        let Some(mut e) = self.entries.remove(&key) else { return };
-        for set in [&mut self.active, &mut self.touched, &mut self.measuring] {
-            set.remove(&key);
-        }
-        if e.source.take().is_some() {
-            self.open = self.open.saturating_sub(1);
-        }
-        e.trail = Trail::Gone;
-        e.life = Life::Gone;
-        for loc in [e.plain.as_ref(), e.gz.as_deref()].into_iter().flatten() {
-            self.unmap(loc, key);
-        }
-        self.out.watch.push(WatchChange::Drop(key));
-        if let Some(c) = self.counts.get_mut(e.input) {
-            c.files = c.files.saturating_sub(1);
-        }
-        if let Some(dir) = self.dirs.get_mut(&e.dir) {
-            dir.entries.retain(|k| *k != key);
-        }
-        if let Some(id) = e.id {
-            if self.by_id.get(&id) == Some(&key) {
-                self.by_id.remove(&id);
-            }
-            self.shelf.remove(id);
-            self.progress.forget(id);
-            self.out.saved.push(Saved::FileGone { id });
-        }
-        self.out.changed.extend(e.view());
-        self.touch_group(e.group);
-        self.leave_group(e.group, key);
-    }
-
-    pub fn unmap(&mut self, loc: &Loc, key: Key) {
-        if self.by_inode.get(&loc.inode) == Some(&key) {
-            self.by_inode.remove(&loc.inode);
-        }
-    }
-
-    fn leave_group(&mut self, chain: u64, key: Key) {
-        let Some(group) = self.groups.get_mut(&chain) else { return };
-        group.entries.retain(|k| *k != key);
-        // A container's directory that is still there may get files, and its restarts go on counting.
-        let waits = matches!(group.who, Who::Pod { .. }) && !group.over;
-        if group.entries.is_empty() && !waits {
-            self.drop_group(chain);
-        }
-    }
-
-    /// The group is no more; nor is its pod, when it was the last.
-    pub fn drop_group(&mut self, chain: u64) {
-        let Some(Group { who: Who::Pod { uid, .. }, .. }) = self.groups.remove(&chain) else { return };
-        let Some(groups) = self.uids.get_mut(&uid) else { return };
-        groups.retain(|g| *g != chain);
-        if groups.is_empty() {
-            self.uids.remove(&uid);
-            self.out.forgotten_pods.push(uid.into());
         }
     }
 }

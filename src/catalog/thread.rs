@@ -67,12 +67,15 @@ impl Drop for Durable {
     }
 }
 
+/// A lane's inbox.
+pub type Sink = Box<dyn Fn(&[FileView]) + Send>;
+
 /// Everything around the catalog. No closure may wait.
 pub struct Around {
     /// What time it is.
     pub clock: Box<dyn Fn() -> Now + Send>,
     /// Each lane's inbox: files that are new or changed.
-    pub sinks: Vec<Box<dyn Fn(&[FileView]) + Send>>,
+    pub sinks: Vec<Sink>,
     /// The store; with a [`Durable`] the records must be on disk before it is dropped, or the disk cannot be written.
     pub save: Box<dyn FnMut(Vec<Saved>, Option<Durable>) + Send>,
     /// Where reports go.

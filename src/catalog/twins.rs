@@ -3,8 +3,9 @@
 
 use super::disk::{Content, Stat};
 use super::entry::{Entry, Key, Loc, Trail};
-use super::files::{Named, Shown};
+use super::files::Named;
 use super::shelf::Source;
+use super::shown::Shown;
 use super::stock::Stock;
 use super::{gz, identity};
 use std::collections::BTreeSet;

@@ -111,10 +111,8 @@ fn files_of_file_inputs_save_each_new_age_and_pod_logs_every_half_minute() {
             rig.pass(Duration::from_millis(100));
             rig.tick();
             for saved in &rig.last.saved {
-                match saved {
-                    crate::store::saved::Saved::File(f) if &*f.input == "pods" => pods += 1,
-                    _ => plain += 1,
-                }
+                let of_pods = matches!(saved, crate::store::saved::Saved::File(f) if &*f.input == "pods");
+                if of_pods { pods += 1 } else { plain += 1 }
             }
         }
     }

@@ -192,15 +192,13 @@ impl Rig {
             self.pending.extend(self.disk.watch(&turn.watch));
         }
         for saved in &turn.saved {
-            match saved {
-                Saved::File(file) => {
-                    self.store.insert(file.id, file.clone());
-                }
-                Saved::FileGone { id } => {
-                    self.store.remove(id);
-                    self.gone.push(*id);
-                }
-                other => panic!("not the catalog's: {other:?}"),
+            if let Saved::File(file) = saved {
+                self.store.insert(file.id, file.clone());
+            } else if let Saved::FileGone { id } = saved {
+                self.store.remove(id);
+                self.gone.push(*id);
+            } else {
+                panic!("not the catalog's: {saved:?}");
             }
         }
         for view in &turn.changed {
@@ -233,7 +231,7 @@ impl Rig {
         let end = self.now.mono + time;
         self.tick();
         while self.now.mono < end {
-            let wake = self.last.wake.clamp(self.now.mono + Duration::from_millis(10), end);
+            let wake = self.last.wake.max(self.now.mono + Duration::from_millis(10)).min(end);
             self.pass(wake - self.now.mono);
             self.tick();
         }

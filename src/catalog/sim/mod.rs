@@ -3,15 +3,18 @@
 //!
 //! It counts calls, so that a test can say that nothing idle costs anything. Paths are absolute.
 
-use super::disk::{Base, Content, Disk, Follow, Kind, Listed, Stat};
+mod disk;
+mod world;
+
+use super::disk::{Base, Follow};
 use super::{Hint, WatchChange};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
-use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use world::{Item, World, lock};
 
 /// Calls since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,41 +27,6 @@ pub struct Calls {
     pub stats: u64,
     /// Reads.
     pub reads: u64,
-}
-
-#[derive(Clone, Debug)]
-enum Item {
-    Dir(u64),
-    File(u64),
-    Link(u64, PathBuf),
-    Fifo(u64),
-}
-
-#[derive(Clone, Debug, Default)]
-struct Node {
-    data: Vec<u8>,
-    links: u64,
-    handles: u64,
-    mtime_ns: i64,
-    fails: Option<i32>,
-}
-
-#[derive(Debug, Default)]
-struct World {
-    names: BTreeMap<PathBuf, Item>,
-    nodes: HashMap<u64, Node>,
-    /// Free inode numbers, smallest first, as ext4 hands them out.
-    free: BTreeSet<u64>,
-    last: u64,
-    now_ns: i64,
-    refused: HashMap<PathBuf, i32>,
-    free_percent: u8,
-    calls: Calls,
-    advised: u64,
-    /// As inotify has them: directories by path, files by inode.
-    dirs: BTreeMap<u64, PathBuf>,
-    files: BTreeMap<u64, u64>,
-    hints: Vec<Hint>,
 }
 
 /// The disk; clones are the same one.
@@ -77,145 +45,6 @@ impl Default for SimDisk {
 pub struct SimWriter {
     world: Arc<Mutex<World>>,
     inode: u64,
-}
-
-struct SimContent {
-    world: Arc<Mutex<World>>,
-    inode: u64,
-}
-
-fn lock(world: &Arc<Mutex<World>>) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl World {
-    fn inode(&mut self) -> u64 {
-        self.free.pop_first().unwrap_or_else(|| {
-            self.last += 1;
-            self.last
-        })
-    }
-
-    fn parents(&mut self, path: &Path) {
-        let mut missing: Vec<PathBuf> = Vec::new();
-        for dir in path.ancestors().skip(1).filter(|p| !p.as_os_str().is_empty()) {
-            if self.names.contains_key(dir) {
-                break;
-            }
-            missing.push(dir.to_path_buf());
-        }
-        for dir in missing.into_iter().rev() {
-            let inode = self.inode();
-            self.names.insert(dir.clone(), Item::Dir(inode));
-            self.named(&dir);
-        }
-    }
-
-    /// A name came or went.
-    fn named(&mut self, path: &Path) {
-        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return };
-        let watching = self.dirs.iter().filter(|(_, at)| at.as_path() == dir).map(|(key, _)| *key);
-        self.hints.extend(watching.map(|key| Hint::Named(key, name.to_os_string())));
-    }
-
-    fn modified(&mut self, inode: u64) {
-        let told: Vec<u64> = self.files.iter().filter(|(_, i)| **i == inode).map(|(key, _)| *key).collect();
-        for key in told {
-            self.files.remove(&key);
-            self.hints.push(Hint::Modified(key));
-        }
-    }
-
-    fn create(&mut self, path: &Path) -> u64 {
-        self.parents(path);
-        let inode = self.inode();
-        self.nodes.insert(inode, Node { links: 1, mtime_ns: self.now_ns, ..Node::default() });
-        self.names.insert(path.to_path_buf(), Item::File(inode));
-        self.named(path);
-        inode
-    }
-
-    fn file(&mut self, path: &Path) -> u64 {
-        match self.names.get(path) {
-            Some(Item::File(inode)) => *inode,
-            Some(Item::Dir(_) | Item::Link(_, _) | Item::Fifo(_)) | None => self.create(path),
-        }
-    }
-
-    fn append(&mut self, inode: u64, bytes: &[u8]) {
-        let now = self.now_ns;
-        if let Some(node) = self.nodes.get_mut(&inode) {
-            node.data.extend_from_slice(bytes);
-            node.mtime_ns = now;
-        }
-        if !bytes.is_empty() {
-            self.modified(inode);
-        }
-    }
-
-    fn unlink(&mut self, path: &Path) {
-        if self.names.contains_key(path) {
-            self.named(path);
-        }
-        let lost: Vec<u64> = self.dirs.iter().filter(|(_, at)| at.as_path() == path).map(|(key, _)| *key).collect();
-        for key in lost {
-            self.dirs.remove(&key);
-            self.hints.push(Hint::Unwatched(key));
-        }
-        match self.names.remove(path) {
-            Some(Item::File(inode)) => {
-                if let Some(node) = self.nodes.get_mut(&inode) {
-                    node.links -= 1;
-                }
-                self.reap(inode);
-            }
-            Some(Item::Dir(inode) | Item::Link(inode, _) | Item::Fifo(inode)) => {
-                self.free.insert(inode);
-            }
-            None => {}
-        }
-    }
-
-    fn reap(&mut self, inode: u64) {
-        if self.nodes.get(&inode).is_some_and(|n| n.links == 0 && n.handles == 0) {
-            self.nodes.remove(&inode);
-            self.free.insert(inode);
-            self.files.retain(|_, i| *i != inode);
-        }
-    }
-
-    /// The item at a path whose last component, and with `any` all components, may be links.
-    fn resolve(&self, base: &Base, path: &Path) -> io::Result<Item> {
-        if path.components().any(|c| matches!(c, Component::ParentDir)) {
-            return Err(rustix::io::Errno::XDEV.into());
-        }
-        let full = base.root.join(path);
-        if let Some(errno) = self.refused.get(&full) {
-            return Err(io::Error::from_raw_os_error(*errno));
-        }
-        match (self.names.get(&full), &base.follow) {
-            (None, _) => Err(rustix::io::Errno::NOENT.into()),
-            (Some(Item::Link(_, _)), Follow::Never) => Err(rustix::io::Errno::LOOP.into()),
-            (Some(Item::Link(_, to)), follow) => {
-                let inside = match follow {
-                    Follow::Into(roots) => roots.iter().any(|root| to.starts_with(root)),
-                    Follow::Any | Follow::Never => true,
-                };
-                match self.names.get(to) {
-                    _ if !inside => Err(rustix::io::Errno::XDEV.into()),
-                    Some(Item::Link(_, _)) => Err(rustix::io::Errno::LOOP.into()),
-                    Some(item) => Ok(item.clone()),
-                    None => Err(rustix::io::Errno::NOENT.into()),
-                }
-            }
-            (Some(item), _) => Ok(item.clone()),
-        }
-    }
-
-    fn stat(&self, inode: u64) -> Stat {
-        let Some(node) = self.nodes.get(&inode) else { return Stat::default() };
-        Stat { size: node.data.len() as u64, inode, dev: 1, links: node.links, mtime_ns: node.mtime_ns }
-    }
 }
 
 impl SimDisk {
@@ -480,106 +309,5 @@ impl SimWriter {
     /// Appends, whatever the file is called by now.
     pub fn append(&self, bytes: &[u8]) {
         lock(&self.world).append(self.inode, bytes);
-    }
-}
-
-impl Drop for SimWriter {
-    fn drop(&mut self) {
-        let mut w = lock(&self.world);
-        if let Some(node) = w.nodes.get_mut(&self.inode) {
-            node.handles -= 1;
-        }
-        w.reap(self.inode);
-    }
-}
-
-impl Drop for SimContent {
-    fn drop(&mut self) {
-        let mut w = lock(&self.world);
-        if let Some(node) = w.nodes.get_mut(&self.inode) {
-            node.handles -= 1;
-        }
-        w.reap(self.inode);
-    }
-}
-
-impl Content for SimContent {
-    fn read_at(&self, at: u64, to: &mut [u8]) -> io::Result<usize> {
-        let mut w = lock(&self.world);
-        w.calls.reads += 1;
-        let Some(node) = w.nodes.get(&self.inode) else { return Ok(0) };
-        if let Some(errno) = node.fails {
-            return Err(io::Error::from_raw_os_error(errno));
-        }
-        let rest = usize::try_from(at).ok().and_then(|at| node.data.get(at..)).unwrap_or_default();
-        let got = rest.len().min(to.len());
-        if let (Some(to), Some(from)) = (to.get_mut(..got), rest.get(..got)) {
-            to.copy_from_slice(from);
-        }
-        Ok(got)
-    }
-
-    fn stat(&self) -> io::Result<Stat> {
-        let mut w = lock(&self.world);
-        w.calls.stats += 1;
-        Ok(w.stat(self.inode))
-    }
-
-    fn advise_done(&self, from: u64, to: u64) {
-        lock(&self.world).advised += to.saturating_sub(from);
-    }
-}
-
-impl Disk for SimDisk {
-    fn list(&self, base: &Base, dir: &Path) -> io::Result<Vec<Listed>> {
-        let mut w = lock(&self.0);
-        w.calls.lists += 1;
-        let full = base.root.join(dir).components().collect::<PathBuf>();
-        if let Some(errno) = w.refused.get(&full) {
-            return Err(io::Error::from_raw_os_error(*errno));
-        }
-        match w.names.get(&full) {
-            Some(Item::Dir(_)) => {}
-            None if full == Path::new("/") => {}
-            Some(Item::File(_) | Item::Link(_, _) | Item::Fifo(_)) => return Err(rustix::io::Errno::NOTDIR.into()),
-            None => return Err(rustix::io::Errno::NOENT.into()),
-        }
-        let listed = |(path, item): (&PathBuf, &Item)| {
-            let (kind, inode) = match item {
-                Item::Dir(inode) => (Kind::Dir, *inode),
-                Item::File(inode) => (Kind::File, *inode),
-                Item::Link(inode, _) => (Kind::Link, *inode),
-                Item::Fifo(inode) => (Kind::Other, *inode),
-            };
-            Listed { name: path.file_name().map(OsStr::to_os_string).unwrap_or_else(OsString::new), kind, inode }
-        };
-        Ok(w.names.iter().filter(|(p, _)| p.parent() == Some(&full)).map(listed).collect())
-    }
-
-    fn open(&self, base: &Base, path: &Path) -> io::Result<Arc<dyn Content>> {
-        let mut w = lock(&self.0);
-        w.calls.opens += 1;
-        match w.resolve(base, path)? {
-            Item::File(inode) => {
-                if let Some(node) = w.nodes.get_mut(&inode) {
-                    node.handles += 1;
-                }
-                Ok(Arc::new(SimContent { world: self.0.clone(), inode }))
-            }
-            Item::Dir(_) | Item::Fifo(_) | Item::Link(_, _) => Err(io::ErrorKind::InvalidInput.into()),
-        }
-    }
-
-    fn peek(&self, base: &Base, path: &Path) -> io::Result<Stat> {
-        let mut w = lock(&self.0);
-        w.calls.stats += 1;
-        match w.resolve(base, path)? {
-            Item::File(inode) => Ok(w.stat(inode)),
-            Item::Dir(_) | Item::Fifo(_) | Item::Link(_, _) => Err(io::ErrorKind::InvalidInput.into()),
-        }
-    }
-
-    fn free_percent(&self, _path: &Path) -> io::Result<u8> {
-        Ok(lock(&self.0).free_percent)
     }
 }

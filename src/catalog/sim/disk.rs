@@ -1,0 +1,115 @@
+//! The simulated disk as the catalog sees it.
+
+use super::world::{Item, World, lock};
+use super::{SimDisk, SimWriter};
+use crate::catalog::disk::{Base, Content, Disk, Kind, Listed, Stat};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+struct SimContent {
+    world: Arc<Mutex<World>>,
+    inode: u64,
+}
+
+impl Drop for SimWriter {
+    fn drop(&mut self) {
+        let mut w = lock(&self.world);
+        if let Some(node) = w.nodes.get_mut(&self.inode) {
+            node.handles -= 1;
+        }
+        w.reap(self.inode);
+    }
+}
+
+impl Drop for SimContent {
+    fn drop(&mut self) {
+        let mut w = lock(&self.world);
+        if let Some(node) = w.nodes.get_mut(&self.inode) {
+            node.handles -= 1;
+        }
+        w.reap(self.inode);
+    }
+}
+
+impl Content for SimContent {
+    fn read_at(&self, at: u64, to: &mut [u8]) -> io::Result<usize> {
+        let mut w = lock(&self.world);
+        w.calls.reads += 1;
+        let Some(node) = w.nodes.get(&self.inode) else { return Ok(0) };
+        if let Some(errno) = node.fails {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        let rest = usize::try_from(at).ok().and_then(|at| node.data.get(at..)).unwrap_or_default();
+        let got = rest.len().min(to.len());
+        if let (Some(to), Some(from)) = (to.get_mut(..got), rest.get(..got)) {
+            to.copy_from_slice(from);
+        }
+        Ok(got)
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        let mut w = lock(&self.world);
+        w.calls.stats += 1;
+        Ok(w.stat(self.inode))
+    }
+
+    fn advise_done(&self, from: u64, to: u64) {
+        lock(&self.world).advised += to.saturating_sub(from);
+    }
+}
+
+impl Disk for SimDisk {
+    fn list(&self, base: &Base, dir: &Path) -> io::Result<Vec<Listed>> {
+        let mut w = lock(&self.0);
+        w.calls.lists += 1;
+        let full = base.root.join(dir).components().collect::<PathBuf>();
+        if let Some(errno) = w.refused.get(&full) {
+            return Err(io::Error::from_raw_os_error(*errno));
+        }
+        match w.names.get(&full) {
+            Some(Item::Dir(_)) => {}
+            None if full == Path::new("/") => {}
+            Some(Item::File(_) | Item::Link(_, _) | Item::Fifo(_)) => return Err(rustix::io::Errno::NOTDIR.into()),
+            None => return Err(rustix::io::Errno::NOENT.into()),
+        }
+        let listed = |(path, item): (&PathBuf, &Item)| {
+            let (kind, inode) = match item {
+                Item::Dir(inode) => (Kind::Dir, *inode),
+                Item::File(inode) => (Kind::File, *inode),
+                Item::Link(inode, _) => (Kind::Link, *inode),
+                Item::Fifo(inode) => (Kind::Other, *inode),
+            };
+            Listed { name: path.file_name().map(OsStr::to_os_string).unwrap_or_else(OsString::new), kind, inode }
+        };
+        Ok(w.names.iter().filter(|(p, _)| p.parent() == Some(&full)).map(listed).collect())
+    }
+
+    fn open(&self, base: &Base, path: &Path) -> io::Result<Arc<dyn Content>> {
+        let mut w = lock(&self.0);
+        w.calls.opens += 1;
+        match w.resolve(base, path)? {
+            Item::File(inode) => {
+                if let Some(node) = w.nodes.get_mut(&inode) {
+                    node.handles += 1;
+                }
+                Ok(Arc::new(SimContent { world: self.0.clone(), inode }))
+            }
+            Item::Dir(_) | Item::Fifo(_) | Item::Link(_, _) => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn peek(&self, base: &Base, path: &Path) -> io::Result<Stat> {
+        let mut w = lock(&self.0);
+        w.calls.stats += 1;
+        match w.resolve(base, path)? {
+            Item::File(inode) => Ok(w.stat(inode)),
+            Item::Dir(_) | Item::Fifo(_) | Item::Link(_, _) => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn free_percent(&self, _path: &Path) -> io::Result<u8> {
+        Ok(lock(&self.0).free_percent)
+    }
+}
