@@ -5,7 +5,7 @@ use crate::truth::{CLOUDWATCH, Doc, Truth};
 use serde::Deserialize;
 use std::borrow::Cow;
 use tailrace::lane::batch::{Batch, Code, ItemVerdict, Job, Reason, Verdict};
-use tailrace::output::cloudwatch::format::{
+use tailrace::output::cloudwatch::limits::{
     BATCH_BYTES, BATCH_EVENTS, BATCH_SPAN, EVENT_BYTES, MESSAGE_BYTES, NEWEST, OLDEST,
 };
 
