@@ -19,8 +19,7 @@ impl App {
     }
     fn open(&mut self, hands: &mut Hands<'_>) {
         let called = self.path.to_string_lossy().into_owned();
-        let content =
-            hands.fs.content_at(&self.path).unwrap_or_else(|| hands.truth.content(false, called));
+        let content = hands.fs.content_at(&self.path).unwrap_or_else(|| hands.truth.content(false, called));
         self.pen = Some(hands.fs.open(&self.path, content, hands.truth));
         self.moved = false;
     }

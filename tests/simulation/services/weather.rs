@@ -91,9 +91,8 @@ impl Weather {
 fn name(batch: &Batch) -> String {
     match &batch.job {
         Job::Send => format!("{} {}", batch.target.place, batch.target.stream),
-        Job::Put { name }
-        | Job::Part { name, .. }
-        | Job::Complete { name, .. }
-        | Job::Abandon { name, .. } => name.to_string(),
+        Job::Put { name } | Job::Part { name, .. } | Job::Complete { name, .. } | Job::Abandon { name, .. } => {
+            name.to_string()
+        }
     }
 }
