@@ -3,6 +3,7 @@
 //! Promises: an object's name and spans are durable before the attempt that creates it, and never change after; what
 //! is in an answered part is not read again. Leaves requests to the service, spans to the ledger.
 
+use super::answer::count;
 use super::batch::{Code, Job, PartTag, Target, Ticket};
 use super::flight::{Flight, Kind, Phase};
 use super::format::Format;
@@ -79,6 +80,7 @@ impl<F: Format> Lane<F> {
         let bytes = intent.spans.iter().map(Span::len).sum();
         self.decided.push(Decided {
             ticket,
+            key: None,
             name: intent.name,
             spans: intent.spans,
             upload: intent.upload,
@@ -134,8 +136,10 @@ impl<F: Format> Lane<F> {
     }
     fn decide_put(&mut self, mut flight: Flight, name: Arc<str>) {
         let spans = self.ledger.runs(flight.batch.ticket).iter().map(|r| r.span).collect();
+        let key = flight.key.and_then(|k| self.keys.get(&k)).map(|k| k.name.clone());
         self.decided.push(Decided {
             ticket: flight.batch.ticket,
+            key,
             name: name.clone(),
             spans,
             upload: None,
@@ -201,6 +205,7 @@ impl<F: Format> Lane<F> {
     /// Closing objects whose parts are all answered become decided.
     fn complete_closing(&mut self, id: usize) {
         let Some(key) = self.keys.get_mut(&id) else { return };
+        let whose = key.name.clone();
         let (ready, rest) = std::mem::take(&mut key.objects).into_iter().partition(|o| o.closing && o.parts_out == 0);
         key.objects = rest;
         for mut object in Vec::<OpenObject>::from_iter(ready) {
@@ -215,6 +220,7 @@ impl<F: Format> Lane<F> {
             let job = Job::Complete { name: name.clone(), upload: upload.clone(), parts: object.parts.clone() };
             self.decided.push(Decided {
                 ticket: object.ticket,
+                key: Some(whose.clone()),
                 name: name.clone(),
                 spans,
                 upload: Some((upload, object.parts)),
@@ -232,7 +238,7 @@ impl<F: Format> Lane<F> {
     }
 
     /// A decided object is there: settle its spans and forget it.
-    pub(super) fn object_done(&mut self, name: &Arc<str>, _already: u32) {
+    pub(super) fn object_done(&mut self, name: &Arc<str>) {
         let Some(at) = self.decided.iter().position(|d| d.name == *name) else { return };
         let done = self.decided.swap_remove(at);
         self.sums.lost_bytes += done.missing;
@@ -241,14 +247,20 @@ impl<F: Format> Lane<F> {
             let latency = self.now.unix_ns.saturating_sub(done.oldest_ns);
             self.tally.delivery.record(self.now, Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
         }
-        self.settle(None, done.ticket, &[], taken, done.drops);
+        let key = done.key.and_then(|name| self.key_of.get(&name)).copied();
+        self.settle(key, done.ticket, &[], taken, done.drops);
         self.closed(name);
+        // An attempt that was read again is nobody's flight: what parked the key with it is over all the same.
+        if let Some(key) = key.and_then(|k| self.keys.get_mut(&k)) {
+            (key.parked, key.failing) = (None, false);
+        }
     }
     pub(super) fn closed(&mut self, name: &Arc<str>) {
         self.to_save.push(Saved::Closed { lane: self.settings.id.clone(), name: name.clone() });
     }
     /// The upload is not there any more: it was completed (and the answer lost), or aborted. Send the spans again.
     pub(super) fn no_upload(&mut self, flight: Flight) {
+        count(&mut self.tally.retries, &Code::new("no_upload"));
         match &flight.kind {
             Kind::Object { name } | Kind::Again { name, .. } => {
                 let since = self.now.mono;
@@ -344,7 +356,7 @@ impl<F: Format> Lane<F> {
         let in_parts = d.redo.as_ref().is_some_and(|r| !r.parts.is_empty()) || !left.is_empty();
         if taken == 0 && !in_parts {
             // Nothing of it can be read any more.
-            return self.object_done(name, 0);
+            return self.object_done(name);
         }
         let all: Vec<Span> = d.redo.as_ref().map_or_else(|| d.spans.clone(), |r| r.rest.clone());
         let (job, kind) = if in_parts {
@@ -377,6 +389,7 @@ impl<F: Format> Lane<F> {
                 phase: Phase::Waiting(now),
                 oldest_ns: i64::MAX,
                 noted: true,
+                quiet: Duration::ZERO,
             },
         );
     }

@@ -3,7 +3,7 @@
 //! Replay, do not look up: once decided, an object's name and spans never change, so an attempt whose answer never
 //! came is run again under the same name; the first bytes that arrived stand.
 
-use super::batch::{PartTag, Target, Ticket};
+use super::batch::{FileKey, PartTag, Target, Ticket};
 use super::retry::Parking;
 use super::sink::Count;
 use crate::record::Span;
@@ -48,6 +48,8 @@ pub struct OpenObject {
 pub struct Decided {
     /// Holds its runs.
     pub ticket: Ticket,
+    /// Whose records it has; `None` when it was found at the start.
+    pub key: Option<FileKey>,
     /// Full object name.
     pub name: Arc<str>,
     /// Final spans.
