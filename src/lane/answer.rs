@@ -108,7 +108,7 @@ impl<F: Format> Lane<F> {
             self.wake_keys();
             for flight in self.flights.values_mut() {
                 if matches!(flight.phase, Phase::Waiting(_)) {
-                    flight.phase = Phase::Waiting(self.now.mono);
+                    flight.phase = Phase::Waiting(self.now.mono.max(flight.quiet));
                 }
             }
         }
@@ -125,7 +125,7 @@ impl<F: Format> Lane<F> {
             self.tally.delivery.record(self.now, Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
         }
         match &flight.kind {
-            Kind::Object { name } => self.object_done(&name.clone(), 0),
+            Kind::Object { name } => self.object_done(&name.clone()),
             Kind::Abandon { name } => self.closed(&name.clone()),
             Kind::Plain | Kind::Part { .. } | Kind::Again { .. } => {
                 self.settle(flight.key, flight.batch.ticket, &[], flight.taken, flight.drops);
@@ -184,6 +184,10 @@ impl<F: Format> Lane<F> {
     fn trouble(&mut self, mut flight: Flight, why: (Code, String), scope: Scope, wish: Option<Duration>) {
         self.aimd.went_badly(self.now.mono);
         count(&mut self.tally.retries, &why.0);
+        if let Some(wish) = wish {
+            flight.quiet = self.now.mono.saturating_add(wish);
+            self.keep_quiet(flight.key, flight.quiet);
+        }
         if scope == Scope::Lane {
             return self.park_lane(flight, why, wish);
         }
@@ -198,6 +202,15 @@ impl<F: Format> Lane<F> {
             return;
         }
         self.put_down(flight, why, wish);
+    }
+    /// What else is sealed for this key waits as long as the service wished.
+    fn keep_quiet(&mut self, key: Option<usize>, until: Duration) {
+        for flight in self.flights.values_mut().filter(|f| key.is_some() && f.key == key) {
+            flight.quiet = flight.quiet.max(until);
+            if let Phase::Waiting(at) = flight.phase {
+                flight.phase = Phase::Waiting(at.max(until));
+            }
+        }
     }
     /// Wrong for the destination, not for the records: parked at once, never dropped.
     fn hold(&mut self, flight: Flight, why: (Code, String), scope: Scope) {
@@ -258,6 +271,7 @@ impl<F: Format> Lane<F> {
             Kind::Plain => {}
             Kind::Part { .. } | Kind::Object { .. } | Kind::Again { .. } | Kind::Abandon { .. } => {
                 // Objects are never split or thrown away: their spans are decided.
+                count(&mut self.tally.retries, &code);
                 return self.put_down(flight, (code, say), None);
             }
         }
@@ -370,10 +384,12 @@ impl<F: Format> Lane<F> {
     /// A flight without records or bodies: complete or abandon.
     pub(super) fn errand(&mut self, key: Option<usize>, job: Job, kind: Kind, noted: bool) {
         let ticket = self.ticket();
+        let records = |name: &Arc<str>| self.decided.iter().find(|d| d.name == *name).map_or(0, |d| d.taken.0);
+        let items = if let Kind::Object { name } = &kind { records(name) as u32 } else { 0 };
         let nowhere = super::batch::Target { place: "".into(), stream: "".into() };
         self.add_flight(Flight {
             key,
-            batch: super::batch::Batch { ticket, target: nowhere, job, bodies: Vec::new(), items: 0 },
+            batch: super::batch::Batch { ticket, target: nowhere, job, bodies: Vec::new(), items },
             kind,
             items: Default::default(),
             record_of_item: Vec::new(),
@@ -383,6 +399,7 @@ impl<F: Format> Lane<F> {
             first: None,
             phase: Phase::Waiting(self.now.mono),
             oldest_ns: i64::MAX,
+            quiet: Duration::ZERO,
             noted,
         });
     }

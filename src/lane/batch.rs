@@ -83,7 +83,7 @@ pub struct Batch {
     pub job: Job,
     /// Request bodies; more than one only for a CloudWatch record that needs several events of their own.
     pub bodies: Vec<Sealed>,
-    /// Items (events, documents, lines) in all bodies.
+    /// Items (events, documents, lines) in all bodies; of a Complete, in its parts (0 where they are of an earlier life).
     pub items: u32,
 }
 

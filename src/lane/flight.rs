@@ -59,6 +59,8 @@ pub struct Flight {
     pub phase: Phase,
     /// Time of its oldest record (unix ns).
     pub oldest_ns: i64,
+    /// The service wished to hear nothing of its key until then (monotonic).
+    pub quiet: Duration,
     /// An attempt was noted in the store and not yet answered.
     pub noted: bool,
 }

@@ -3,6 +3,7 @@
 //! Promises: an object's name and spans are durable before the attempt that creates it, and never change after; what
 //! is in an answered part is not read again. Leaves requests to the service, spans to the ledger.
 
+use super::answer::count;
 use super::batch::{Code, Job, PartTag, Target, Ticket};
 use super::flight::{Flight, Kind, Phase};
 use super::format::Format;
@@ -232,7 +233,7 @@ impl<F: Format> Lane<F> {
     }
 
     /// A decided object is there: settle its spans and forget it.
-    pub(super) fn object_done(&mut self, name: &Arc<str>, _already: u32) {
+    pub(super) fn object_done(&mut self, name: &Arc<str>) {
         let Some(at) = self.decided.iter().position(|d| d.name == *name) else { return };
         let done = self.decided.swap_remove(at);
         self.sums.lost_bytes += done.missing;
@@ -242,11 +243,13 @@ impl<F: Format> Lane<F> {
             self.tally.delivery.record(self.now, Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
         }
         // Sent again it has no key of its own, but it proves that its key works.
-        if let Some(key) = self.key_of_spans(&done.spans).and_then(|id| self.keys.get_mut(&id)) {
-            (key.parked, key.failing, key.progress) = (None, false, self.now.mono);
-        }
-        self.settle(None, done.ticket, &[], taken, done.drops);
+        let key = self.key_of_spans(&done.spans);
+        self.settle(key, done.ticket, &[], taken, done.drops);
         self.closed(name);
+        // An attempt that was read again is nobody's flight: what parked the key with it is over all the same.
+        if let Some(key) = key.and_then(|k| self.keys.get_mut(&k)) {
+            (key.parked, key.failing) = (None, false);
+        }
     }
     /// The key of a decided object: that of its files, as far as they are known yet.
     fn key_of_spans(&self, spans: &[Span]) -> Option<usize> {
@@ -261,6 +264,7 @@ impl<F: Format> Lane<F> {
     }
     /// The upload is not there any more: it was completed (and the answer lost), or aborted. Send the spans again.
     pub(super) fn no_upload(&mut self, flight: Flight) {
+        count(&mut self.tally.retries, &Code::new("no_upload"));
         match &flight.kind {
             Kind::Object { name } | Kind::Again { name, .. } => {
                 let since = self.now.mono;
@@ -356,7 +360,7 @@ impl<F: Format> Lane<F> {
         let in_parts = d.redo.as_ref().is_some_and(|r| !r.parts.is_empty()) || !left.is_empty();
         if taken == 0 && !in_parts {
             // Nothing of it can be read any more.
-            return self.object_done(name, 0);
+            return self.object_done(name);
         }
         let all: Vec<Span> = d.redo.as_ref().map_or_else(|| d.spans.clone(), |r| r.rest.clone());
         let (job, kind) = if in_parts {
@@ -389,6 +393,7 @@ impl<F: Format> Lane<F> {
                 phase: Phase::Waiting(now),
                 oldest_ns: i64::MAX,
                 noted: true,
+                quiet: Duration::ZERO,
             },
         );
     }

@@ -281,6 +281,7 @@ impl<F: Format> Lane<F> {
             first: None,
             phase: Phase::Waiting(self.now.mono),
             oldest_ns: sink.oldest_ns,
+            quiet: Duration::ZERO,
             noted: !self.limits.note_attempts,
         };
         if self.limits.object_bytes > 0 {

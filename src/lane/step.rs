@@ -282,9 +282,11 @@ impl<F: Format> Lane<F> {
         Ticket(self.next_ticket)
     }
     pub(super) fn rule(&self) -> Rule {
+        // A part that ends just short of its size would be an object of its own: aim past it, the body ends it in time.
+        let margin = if self.limits.object_bytes > 0 { self.limits.sent_bytes / 4 } else { 0 };
         Rule {
             max_age: self.settings.max_age,
-            sent_bytes: self.limits.sent_bytes,
+            sent_bytes: self.limits.sent_bytes + margin,
             plain_bytes: self.limits.plain_bytes,
             all: self.drain.is_some() || self.settings.once.is_some(),
         }

@@ -1,8 +1,9 @@
 //! What went on between a lane and its service, attempt by attempt.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tailrace::lane::batch::{Batch, ItemVerdict, Job, Ticket, Verdict};
+use tailrace::lane::batch::{Batch, Code, ItemVerdict, Job, Ticket, Verdict};
 
 /// One attempt. Times are the lane's (monotonic).
 #[derive(Clone, Debug)]
@@ -21,11 +22,15 @@ pub struct Attempt {
 
 /// All of them, shared by the lane's thread, the runtime and the test.
 #[derive(Debug, Default)]
-pub struct Record(Mutex<Vec<Attempt>>);
+pub struct Record {
+    attempts: Mutex<Vec<Attempt>>,
+    /// Since when (on the lane's clock) a life knows of so many retries of a code.
+    knew: Mutex<BTreeMap<(u32, Code, u64), Duration>>,
+}
 
 impl Record {
     fn lock(&self) -> MutexGuard<'_, Vec<Attempt>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
     /// An attempt begins; what it is called when it ends.
     pub fn began(&self, life: u32, batch: &Batch, now: Duration) -> usize {
@@ -50,6 +55,18 @@ impl Record {
     }
     pub fn ended(&self, at: usize, verdict: &Verdict, now: Duration) {
         self.lock()[at].answer = Some((now, verdict.clone()));
+    }
+    /// The lane told of these retries.
+    pub fn told(&self, life: u32, retries: &BTreeMap<Code, u64>, now: Duration) {
+        let mut knew = self.knew.lock().unwrap_or_else(PoisonError::into_inner);
+        for (code, n) in retries {
+            knew.entry((life, code.clone(), *n)).or_insert(now);
+        }
+    }
+    /// When the lane is sure to have taken in its nth answer of this code; `None` when it never said so.
+    pub fn knew(&self, life: u32, code: &Code, nth: u64) -> Option<Duration> {
+        let knew = self.knew.lock().unwrap_or_else(PoisonError::into_inner);
+        knew.range((life, code.clone(), nth)..=(life, code.clone(), u64::MAX)).next().map(|(_, at)| *at)
     }
     pub fn all(&self) -> Vec<Attempt> {
         self.lock().clone()

@@ -139,7 +139,7 @@ impl Rig {
         *lock(&self.shared.report) = LaneReport::default();
         let id = LaneId("contract".into());
         let launch = Launch {
-            settings: settings(id.clone(), self.row.name),
+            settings: settings(id.clone(), self.row.name, self.life),
             saved: lock(&self.shared.state).lanes.get(&id).cloned(),
             shared: self.shared.clone(),
             inbox: self.inbox.clone(),
@@ -189,7 +189,10 @@ impl Rig {
                 Ok(())
             }),
             passed: Box::new(|_| {}),
-            report: Box::new(move |report| *lock(&of_report.report) = report),
+            report: Box::new(move |report| {
+                of_report.record.told(life, &report.retries, of_report.clock.now().mono);
+                *lock(&of_report.report) = report;
+            }),
         }
     }
 
@@ -300,7 +303,7 @@ fn saved(inbox: &Inbox, ticket: Ticket) {
     inbox.push(Event::Saved(ticket, true));
 }
 
-fn settings(id: LaneId, kind: &'static str) -> Settings {
+fn settings(id: LaneId, kind: &'static str, life: u32) -> Settings {
     Settings {
         output: "contract".into(),
         id,
@@ -313,6 +316,6 @@ fn settings(id: LaneId, kind: &'static str) -> Settings {
         catch_up: CatchUp { order: CatchUpOrder::Fair, share_percent: 100 },
         stall_after: Duration::from_secs(300),
         once: None,
-        seed: 1,
+        seed: u64::from(life),
     }
 }

@@ -1,9 +1,9 @@
 //! The reckoning at the end of every case: what was written, what the service has, what the lane says of it.
 
-use crate::record::{Attempt, name};
+use crate::record::{Attempt, Record, name};
 use crate::rig::Rig;
 use std::collections::BTreeMap;
-use tailrace::lane::batch::{ItemVerdict, Job, Verdict};
+use tailrace::lane::batch::{Code, ItemVerdict, Job, Verdict};
 use tailrace::store::saved::Sums;
 use tailrace::telemetry::report::LaneReport;
 
@@ -33,7 +33,7 @@ pub fn reckon(mut rig: Rig) -> LaneReport {
     notes(&rig);
     let ours: Vec<Attempt> = rig.shared.record.all().into_iter().filter(|a| a.life == rig.life).collect();
     counters(&ours, &report, rig.row.exactly_once);
-    wishes(&rig.shared.record.all());
+    wishes(&rig.shared.record);
     report
 }
 
@@ -124,17 +124,35 @@ fn counters(attempts: &[Attempt], report: &LaneReport, exactly_once: bool) {
 }
 
 /// Nothing goes where the service wished for quiet before that is over.
-fn wishes(attempts: &[Attempt]) {
-    for asked in attempts {
+fn wishes(record: &Record) {
+    let attempts = record.all();
+    for asked in &attempts {
         let Some((heard, verdict)) = &asked.answer else { continue };
-        let Verdict::Retry { after: Some(wish), .. } = verdict else { continue };
+        let Verdict::Retry { after: Some(wish), code, .. } = verdict else { continue };
+        let same =
+            |a: &&Attempt| a.life == asked.life && a.answer.as_ref().is_some_and(|(at, v)| at <= heard && of(v, code));
+        // What was sent before the lane had read the answer is not to blame.
+        let Some(knew) = record.knew(asked.life, code, attempts.iter().filter(same).count() as u64) else { continue };
         let early = attempts.iter().find(|a| {
             let same = a.place == asked.place && a.life == asked.life;
-            same && a.began > *heard && a.began < *heard + *wish
+            same && a.began > knew && a.began < *heard + *wish
         });
         if let Some(early) = early {
             let sooner = early.began - *heard;
             panic!("{} at {}: {wish:?} were wished for, {sooner:?} kept", name(verdict), asked.place);
         }
+    }
+}
+
+/// A verdict that counts as one retry of this code.
+fn of(verdict: &Verdict, wanted: &Code) -> bool {
+    match verdict {
+        Verdict::Retry { code, .. } | Verdict::Hold { code, .. } | Verdict::Unknown { code, .. } => code == wanted,
+        Verdict::Delivered { .. }
+        | Verdict::Items(_)
+        | Verdict::Staged { .. }
+        | Verdict::Reject { .. }
+        | Verdict::Split { .. }
+        | Verdict::NoUpload => false,
     }
 }

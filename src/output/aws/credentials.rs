@@ -1,7 +1,7 @@
 //! Credentials and region of one AWS output, through aws-config's chain: environment, profile, web identity, ECS and
 //! Pod Identity, instance metadata; with `role_arn` a role assumed on top.
 //!
-//! Loaded at the first request, kept until shortly before they expire, asked for by one caller at a time. While new
+//! Loaded at the first request (anew after the service refused what was loaded), kept until shortly before they expire, asked for by one caller at a time. While new
 //! ones cannot be had, those that still hold are used. Trouble is a hold of the whole lane, with what to do.
 
 use super::sign::{self, Payload};
@@ -32,6 +32,8 @@ const LOAD_WITHIN: Duration = Duration::from_secs(30);
 pub struct AwsAccess {
     aws: checked::Aws,
     service: Arc<str>,
+    /// Instead of the chain.
+    given: Option<Chain>,
     state: Mutex<State>,
 }
 
@@ -52,7 +54,7 @@ struct Chain {
 impl AwsAccess {
     /// Nothing is loaded yet. `service` is the signing name: `logs`, `s3`, `es`, `aoss`.
     pub fn new(aws: &checked::Aws, service: &str) -> AwsAccess {
-        AwsAccess { aws: aws.clone(), service: service.into(), state: Mutex::default() }
+        AwsAccess { aws: aws.clone(), service: service.into(), given: None, state: Mutex::default() }
     }
 
     /// With a provider and region of the caller's choosing, for good: the tests have no environment of their own.
@@ -63,8 +65,7 @@ impl AwsAccess {
         provider: impl ProvideCredentials + 'static,
     ) -> AwsAccess {
         let chain = Chain { region: region.into(), provider: SharedCredentialsProvider::new(provider) };
-        let state = State { chain: Some(chain), ..State::default() };
-        AwsAccess { state: Mutex::new(state), ..AwsAccess::new(aws, service) }
+        AwsAccess { given: Some(chain), ..AwsAccess::new(aws, service) }
     }
 
     /// The configured region, else what environment, profile or instance metadata say.
@@ -105,9 +106,11 @@ impl AwsAccess {
         })
     }
 
-    /// Forgets the credentials: the service says that they ended.
+    /// Forgets the credentials: the service says that they ended or are wrong. The chain goes too: it has read profile
+    /// and environment once and for all, and somebody may have corrected them.
     pub async fn forget(&self) {
-        self.state.lock().await.held = None;
+        let mut state = self.state.lock().await;
+        (state.held, state.chain) = (None, None);
     }
 
     async fn credentials(&self, now: SystemTime) -> Result<(Arc<Credentials>, Arc<str>), Verdict> {
@@ -153,7 +156,7 @@ impl AwsAccess {
 
     /// The chain, made at the first use; without a region it is made again next time.
     async fn chain(&self, state: &mut State, now: SystemTime) -> Result<Chain, Verdict> {
-        if let Some(chain) = &state.chain {
+        if let Some(chain) = self.given.as_ref().or(state.chain.as_ref()) {
             return Ok(chain.clone());
         }
         if let Some(verdict) = quiet(state, now) {

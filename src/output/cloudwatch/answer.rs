@@ -34,6 +34,8 @@ pub enum Judged {
     Exists,
     /// The credentials have ended: new ones, then again.
     Expired(Code),
+    /// The credentials are wrong: a hold, and whoever corrects them is asked again.
+    NotOurs(Verdict),
 }
 
 /// Judges an answer to PutLogEvents.
@@ -95,7 +97,8 @@ fn common(failure: &Failure, action: &str, target: &Target) -> Judged {
         Some(Fault::Expired) => return Judged::Expired(code),
         Some(Fault::ClockSkew) => hold(failure, Scope::Lane, "clock skew: set this machine's clock (chrony, ntp)"),
         Some(Fault::Credentials) => {
-            hold(failure, Scope::Lane, "the credentials are not valid: check the keys, the role and the account")
+            let advice = "the credentials are not valid: check the keys, the role and the account";
+            return Judged::NotOurs(hold(failure, Scope::Lane, advice));
         }
         Some(Fault::Denied) if failure.message.contains("kms") || failure.message.contains("KMS") => {
             hold(failure, Scope::Key, &format!("allow CloudWatch Logs to use the KMS key of log group {group}"))

@@ -98,6 +98,7 @@ impl CloudWatchService {
                 Judged::Done(verdict) => return verdict,
                 Judged::Missing => return self.make(&batch.target).await,
                 Judged::Expired(code) => return self.expired(code).await,
+                Judged::NotOurs(verdict) => return self.not_ours(verdict).await,
                 Judged::Exists => return odd("PutLogEvents"),
             }
         }
@@ -131,7 +132,7 @@ impl CloudWatchService {
         let stream = json!({"logGroupName": &*target.place, "logStreamName": &*target.stream});
         match self.small_call("CreateLogStream", &stream, target).await {
             Judged::Missing => {}
-            other @ (Judged::Done(_) | Judged::Exists | Judged::Expired(_)) => {
+            other @ (Judged::Done(_) | Judged::Exists | Judged::Expired(_) | Judged::NotOurs(_)) => {
                 return self.stream_made(other, target).await;
             }
         }
@@ -151,6 +152,7 @@ impl CloudWatchService {
             Judged::Exists => {}
             Judged::Done(verdict) => return verdict,
             Judged::Expired(code) => return self.expired(code).await,
+            Judged::NotOurs(verdict) => return self.not_ours(verdict).await,
             Judged::Missing => return odd("CreateLogGroup"),
         }
         let made = self.small_call("CreateLogStream", &stream, target).await;
@@ -169,6 +171,7 @@ impl CloudWatchService {
             }
             Judged::Done(verdict) => verdict,
             Judged::Expired(code) => self.expired(code).await,
+            Judged::NotOurs(verdict) => self.not_ours(verdict).await,
             // The new group is not known everywhere yet.
             Judged::Missing => again("created", Duration::from_millis(500)),
         }
@@ -204,7 +207,7 @@ impl CloudWatchService {
             Judged::Missing => {
                 self.memory().retention.remove(&target.place);
             }
-            failed @ (Judged::Done(_) | Judged::Exists | Judged::Expired(_)) => {
+            failed @ (Judged::Done(_) | Judged::Exists | Judged::Expired(_) | Judged::NotOurs(_)) => {
                 tracing::warn!(log_group = %target.place, days, ?failed, "retention not set yet");
             }
         }
@@ -241,6 +244,11 @@ impl CloudWatchService {
     async fn expired(&self, code: Code) -> Verdict {
         self.access.forget().await;
         Verdict::Retry { after: None, code, scope: Scope::Lane }
+    }
+
+    async fn not_ours(&self, verdict: Verdict) -> Verdict {
+        self.access.forget().await;
+        verdict
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -123,10 +123,9 @@ fn region_of(url: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[cfg(feature = "standin")]
-#[cfg(any())]
-mod contract;
-#[cfg(test)]
 mod real;
+#[cfg(test)]
+#[cfg(feature = "standin")]
+mod strict;
 #[cfg(test)]
 mod tests;

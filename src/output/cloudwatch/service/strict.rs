@@ -1,17 +1,18 @@
-//! Format and service together against the strict stand-in: signatures, gzip, every limit, faults.
+//! Format and service together against the strict stand-in: every limit of CloudWatch. What all outputs have in common
+//! is in `tests/contract`.
 
 use super::CloudWatchService;
 use crate::body::chunks::Pool;
 use crate::config::checked;
 use crate::config::template::Template;
-use crate::lane::batch::{Batch, ItemVerdict, Job, Reason, Scope, Target, Ticket, Verdict};
+use crate::lane::batch::{Batch, Job, Target, Ticket, Verdict};
 use crate::lane::format::{Encoded, Format};
 use crate::output::aws::AwsAccess;
 use crate::output::cloudwatch::format::CloudWatchFormat;
 use crate::output::fixtures::{origin, record};
 use crate::output::http::Http;
 use crate::record::Now;
-use crate::standin::{self, Clock, Fault, Keys, Rule, Standin, Which, cloudwatch};
+use crate::standin::{self, Clock, Keys, Standin, Which, cloudwatch};
 use aws_credential_types::Credentials;
 use std::time::Duration;
 
@@ -108,54 +109,6 @@ async fn what_the_format_makes_is_within_every_limit_of_the_service() {
         assert_eq!(rig.service.attempt(&batch).await, DELIVERED);
         assert_eq!(rig.messages().len() as u32, small.len() as u32 + batch.items);
     }
-}
-
-#[tokio::test]
-async fn events_past_the_retention_of_the_group_come_back_as_dropped() {
-    let rig = Rig::new(|_| {}).ready().await;
-    let verdict = rig.sent(&[(8 * 24 * HOUR, b"old"), (8 * 24 * HOUR - HOUR, b"old too")]).await;
-    let old = ItemVerdict::Dropped(Reason::TooOld);
-    assert_eq!(verdict, Verdict::Items(vec![(0, old.clone()), (1, old)]));
-    assert!(rig.messages().is_empty());
-}
-
-#[tokio::test]
-async fn wrong_keys_hold_the_lane_and_a_denied_group_only_its_key() {
-    let rig = Rig::new(|_| {}).ready().await;
-    let wrong = Keys { secret: "wrong".into(), ..Keys::demo() };
-    let verdict = Rig::service(&rig.output, wrong).attempt(&rig.batch(&[(0, b"x")])).await;
-    assert!(matches!(verdict, Verdict::Hold { scope: Scope::Lane, .. }), "{verdict:?}");
-    rig.standin.control.fault(Rule::always(Fault::Deny).at("/app"));
-    let Verdict::Hold { scope: Scope::Key, say, .. } = rig.sent(&[(0, b"x")]).await else {
-        panic!("a hold of the key")
-    };
-    assert!(say.contains("logs:PutLogEvents") && say.contains("/app/shop"), "{say}");
-}
-
-#[tokio::test]
-async fn each_fault_has_its_verdict() {
-    let rig = Rig::new(|_| {}).ready().await;
-    let status = |code, error: &str, retry_after| Fault::Status { code, error: error.into(), retry_after };
-    for (fault, code, after) in [
-        (status(400, "ThrottlingException", Some(3)), "ThrottlingException", Some(Duration::from_secs(3))),
-        (status(503, "ServiceUnavailableException", None), "ServiceUnavailableException", None),
-    ] {
-        rig.standin.control.fault(Rule::times(1, fault));
-        let verdict = rig.sent(&[(0, b"x")]).await;
-        assert!(
-            matches!(&verdict, Verdict::Retry { code: c, after: a, .. } if c.as_str() == code && *a == after),
-            "{verdict:?}"
-        );
-    }
-    for fault in [Fault::ResetBeforeBody, Fault::ResetAfterBody { done: false }, Fault::LoseAnswer] {
-        rig.standin.control.fault(Rule::times(1, fault.clone()));
-        let verdict = rig.sent(&[(0, b"x")]).await;
-        assert!(matches!(&verdict, Verdict::Unknown { scope: Scope::Key, .. }), "{fault:?}: {verdict:?}");
-    }
-    rig.standin.control.fault(Rule::times(1, Fault::TooLarge { limit: 100 }));
-    let verdict = rig.sent(&[(0, &[b'x'; 300])]).await;
-    assert!(matches!(&verdict, Verdict::Split { .. }), "{verdict:?}");
-    assert_eq!(rig.sent(&[(0, b"x")]).await, DELIVERED);
 }
 
 #[tokio::test]

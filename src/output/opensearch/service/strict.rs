@@ -1,14 +1,15 @@
-//! Format and service together against the strict stand-in: what it took in, and what each of its faults is called.
+//! Format and service together against the strict stand-in, where OpenSearch is like no other output; what all have in
+//! common is in `tests/contract`.
 
 use super::*;
 use crate::body::chunks::Pool;
-use crate::config::checked::{OpenSearch, Secret};
+use crate::config::checked::OpenSearch;
 use crate::config::template::Template;
 use crate::lane::batch::{ItemVerdict, Ticket};
 use crate::lane::format::{Encoded, Format};
 use crate::output::fixtures::{NOON, now, origin, record};
 use crate::output::opensearch::format::OpenSearchFormat;
-use crate::standin::{self, Fault, Keys, Rule, Standin, Which, opensearch};
+use crate::standin::{self, Keys, Standin, Which, opensearch};
 use aws_credential_types::Credentials;
 
 struct Setup {
@@ -22,8 +23,7 @@ fn setup(own: opensearch::Options, auth: checked::Auth, derived_id: bool) -> Set
     let at = standin::start(&runtime, Which::OpenSearch(own), standin::Options::default()).expect("a free port");
     let index = Template::parse("logs-{kubernetes.namespace_name}-%Y.%m.%d").expect("a template");
     let config = OpenSearch { url: at.url.clone(), index, auth, derived_id };
-    let mut service = OpenSearchService::new(&config, Http::new(None).expect("a client")).expect("a service");
-    service.answer_within = Duration::from_secs(20);
+    let service = OpenSearchService::new(&config, Http::new(None).expect("a client")).expect("a service");
     let format = OpenSearchFormat::new(&config, Pool::new(8 << 20));
     Setup { at, service, format }
 }
@@ -76,85 +76,12 @@ async fn a_document_that_does_not_fit_the_mapping_is_rejected_alone() {
 }
 
 #[tokio::test]
-async fn some_items_are_busy_and_the_others_are_there() {
-    let mut it = plain();
-    let error = "rejected_execution_exception".to_owned();
-    it.at.control.fault(Rule::times(1, Fault::PartialItems { fraction: 0.5, status: 429, error, field: None }));
-    let Verdict::Items(items) = it.send(0..100, &[]).await else { panic!("not by item") };
-    assert!(items.iter().all(|(_, item)| matches!(item, ItemVerdict::Retry(_))), "{items:?}");
-    assert_eq!(it.distinct().0, 100 - items.len() as u64);
-    // The whole batch again: what was there is told, nothing comes twice.
-    assert_eq!(it.send(0..100, &[]).await, Verdict::Delivered { already: 100 - items.len() as u32 });
-    assert_eq!(it.distinct(), (100, 100));
-}
-
-fn status(code: u16, error: &str) -> Fault {
-    Fault::Status { code, error: error.into(), retry_after: None }
-}
-
-#[tokio::test]
-async fn each_fault_is_called_by_its_name_and_the_next_attempt_delivers() {
-    let cases = [
-        (status(429, "circuit_breaking_exception"), "retry circuit_breaking_exception"),
-        (status(429, "rejected_execution_exception"), "retry rejected_execution_exception"),
-        (status(503, "unavailable_shards_exception"), "retry unavailable_shards_exception"),
-        (status(500, "null_pointer_exception"), "retry null_pointer_exception"),
-        (status(403, "cluster_block_exception"), "hold cluster_block_exception"),
-        (status(400, "something_new_exception"), "hold something_new_exception"),
-        (status(413, "content_too_long"), "split"),
-        (Fault::TooLarge { limit: 10 }, "split"),
-        (Fault::Deny, "hold security_exception"),
-        (Fault::ResetBeforeBody, "unknown reset"),
-        (Fault::ResetAfterBody { done: false }, "unknown reset"),
-        (Fault::Hang { done: false }, "unknown timeout"),
-    ];
-    for (fault, want) in cases {
-        let mut it = plain();
-        if matches!(fault, Fault::Hang { .. }) {
-            it.service.answer_within = Duration::from_millis(200);
-        }
-        it.at.control.fault(Rule::times(1, fault));
-        let got = match it.send(0..20, &[]).await {
-            Verdict::Retry { code, .. } => format!("retry {code}"),
-            Verdict::Hold { code, .. } => format!("hold {code}"),
-            Verdict::Unknown { code, .. } => format!("unknown {code}"),
-            Verdict::Split { .. } => "split".into(),
-            other @ (Verdict::Delivered { .. }
-            | Verdict::Items(_)
-            | Verdict::Staged { .. }
-            | Verdict::Reject { .. }
-            | Verdict::NoUpload) => format!("{other:?}"),
-        };
-        assert_eq!(got, want);
-        assert_eq!(it.distinct(), (0, 0), "{want}");
-        it.service.answer_within = Duration::from_secs(20);
-        assert_eq!(it.send(0..20, &[]).await, Verdict::Delivered { already: 0 }, "{want}");
-    }
-}
-
-#[tokio::test]
-async fn a_lost_answer_makes_no_duplicates() {
-    for fault in [Fault::LoseAnswer, Fault::ResetAfterBody { done: true }] {
-        let mut it = plain();
-        it.at.control.fault(Rule::times(1, fault));
-        assert!(matches!(it.send(0..20, &[]).await, Verdict::Unknown { .. }));
-        assert_eq!(it.send(0..20, &[]).await, Verdict::Delivered { already: 20 });
-        assert_eq!(it.distinct(), (20, 20));
-    }
-}
-
-#[tokio::test]
-async fn a_blocked_or_missing_index_is_held() {
+async fn a_blocked_index_is_held() {
     let mut it = plain();
     assert_eq!(it.send(0..1, &[]).await, Verdict::Delivered { already: 0 });
     it.at.control.opensearch().expect("OpenSearch").block("logs-shop-2026.11.22", true);
     assert!(
         matches!(it.send(1..3, &[]).await, Verdict::Hold { code, .. } if code.as_str() == "cluster_block_exception")
-    );
-    let own = opensearch::Options { auto_create: false, ..opensearch::Options::default() };
-    let mut it = setup(own, checked::Auth::None, true);
-    assert!(
-        matches!(it.send(0..3, &[]).await, Verdict::Hold { code, .. } if code.as_str() == "index_not_found_exception")
     );
 }
 
@@ -169,17 +96,7 @@ async fn a_collection_that_refuses_ids_says_what_to_set() {
 }
 
 #[tokio::test]
-async fn only_those_who_may_get_in() {
-    let auth = opensearch::Auth::Basic { user: "agent".into(), password: "right".into() };
-    let own = opensearch::Options { auth, ..opensearch::Options::default() };
-    let basic = |password: &str| checked::Auth::Basic { username: "agent".into(), password: Secret(password.into()) };
-    assert_eq!(setup(own.clone(), basic("right"), true).send(0..3, &[]).await, Verdict::Delivered { already: 0 });
-    for auth in [basic("wrong"), checked::Auth::None] {
-        assert!(matches!(
-            setup(own.clone(), auth, true).send(0..3, &[]).await,
-            Verdict::Hold { scope: Scope::Lane, .. }
-        ));
-    }
+async fn domains_and_collections_take_what_is_signed_for_them() {
     for name in ["es", "aoss"] {
         let own = opensearch::Options {
             auth: opensearch::Auth::Aws { service: name.into() },
