@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// Reports are published at most this often.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
+/// And at least this often.
+const ALIVE_EVERY: Duration = Duration::from_secs(10);
 
 /// What waits for a lane.
 #[derive(Default)]
@@ -109,13 +111,14 @@ pub struct Outside {
 /// Runs a lane until it is done.
 pub fn run<F: Format>(mut lane: Lane<F>, inbox: &Arc<Inbox>, mut outside: Outside) -> Lane<F> {
     let mut event = Event::Tick;
-    let mut reported = Duration::ZERO;
+    let (mut reported, mut news) = (Duration::ZERO, false);
     loop {
         let now = (outside.now)();
         if now.mono.saturating_sub(reported) >= REPORT_EVERY {
-            reported = now.mono;
+            (reported, news) = (now.mono, false);
             (outside.report)(lane.report());
         }
+        news |= !matches!(event, Event::Tick);
         let mut wait = Duration::ZERO;
         match lane.step(now, event) {
             Action::Read { file, at, len, mut buffer } => {
@@ -143,7 +146,8 @@ pub fn run<F: Format>(mut lane: Lane<F>, inbox: &Arc<Inbox>, mut outside: Outsid
                 return lane;
             }
         }
-        // A sleeping lane still shows that it is alive.
-        event = inbox.take(wait.min(Duration::from_secs(10))).unwrap_or(Event::Tick);
+        // What happened last is told soon; after that a sleeping lane still shows that it is alive.
+        let nap = if news { REPORT_EVERY } else { ALIVE_EVERY };
+        event = inbox.take(wait.min(nap)).unwrap_or(Event::Tick);
     }
 }

@@ -73,10 +73,9 @@ fn answers_that_were_lost_with_the_process_make_no_duplicates_where_it_can_be_pr
     stage.services.each().iter().for_each(|(_, standin)| standin.control.clear_faults());
     stage.start_again();
     stage.until_all_arrived(&mut writer);
-    let possible =
-        || stage.agent.metrics().sum("tailrace_output_possible_duplicates_total", &[("output", "cloudwatch")]);
-    until_or("the lane's report", SOON, || possible().is_some(), || stage.agent.log());
-    let (metrics, possible) = (stage.agent.metrics(), possible().unwrap());
+    stage.until_settled();
+    let metrics = stage.agent.metrics();
+    let possible = metrics.sum("tailrace_output_possible_duplicates_total", &[("output", "cloudwatch")]).unwrap();
     let already = |output| metrics.sum("tailrace_output_already_total", &[("output", output)]).unwrap_or(0.0);
     let [cloudwatch, archive, search] = stage.services.audit(&writer).try_into().unwrap();
     assert!(

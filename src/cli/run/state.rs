@@ -7,6 +7,7 @@ use crate::store::lock::{Lock, NoLock};
 use crate::store::saved::{LaneId, LaneState, Saved, State};
 use crate::store::thread::StoreHandle;
 use std::collections::{BTreeSet, HashMap};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 /// The lock, or a `data_dir` in which none can be had: then we go on without (reading never needs a write).
@@ -37,8 +38,8 @@ pub fn lock(run: &Run) -> Result<Locked, String> {
     match Lock::try_take(dir, run.clock.now()) {
         Ok(lock) => Ok(Locked::Ours(Held(Some(lock)))),
         Err(NoLock::Held { by }) => Ok(Locked::Theirs { by }),
-        Err(NoLock::Io(error)) if error.kind() == std::io::ErrorKind::NotADirectory => {
-            Err(format!("data_dir {} is not a directory: {error}", dir.display()))
+        Err(NoLock::Io(error)) if matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::AlreadyExists) => {
+            Err(format!("data_dir {} is not a directory: {error}; name one that this user may write", dir.display()))
         }
         Err(NoLock::Io(error)) => {
             tracing::error!(%error, data_dir = %dir.display(), "data_dir cannot be locked: going on without; nothing is remembered over a restart");
@@ -51,7 +52,7 @@ pub fn lock(run: &Run) -> Result<Locked, String> {
 pub fn open(run: &Run) -> Result<Opened, String> {
     let dir = &run.config.data_dir;
     let (store, mut state, notices) = Store::open(dir, run.clock.now())
-        .map_err(|e| format!("data_dir {}: {e}: name a directory that this user may write", dir.display()))?;
+        .map_err(|e| format!("{}: {e}; name a directory that this user may write", dir.display()))?;
     for notice in notices {
         match notice {
             Notice::Cut { .. } | Notice::Empty { .. } => tracing::info!("{notice}"),
