@@ -4,6 +4,7 @@ use super::flight::Phase;
 use super::format::Format;
 use super::keys::Due;
 use super::step::Lane;
+use crate::store::saved::Sums;
 use crate::telemetry::report::{LaneReport, Parked};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -98,6 +99,11 @@ impl<F: Format> Lane<F> {
         self.decided.iter().any(|d| d.parked.is_none())
     }
 
+    /// Fates over the lane's life.
+    pub fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
     /// What is not settled, by key: for the log at a stop and the exit of `--once`.
     pub fn left(&self) -> Vec<Left> {
         let mut left = Vec::new();
@@ -177,26 +183,5 @@ impl<F: Format> Lane<F> {
             delivery_seconds: self.tally.delivery.quantiles(now),
             lost: self.tally.lost.clone(),
         }
-    }
-}
-impl<F: Format> Lane<F> {
-    pub fn debug(&self) -> String {
-        format!(
-            "{:#?} {:#?} keys {:#?}",
-            self.files
-                .iter()
-                .map(|(i, f)| (
-                    i,
-                    f.view.size,
-                    f.view.life,
-                    f.deferred,
-                    f.retry_at,
-                    f.end(self.now),
-                    self.ledger.account(*i)
-                ))
-                .collect::<Vec<_>>(),
-            self.graves,
-            self.keys
-        )
     }
 }

@@ -76,6 +76,10 @@ impl<F: Format> Lane<F> {
     fn adopt(&mut self, intent: Intent) {
         let ticket = self.ticket();
         let runs = intent.spans.iter().map(|s| Run { span: *s, mark: Mark::NONE }).collect();
+        for span in &intent.spans {
+            // It may be completed before its files are offered: that must move their positions all the same.
+            self.ledger.open(span.file, Account::open(self.saved_positions.get(&span.file)));
+        }
         self.ledger.take(ticket, runs);
         let bytes = intent.spans.iter().map(Span::len).sum();
         self.decided.push(Decided {

@@ -175,7 +175,11 @@ impl Key {
         if rule.all || bytes >= self.target(rule) {
             return Due::Now;
         }
-        let age = Duration::from_nanos(u64::try_from(now.unix_ns.saturating_sub(oldest)).unwrap_or(0));
+        // Seen in the future: the wall clock was set back, and says nothing until it is there again.
+        let age = match u64::try_from(now.unix_ns.saturating_sub(oldest)) {
+            Ok(age) => Duration::from_nanos(age),
+            Err(_) => now.mono.saturating_sub(self.progress),
+        };
         let limit = rule.max_age.mul_f64(self.phase);
         if age >= limit { Due::Now } else { Due::At(now.mono.saturating_add(limit - age)) }
     }

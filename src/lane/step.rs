@@ -329,9 +329,9 @@ impl<F: Format> Lane<F> {
             }
             (None, _) => Account::default(),
         };
-        let low = account.low();
         self.ledger.open(id, account);
         self.ledger.retake(id);
+        let low = self.ledger.account(id).map_or(0, Account::low);
         let name = self.format.key(&view.file.origin);
         let key = match self.key_of.get(&name) {
             Some(key) => *key,

@@ -16,6 +16,7 @@ use tailrace::body::chunks::{CHUNK, Pool};
 use tailrace::catalog::Catalog;
 use tailrace::catalog::reader::Reader;
 use tailrace::catalog::spec::Setup;
+use tailrace::catalog::view::FileView;
 use tailrace::config::checked::{CatchUp, CatchUpOrder, Start};
 use tailrace::lane::format::Format;
 use tailrace::lane::step::{Event, Lane, Settings};
@@ -76,7 +77,7 @@ impl Agent {
     }
 
     /// The catalog's thread goes round once.
-    pub fn tick(&mut self, plan: &Plan, now: Now, fs: &mut Fs, store: &mut SimStore, chance: &mut Chance) {
+    pub fn tick(&mut self, plan: &Plan, now: Now, fs: &mut Fs, store: &mut SimStore, chance: &mut Chance) -> String {
         if std::mem::take(&mut self.synced) {
             self.catalog.synced();
         }
@@ -92,6 +93,11 @@ impl Agent {
             self.rigs.iter_mut().for_each(|rig| rig.push(Event::Scanned));
         }
         self.wake = turn.wake;
+        let view = |v: &FileView| {
+            let danger = if v.danger { " danger" } else { "" };
+            format!(" {}..{} {} {:?}{danger}", v.file.id, v.size, v.file.origin.path, v.life)
+        };
+        turn.changed.iter().map(view).collect()
     }
     pub fn reply(&mut self, to: ReplyTo, good: bool) {
         match to {

@@ -16,13 +16,14 @@ use tailrace::lane::account::Left;
 use tailrace::lane::format::Format;
 use tailrace::lane::step::{Action, Event, Lane};
 use tailrace::record::{FileId, Now};
-use tailrace::store::saved::Saved;
+use tailrace::store::saved::{Saved, Sums};
 use tailrace::telemetry::report::LaneReport;
 
 /// A lane of whatever format.
 pub trait Machine {
     fn step(&mut self, now: Now, event: Event) -> Action;
     fn report(&mut self) -> LaneReport;
+    fn sums(&self) -> &Sums;
     fn left(&self) -> Vec<Left>;
 }
 
@@ -32,6 +33,9 @@ impl<F: Format> Machine for Lane<F> {
     }
     fn report(&mut self) -> LaneReport {
         Lane::report(self)
+    }
+    fn sums(&self) -> &Sums {
+        Lane::sums(self)
     }
     fn left(&self) -> Vec<Left> {
         Lane::left(self)
@@ -196,8 +200,7 @@ impl Rig {
         }
     }
     fn check(&mut self, out: &mut Outside<'_>) {
-        let report = self.lane.report();
-        self.books.check(&report.sums, out.truth);
+        self.books.check(self.lane.sums(), out.truth);
         // One body that was begun within the budget may end past it; each has one chunk here, or two.
         let (used, budget) = (self.pool.used(), self.pool.budget());
         assert!(used <= budget + 2 * CHUNK, "lane {}: {used} bytes of bodies, {budget} allowed", self.index);

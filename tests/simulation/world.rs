@@ -269,7 +269,10 @@ impl World {
     fn catalog(&mut self) {
         let Some(agent) = &mut self.agent else { return };
         if self.now.mono >= agent.wake || self.fs.watches.any() || agent.synced || self.node.pods.any_news() {
-            agent.tick(&self.plan, self.now, &mut self.fs, &mut self.store, &mut self.chance);
+            let changed = agent.tick(&self.plan, self.now, &mut self.fs, &mut self.store, &mut self.chance);
+            if !changed.is_empty() {
+                self.say(|| format!("catalog:{changed}"));
+            }
         }
     }
     /// The store's thread; sometimes its disk is slow.

@@ -51,7 +51,7 @@ impl Scribe {
         let partial = self.style != Style::Plain && !first && chance.one_in(7);
         let open = self.open.get(channel).copied().flatten();
         let cells = match chance.below(30) {
-            0 if !first => 0,
+            0 if !first && !partial => 0,
             // Docker's daemon cuts at 16 KiB: none of its lines is longer than a record may be.
             1 if self.style != Style::Docker => chance.within(24, 110),
             _ => chance.within(1, 5),
