@@ -122,11 +122,12 @@ impl World {
         }
     }
     fn may_miss(&self, lane: usize, number: usize) -> bool {
-        let Some(content) = self.truth.cells.get(number).and_then(|c| self.truth.contents.get(c.content)) else {
-            return true;
-        };
+        let Some(cell) = self.truth.cells.get(number) else { return true };
+        let Some(content) = self.truth.contents.get(cell.content) else { return true };
+        // Moved away before the agent saw it under a name that its pattern has.
+        let never_seen = !content.pods && !self.plan.wide && !self.ids.values().any(|c| *c == cell.content);
         // What is dropped is checked against the counters, lane by lane and step by step.
-        content.excused || (lane == CLOUDWATCH && self.plan.clock_steps)
+        content.excused || never_seen || (lane == CLOUDWATCH && self.plan.clock_steps)
     }
     fn may_repeat(&self, lane: usize, number: usize) -> bool {
         let Some(content) = self.truth.cells.get(number).and_then(|c| self.truth.contents.get(c.content)) else {

@@ -41,6 +41,8 @@ pub struct Plan {
     pub kind: Kind,
     pub acts: u64,
     pub apps: u64,
+    /// The pattern also names what logrotate makes of a file.
+    pub wide: bool,
     pub nasty: bool,
     pub poison: bool,
     pub clock_steps: bool,
@@ -63,6 +65,7 @@ impl Plan {
             kind,
             acts: 15 + chance.below(110),
             apps: chance.below(3),
+            wide: chance.one_in(2),
             nasty: chance.one_in(2),
             poison: chance.one_in(3),
             clock_steps: chance.one_in(4),
@@ -80,7 +83,7 @@ impl Plan {
     pub fn inputs(&self) -> Vec<InputSpec> {
         let base = |root: &str| Arc::new(Base { root: PathBuf::from(root), follow: Follow::Never });
         let pods = SpecKind::Kubernetes { wait: Some(self.wait), skip_pod: None };
-        let apps = SpecKind::File { include: vec![Glob::new(&format!("{APPS}/*/*.log"))] };
+        let apps = SpecKind::File { include: vec![Glob::new(&format!("{APPS}/*/{}", if self.wide { "a.log*" } else { "*.log" }))] };
         vec![
             InputSpec { name: "pods".into(), base: base(PODS), exclude: Vec::new(), kind: pods },
             InputSpec { name: "apps".into(), base: base("/"), exclude: Vec::new(), kind: apps },

@@ -168,13 +168,16 @@ impl Rig {
     }
 
     fn read(&mut self, file: FileId, at: u64, len: usize, mut buffer: Vec<u8>, out: &mut Outside<'_>) -> Event {
-        let size = self.sizes.get(&file).copied().unwrap_or(0);
-        assert!(len > 0 && at + len as u64 <= size, "lane {} reads {file} at {at}+{len}, past {size}", self.index);
+        let size = self.sizes.get(&file).copied();
+        let within = size.is_none_or(|size| at + len as u64 <= size);
+        assert!(len > 0 && within, "lane {} reads {file} at {at}+{len}, past {size:?}", self.index);
         let short = if out.short_reads { 1 + out.chance.below(400) as usize } else { usize::MAX };
         buffer.resize(tailrace::lane::pump::BLOCK, 0);
         let part = buffer.get_mut(..len.min(short)).expect("a read fits into a block");
         let read = self.reader.read(file, at, part);
         out.say(|| format!("lane {} reads {file} at {at}+{len}: {read:?}", self.index));
+        // A file that was never offered is asked for once more, to be sure that it is gone.
+        assert!(size.is_some() || read.is_err(), "lane {} reads {file}, which was never offered", self.index);
         if let Ok(n) = read {
             recognise(file, at, &part[..n], out);
         }

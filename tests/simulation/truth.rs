@@ -22,6 +22,8 @@ pub struct Doc<'a> {
     pub stream: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub log: Cow<'a, str>,
+    #[serde(default)]
+    pub partial: Option<bool>,
 }
 
 pub struct Cell {
@@ -69,6 +71,8 @@ pub struct Truth {
     /// Empty lines by their stamps, which are unique.
     empty: HashMap<String, u32>,
     pub wholes: u32,
+    /// Lines written; makes stamps unique.
+    pub lines: u64,
     /// Records that hold a cell the service had before.
     pub repeats: [u64; LANES],
 }

@@ -29,7 +29,7 @@ pub struct World {
     pub services: Services,
     pub store: SimStore,
     pub agent: Option<Agent>,
-    /// A loss of power, or of what was believed to be on disk, took positions with it.
+    /// A loss of power, or a disk that took nothing, may have cost positions.
     pub forgot: bool,
     /// Crashes so far.
     pub deaths: u64,
@@ -58,7 +58,7 @@ macro_rules! outside {
 
 impl World {
     pub fn new(kind: Kind, seed: u64, trace: bool) -> World {
-        let mut chance = Chance::new(seed);
+        let mut chance = Chance::new(seed << 3 | kind as u64);
         let plan = Plan::of(kind, &mut chance);
         let now = Now { mono: Duration::from_secs(1), unix_ns: START_NS + 1_000_000_000 };
         let mut services = Services::default();
@@ -221,6 +221,7 @@ impl World {
                 let sync_fails = self.chance.one_in(3);
                 let faults = Faults { read_only, room, sync_fails, ..Faults::default() };
                 self.say(|| format!("{faults:?}"));
+                self.forgot = true;
                 self.store.disk.set_faults(faults);
             }
             _ => self.store.disk.set_faults(Faults::default()),

@@ -64,7 +64,8 @@ impl Scribe {
             *open = partial.then_some((whole, nth + cells as u32));
         }
         let name = if channel == 0 { "stdout" } else { "stderr" };
-        let stamp = stamp(unix_ns, truth.cells.len());
+        truth.lines += 1;
+        let stamp = stamp(unix_ns, truth.lines);
         let mut text = self.head(&stamp.1, name, partial);
         if cells == 0 && !partial && open.is_none() && self.style != Style::Plain {
             truth.empty_line(pen.content, at, whole, &stamp.1);
@@ -89,7 +90,7 @@ impl Scribe {
             1 => chance.below(head as u64 + 1) as usize,
             _ => text.len(),
         };
-        if cut < text.len() && !first {
+        if cut < text.len() && !first && cells > 0 {
             self.half = Some(text.split_off(cut));
         }
         fs.append(pen, &text, truth);
@@ -133,7 +134,7 @@ impl Scribe {
 }
 
 /// A stamp that no other line has: nine digits, so that every header is 40 bytes long.
-fn stamp(unix_ns: i64, unique: usize) -> (i64, String) {
+fn stamp(unix_ns: i64, unique: u64) -> (i64, String) {
     let ns = unix_ns - unix_ns.rem_euclid(1_000_000) + (unique as i64 % 99_999) * 10 + 1;
     let mut scratch = [0; TIME_LEN];
     let text = time_text(&Stamp { unix_ns: ns, text: b"" }, &mut scratch);
