@@ -1,1 +1,47 @@
-//! x
+//! A new pod is found within a second; files that nobody writes into cost nothing.
+
+use crate::logs::{append, container, cri};
+use crate::stage::{Stage, bodies};
+use crate::support::{SOON, now, until_or};
+use std::time::Duration;
+
+#[test]
+fn a_new_pod_is_found_within_a_second() {
+    let stage = Stage::with("", |outputs| outputs.replace("200ms", "100ms"));
+    append(&container(&stage.place, "shop", "first").join("0.log"), cri("first"));
+    stage.until_bodies(&["first"]);
+    let (mut found, mut arrived) = (Vec::new(), Vec::new());
+    for n in 0..12 {
+        let begun = now().mono;
+        append(&container(&stage.place, "shop", &format!("new-{n}")).join("0.log"), cri(format!("new {n}")));
+        let offered = || stage.agent.metrics().sum("tailrace_input_offered_files_total", &[]) == Some((n + 2) as f64);
+        until_or("the file to be offered", SOON, offered, || stage.agent.log());
+        found.push(now().mono - begun);
+        let body = format!("new {n}");
+        let there = || bodies(&stage.services.opensearch).contains(&body);
+        until_or("its line", SOON, there, || stage.agent.log());
+        arrived.push(now().mono - begun);
+    }
+    found.sort_unstable();
+    arrived.sort_unstable();
+    let (middle, last) = (found.len() / 2, found.len() - 1);
+    println!(
+        "from the directory's making to the offer: {:?} as a rule, {:?} at most; to the delivery of its line (max_age 100ms): {:?}, {:?}",
+        found[middle], found[last], arrived[middle], arrived[last]
+    );
+    assert!(found[last] < Duration::from_secs(1), "{found:?}");
+}
+
+#[test]
+fn a_container_s_next_restart_and_a_directory_that_stays_empty_for_a_while_are_found() {
+    let stage = Stage::new();
+    let dir = container(&stage.place, "shop", "cart");
+    append(&dir.join("0.log"), cri("zero"));
+    let late = container(&stage.place, "shop", "late");
+    stage.until_bodies(&["zero"]);
+    append(&dir.join("1.log"), cri("one"));
+    append(&late.join("0.log"), "");
+    std::thread::sleep(Duration::from_millis(300));
+    append(&late.join("0.log"), cri("late"));
+    stage.until_bodies(&["zero", "one", "late"]);
+}

@@ -33,7 +33,7 @@ fn rejected_documents_land_in_the_dead_letter_file_once_and_are_counted() {
         let text = letter.to_string();
         assert!(text.contains(&error) && text.contains("search") && text.contains("0.log"), "{text}");
     }
-    let mut here: Vec<String> = letters.iter().map(|l| l["body"].as_str().unwrap().to_owned()).collect();
+    let mut here: Vec<String> = letters.iter().map(|l| l["log"].as_str().unwrap().to_owned()).collect();
     here.extend(bodies(&stage.services.opensearch));
     here.sort_unstable();
     assert_eq!(here, written, "each line is in exactly one place");
