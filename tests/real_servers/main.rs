@@ -15,3 +15,4 @@ mod opensearch;
 mod opensearch_secure;
 mod s3;
 mod versitygw;
+mod whole;

@@ -196,3 +196,21 @@ pub async fn signed(service: &str, mut request: http::Request<Vec<u8>>) -> Reply
     signer.sign(&mut request);
     send(request).await.unwrap()
 }
+
+/// Text that compressors can take a quarter of, and no more: 6 random bits a byte.
+pub struct Noise(pub u64);
+
+impl Noise {
+    pub fn text(&mut self, len: usize) -> String {
+        const SYMBOLS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut symbol = || {
+            // xorshift64*; its state may not be 0.
+            self.0 |= u64::from(self.0 == 0);
+            self.0 ^= self.0 >> 12;
+            self.0 ^= self.0 << 25;
+            self.0 ^= self.0 >> 27;
+            char::from(SYMBOLS[(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 58) as usize])
+        };
+        (0..len).map(|_| symbol()).collect()
+    }
+}

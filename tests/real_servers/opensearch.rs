@@ -1,5 +1,7 @@
 //! A real OpenSearch node, plain HTTP.
 
+mod agent;
+
 use crate::client::{Reply, send};
 use crate::material::{Line, batches, http, kind, lines, output, pool, unique, variable};
 use serde_json::{Value, json};

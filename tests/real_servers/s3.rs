@@ -1,7 +1,7 @@
 //! What every S3 has to do, whoever made it; and a bucket to do it in.
 
 use crate::client::Reply;
-use crate::material::{Line, batches, http, kind, output, pool, signed, unique, variable};
+use crate::material::{Line, Noise, batches, http, kind, output, pool, signed, unique, variable};
 use std::io::Read;
 use std::sync::Arc;
 use tailrace::config::checked::{Compression, OutputKind, S3};
@@ -126,19 +126,12 @@ fn in_url(name: &str) -> String {
     name.bytes().map(byte).collect()
 }
 
-/// Lines that no compressor makes smaller: `mib` MiB of them.
+/// Lines that no compressor makes much smaller: `mib` MiB of them, compressed.
 pub fn noise(mib: usize, seed: u64) -> Vec<Line> {
-    let mut state = seed | 1;
+    let mut noise = Noise(seed);
     let mut lines = crate::material::lines(mib * 16);
     for line in &mut lines {
-        // xorshift64, as 64 symbols a byte: 6 bits each, of which gzip can take back the other two.
-        let mut symbol = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(state >> 32) as usize % 64]
-        };
-        line.body = (0..90 * 1024).map(|_| symbol()).collect();
+        line.body = noise.text(90 * 1024).into_bytes();
     }
     lines
 }

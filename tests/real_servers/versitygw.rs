@@ -1,5 +1,7 @@
 //! versitygw: strict on signatures, checksums and conditions.
 
+mod agent;
+
 use crate::material::lines;
 use crate::s3::{Bucket, noise};
 use std::sync::Arc;
