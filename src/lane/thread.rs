@@ -109,13 +109,15 @@ pub struct Outside {
 /// Runs a lane until it is done.
 pub fn run<F: Format>(mut lane: Lane<F>, inbox: &Arc<Inbox>, mut outside: Outside) -> Lane<F> {
     let mut event = Event::Tick;
-    let mut reported = Duration::ZERO;
+    // When the last report was made, and whether anything happened since.
+    let (mut reported, mut news) = (Duration::ZERO, true);
     loop {
         let now = (outside.now)();
         if now.mono.saturating_sub(reported) >= REPORT_EVERY {
-            reported = now.mono;
+            (reported, news) = (now.mono, false);
             (outside.report)(lane.report());
         }
+        news |= !matches!(event, Event::Tick);
         let mut wait = Duration::ZERO;
         match lane.step(now, event) {
             Action::Read { file, at, len, mut buffer } => {
@@ -143,7 +145,9 @@ pub fn run<F: Format>(mut lane: Lane<F>, inbox: &Arc<Inbox>, mut outside: Outsid
                 return lane;
             }
         }
-        // A sleeping lane still shows that it is alive.
-        event = inbox.take(wait.min(Duration::from_secs(10))).unwrap_or(Event::Tick);
+        news |= wait.is_zero();
+        // A sleeping lane still shows that it is alive, and what it did last.
+        let unsaid = if news { (reported + REPORT_EVERY).saturating_sub(now.mono) } else { Duration::from_secs(10) };
+        event = inbox.take(wait.min(unsaid)).unwrap_or(Event::Tick);
     }
 }
