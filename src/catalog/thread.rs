@@ -111,13 +111,16 @@ pub fn run<P: Pods>(mut catalog: Catalog<P>, caller: &Caller, mut around: Around
             (around.first_scan_done)();
         }
         (around.beat)(now);
-        if reported.is_none_or(|at| now.mono.saturating_sub(at) >= REPORT) {
+        let unsaid = reported.map_or(Duration::ZERO, |at| (at + REPORT).saturating_sub(now.mono));
+        if unsaid.is_zero() {
             reported = Some(now.mono);
             (around.report)(catalog.report());
         }
         // What could not be watched is said at once.
         let asleep =
             if hints.is_empty() { turn.wake.saturating_sub((around.clock)().mono).min(BEAT) } else { Duration::ZERO };
+        // The last thing that happened is reported too, not only what happens next.
+        let asleep = if unsaid.is_zero() { asleep } else { asleep.min(unsaid) };
         wait(watch.as_ref(), caller, asleep);
         if let Some(watch) = &mut watch {
             hints.extend(watch.read());

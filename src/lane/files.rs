@@ -3,6 +3,7 @@
 use crate::catalog::view::{FileView, Life};
 use crate::record::Now;
 use crate::transform::select::Predicate;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Silence at the end of a file that ends an open join or a line without newline.
@@ -26,6 +27,8 @@ pub enum End {
 pub struct LaneFile {
     /// The catalog's newest word.
     pub view: FileView,
+    /// The input by which this lane reads it: the first of its own that lists the file.
+    pub input: Arc<str>,
     /// What of `select` needs each record.
     pub select: Vec<Predicate>,
     /// Index of its key.

@@ -114,7 +114,7 @@ impl<F: Format> Lane<F> {
         let max_record = queue
             .front()
             .and_then(|f| self.files.get(f))
-            .and_then(|f| self.settings.inputs.get(&f.view.file.origin.input))
+            .and_then(|f| self.settings.inputs.get(&f.input))
             .map_or(1 << 20, |(_, max)| *max);
         let sink = Sink::new(Mode::Deliver, self.limits.per_item, self.settings.merge_json);
         let target = key.target(&rule);

@@ -428,7 +428,7 @@ impl Pump {
     fn note_intake(&mut self, env: &Env<'_>, file: FileId) {
         if let Some(file) = env.files.get(&file) {
             let now = Read { lines: self.lines, records: self.sink.decoded, bytes: self.raw };
-            self.intake.note(&file.view.file.origin.input, now);
+            self.intake.note(&file.input, now);
         }
     }
     /// Exact spans: the next one belongs to another container's run, so a join that is open was ended by a rule.

@@ -17,6 +17,7 @@ use super::retry::{Aimd, Parking, Rng};
 use crate::body::chunks::Pool;
 use crate::catalog::view::{FileView, Life};
 use crate::config::checked::{CatchUp, Start};
+use crate::origin::Origin;
 use crate::record::{FileId, Now};
 use crate::store::saved::{LaneId, LaneState, Position, Saved, Sums};
 use crate::telemetry::latency::Latency;
@@ -53,6 +54,15 @@ pub struct Settings {
     pub once: Option<Duration>,
     /// For jitter and object names.
     pub seed: u64,
+}
+
+impl Settings {
+    /// The input by which the lane reads a file: the one that found it, or a further one that lists it too.
+    fn input_of(&self, origin: &Origin) -> Option<(Arc<str>, Start)> {
+        let first = self.inputs.get_key_value(&origin.input);
+        let (name, (start, _)) = first.or_else(|| self.inputs.iter().find(|(name, _)| origin.listed_by(name)))?;
+        Some((name.clone(), *start))
+    }
 }
 
 /// Everything a lane can be told.
@@ -306,7 +316,7 @@ impl<F: Format> Lane<F> {
     /// A file's first offer: is it ours, where do we stand in it, which key does it feed?
     fn open_file(&mut self, view: FileView) {
         let id = view.file.id;
-        let Some((start, _)) = self.settings.inputs.get(&view.file.origin.input).copied() else {
+        let Some((input, start)) = self.settings.input_of(&view.file.origin) else {
             return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         };
         let late = self.settings.once.is_some() && view.file.at_scan.is_none();
@@ -346,7 +356,8 @@ impl<F: Format> Lane<F> {
             key.files += 1;
         }
         let cap = self.settings.once.and(view.file.at_scan);
-        self.files.insert(id, LaneFile { view, select: rest, key, deferred: None, retry_at: Duration::ZERO, cap });
+        self.files
+            .insert(id, LaneFile { view, input, select: rest, key, deferred: None, retry_at: Duration::ZERO, cap });
         self.outbox.push_back(Action::Passed(vec![(id, low)]));
         self.note_behind(id);
         self.lose_what_is_gone(id);

@@ -175,10 +175,15 @@ pub struct Agent {
 impl Agent {
     /// The binary with these arguments, the stand-ins' credentials, and nothing else of this environment.
     pub fn start(dir: &Path, args: &[&str], admin: SocketAddr) -> Agent {
+        Agent::start_with(dir, args, admin, &[])
+    }
+    /// The same with further variables; an empty value takes one away.
+    pub fn start_with(dir: &Path, args: &[&str], admin: SocketAddr, env: &[(&str, &str)]) -> Agent {
         let log = dir.join("agent.log");
         let out = File::options().create(true).append(true).open(&log).unwrap();
         let keys = Keys::demo();
-        let child = Command::new(env!("CARGO_BIN_EXE_tailrace"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tailrace"));
+        command
             .args(args)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -189,10 +194,15 @@ impl Agent {
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null())
             .stdout(out.try_clone().unwrap())
-            .stderr(out)
-            .spawn()
-            .unwrap();
-        Agent { child, log, admin }
+            .stderr(out);
+        for (name, value) in env {
+            if value.is_empty() {
+                command.env_remove(name)
+            } else {
+                command.env(name, value)
+            };
+        }
+        Agent { child: command.spawn().unwrap(), log, admin }
     }
     /// Everything it said, over all starts in this directory.
     pub fn log(&self) -> String {

@@ -1,0 +1,13 @@
+//! Pod metadata with the real binary: log files as kubelet names them, an API server that the test controls, and the
+//! stand-ins of the three services, in which the documents are looked at.
+
+mod api;
+mod discovery;
+mod documents;
+mod keys;
+mod restart;
+mod rig;
+#[path = "../support/mod.rs"]
+mod support;
+mod troubles;
+mod unknown;

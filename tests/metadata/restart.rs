@@ -1,0 +1,68 @@
+//! What was known before a restart is known after it, with or without an API server.
+
+use crate::api::{Api, Mode};
+use crate::rig::{Pod, Rig};
+use crate::support::{SOON, now, until};
+use serde_json::json;
+use std::time::Duration;
+
+#[test]
+fn after_a_restart_without_an_api_server_metadata_is_complete_at_once() {
+    let (rig, api) = (Rig::new(), Api::start(Mode::Fine));
+    let (old, new) = (Pod::new(1, &["app=old"]), Pod::new(2, &["app=new"]));
+    api.put(&old.json());
+    api.put(&new.json());
+    let mut agent = rig.start(api.addr, ", wait: 60s");
+    rig.say(&old, "before");
+    rig.everywhere("before", &agent);
+    assert!(agent.stop(SOON).success());
+    let addr = api.addr;
+    drop(api);
+    let begin = now().mono;
+    let agent = rig.start(addr, ", wait: 60s");
+    // A file that was there, and one of a pod that had not said anything yet.
+    rig.say(&old, "after");
+    rig.say(&new, "first");
+    for (line, label) in [("after", "old"), ("first", "new")] {
+        for (_, document) in rig.everywhere(line, &agent) {
+            let k8s = &document["kubernetes"];
+            assert_eq!((&k8s["labels"]["app"], &k8s["host"]), (&json!(label), &json!("n1")));
+            assert!(k8s["docker_id"].is_string() && k8s["container_image"] == "registry/web:1.2");
+        }
+    }
+    let took = now().mono - begin;
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+#[test]
+fn after_sigkill_the_pods_written_last_are_known() {
+    let (rig, api) = (Rig::new(), Api::start(Mode::Fine));
+    let pod = Pod::new(1, &["app=web"]);
+    api.put(&pod.json());
+    let mut agent = rig.start(api.addr, ", wait: 60s");
+    Rig::until_state(&agent, "watching");
+    until("the pods on disk", SOON, || rig.place.data_dir().join("pods.log").exists());
+    agent.kill();
+    let addr = api.addr;
+    drop(api);
+    let agent = rig.start(addr, ", wait: 60s");
+    rig.say(&pod, "again");
+    for (_, document) in rig.everywhere("again", &agent) {
+        assert_eq!(document["kubernetes"]["labels"]["app"], "web");
+    }
+}
+
+#[test]
+fn a_cache_that_is_rubbish_is_only_a_cache() {
+    let (rig, api) = (Rig::new(), Api::start(Mode::Fine));
+    std::fs::create_dir_all(rig.place.data_dir()).unwrap();
+    std::fs::write(rig.place.data_dir().join("pods.log"), b"\0rubbish\xff\xff\xff").unwrap();
+    let pod = Pod::new(1, &["app=web"]);
+    api.put(&pod.json());
+    let agent = rig.start(api.addr, "");
+    rig.say(&pod, "x");
+    for (_, document) in rig.everywhere("x", &agent) {
+        assert_eq!(document["kubernetes"]["labels"]["app"], "web");
+    }
+    assert!(agent.log().contains("pods of an earlier life cannot be read"));
+}
