@@ -138,7 +138,8 @@ pub struct Lane<F: Format> {
     pub(super) rest_until: Duration,
     pub(super) plan_began: Duration,
     pub(super) sums: Sums,
-    pub(super) sums_saved: Duration,
+    /// A last time, at the end.
+    pub(super) sums_saved: bool,
     pub(super) tally: Tally,
 }
 
@@ -199,7 +200,7 @@ impl<F: Format> Lane<F> {
             rest_until: Duration::ZERO,
             plan_began: Duration::ZERO,
             sums: saved.sums,
-            sums_saved: now.mono,
+            sums_saved: false,
         };
         lane.resume(saved.attempts, saved.uploads, saved.intents);
         lane
@@ -269,8 +270,8 @@ impl<F: Format> Lane<F> {
             }
         }
         records.append(&mut self.to_save);
-        if self.now.mono.saturating_sub(self.sums_saved) >= Duration::from_secs(1) {
-            self.sums_saved = self.now.mono;
+        // In one write with what they count: after a crash neither says more than the other.
+        if !passed.is_empty() {
             records.push(Saved::Sums { lane: self.settings.id.clone(), sums: self.sums.clone() });
         }
         self.outbox.push_back(Action::Save { records, sync: false, then: None });
@@ -279,8 +280,8 @@ impl<F: Format> Lane<F> {
         }
     }
     fn last_save(&mut self) -> Action {
-        if self.sums_saved != Duration::MAX {
-            self.sums_saved = Duration::MAX;
+        if !self.sums_saved {
+            self.sums_saved = true;
             let sums = Saved::Sums { lane: self.settings.id.clone(), sums: self.sums.clone() };
             return Action::Save { records: vec![sums], sync: false, then: None };
         }

@@ -1,8 +1,8 @@
 //! One folder an output: `format` (pure) and `service` (one attempt); `aws`: credentials, signing, error codes.
 //!
-//! Formats build without any feature; what talks to the network needs `outputs`.
+//! Formats build without any feature; what judges answers needs `answers`, what talks to the network `outputs`.
 
-#[cfg(feature = "outputs")]
+#[cfg(feature = "answers")]
 pub mod aws;
 pub mod bucket;
 pub mod cloudwatch;
@@ -13,7 +13,7 @@ mod fixtures;
 pub mod http;
 pub mod line;
 pub mod opensearch;
-#[cfg(feature = "outputs")]
+#[cfg(feature = "answers")]
 pub mod retry_after;
 pub mod s3;
 #[cfg(test)]

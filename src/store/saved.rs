@@ -82,7 +82,7 @@ pub enum Saved {
     FileGone { id: FileId },
     /// A lane's position in a file moved.
     Position { lane: LaneId, file: FileId, position: Position },
-    /// A lane's sums, at most once a second and with each clean stop.
+    /// A lane's sums, with its positions and with each clean stop.
     Sums { lane: LaneId, sums: Sums },
     /// An attempt whose loss of answer may mean a duplicate is about to leave (CloudWatch): records in it.
     Attempt { lane: LaneId, ticket: u64, records: u32 },

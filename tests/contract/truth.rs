@@ -129,10 +129,12 @@ fn wishes(record: &Record) {
     for asked in &attempts {
         let Some((heard, verdict)) = &asked.answer else { continue };
         let Verdict::Retry { after: Some(wish), code, .. } = verdict else { continue };
-        let same =
-            |a: &&Attempt| a.life == asked.life && a.answer.as_ref().is_some_and(|(at, v)| at <= heard && of(v, code));
+        let by_then = |a: &Attempt| match &a.answer {
+            Some((at, verdict)) if a.life == asked.life && at <= heard => of(verdict, code),
+            Some(_) | None => 0,
+        };
         // What was sent before the lane had read the answer is not to blame.
-        let Some(knew) = record.knew(asked.life, code, attempts.iter().filter(same).count() as u64) else { continue };
+        let Some(knew) = record.knew(asked.life, code, attempts.iter().map(by_then).sum()) else { continue };
         let early = attempts.iter().find(|a| {
             let same = a.place == asked.place && a.life == asked.life;
             same && a.began > knew && a.began < *heard + *wish
@@ -144,15 +146,23 @@ fn wishes(record: &Record) {
     }
 }
 
-/// A verdict that counts as one retry of this code.
-fn of(verdict: &Verdict, wanted: &Code) -> bool {
+/// How many retries of this code a verdict counts as.
+fn of(verdict: &Verdict, wanted: &Code) -> u64 {
     match verdict {
-        Verdict::Retry { code, .. } | Verdict::Hold { code, .. } | Verdict::Unknown { code, .. } => code == wanted,
+        Verdict::Retry { code, .. } | Verdict::Hold { code, .. } | Verdict::Unknown { code, .. } => {
+            u64::from(code == wanted)
+        }
+        Verdict::Items(items) => {
+            let again = |item: &ItemVerdict| match item {
+                ItemVerdict::Retry(code) | ItemVerdict::Hold(code) => code == wanted,
+                ItemVerdict::Already | ItemVerdict::Reject { .. } | ItemVerdict::Dropped(_) => false,
+            };
+            items.iter().filter(|(_, item)| again(item)).count() as u64
+        }
         Verdict::Delivered { .. }
-        | Verdict::Items(_)
         | Verdict::Staged { .. }
         | Verdict::Reject { .. }
         | Verdict::Split { .. }
-        | Verdict::NoUpload => false,
+        | Verdict::NoUpload => 0,
     }
 }

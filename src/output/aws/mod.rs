@@ -1,10 +1,13 @@
 //! What all AWS outputs share: credentials and region, signing, host names, and the error codes every service uses.
 
+#[cfg(feature = "outputs")]
 pub mod credentials;
 pub mod failure;
 pub mod faults;
+#[cfg(feature = "outputs")]
 pub mod sign;
 
+#[cfg(feature = "outputs")]
 pub use credentials::AwsAccess;
 pub use failure::Failure;
 

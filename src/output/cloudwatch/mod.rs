@@ -2,7 +2,7 @@
 //! streams, `service` makes one attempt, `answer` judges what came back. Delivery is at least once: the service keeps no
 //! identity of a batch.
 
-#[cfg(feature = "outputs")]
+#[cfg(feature = "answers")]
 pub mod answer;
 pub mod format;
 pub mod keys;

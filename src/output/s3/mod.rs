@@ -7,8 +7,8 @@ pub mod name;
 #[cfg(feature = "outputs")]
 pub mod service;
 pub mod verdict;
-#[cfg(feature = "outputs")]
-mod xml;
+#[cfg(feature = "answers")]
+pub mod xml;
 
 #[cfg(test)]
 mod tests;
