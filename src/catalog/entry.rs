@@ -8,9 +8,9 @@ use super::shelf::Source;
 use super::view::{Ages, File, FileView, Life, Place};
 use crate::origin::{Fields, Meta};
 use crate::record::{FileId, Grammar};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub type Key = u64;
 #[derive(Clone, Debug)]
 pub struct Loc {
     /// In the entry's directory.
-    pub name: Box<OsStr>,
+    pub name: Arc<OsStr>,
     /// Inode as the directory says it (of a link: the link's own).
     pub listed: u64,
     /// Inode and device as `stat` says them.
@@ -63,7 +63,7 @@ pub enum Trail {
 pub struct Entry {
     pub input: usize,
     /// Further inputs that match it.
-    pub also: Vec<usize>,
+    pub also: Box<[usize]>,
     pub dir: Key,
     pub group: u64,
     /// Its uncompressed name.
@@ -167,17 +167,42 @@ pub struct Group {
     pub over: bool,
     /// The greatest restart number seen.
     pub newest: u32,
-    /// The greatest turn given, and the fields last made, by restart.
-    pub runs: HashMap<u32, Run>,
+    /// By restart number, in no order; seldom more than two.
+    pub runs: Vec<(u32, Run)>,
 }
 
 /// What a group is named by.
 #[derive(Clone, Debug)]
 pub enum Who {
     /// A container's directory.
-    Pod { namespace: Box<str>, pod: Box<str>, uid: Box<str>, container: Box<str> },
+    Pod(Arc<PodName>, Box<str>),
     /// A live path.
     Path,
+}
+
+impl Group {
+    pub fn run(&self, restart: u32) -> Option<&Run> {
+        self.runs.iter().find(|(n, _)| *n == restart).map(|(_, run)| run)
+    }
+
+    /// Made if need be.
+    pub fn run_mut(&mut self, restart: u32) -> &mut Run {
+        let at = self.runs.iter().position(|(n, _)| *n == restart).unwrap_or_else(|| {
+            // Most have one for ever; there may be thousands of groups.
+            self.runs.reserve_exact(1);
+            self.runs.push((restart, Run::default()));
+            self.runs.len() - 1
+        });
+        &mut self.runs[at].1
+    }
+}
+
+/// A pod as its directory names it.
+#[derive(Debug)]
+pub struct PodName {
+    pub namespace: Box<str>,
+    pub pod: Box<str>,
+    pub uid: Box<str>,
 }
 
 /// One restart of a group.
@@ -203,11 +228,19 @@ pub enum DirKind {
     /// Pod directories.
     Root,
     /// Container directories of one pod.
-    Pod { namespace: Box<str>, pod: Box<str>, uid: Box<str> },
+    Pod(Arc<PodName>),
     /// kubelet's log files.
-    Container { namespace: Box<str>, pod: Box<str>, uid: Box<str>, container: Box<str> },
+    Container(Arc<PodName>, Box<str>),
     /// Whatever these pattern states match: (pattern, state).
     Glob(Vec<(usize, State)>),
+}
+
+/// A subdirectory.
+#[derive(Debug)]
+pub struct Child {
+    pub name: Box<OsStr>,
+    pub key: Key,
+    pub inode: u64,
 }
 
 /// One directory.
@@ -215,10 +248,10 @@ pub enum DirKind {
 pub struct Dir {
     pub input: usize,
     /// Below the base's root.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     pub kind: DirKind,
-    /// Subdirectories by name, with their inodes.
-    pub children: BTreeMap<OsString, (Key, u64)>,
+    /// Subdirectories, by name.
+    pub children: Vec<Child>,
     pub entries: Vec<Key>,
     /// Names that came or went since the last scan: what is closed under them is looked at again.
     pub doubt: Vec<OsString>,
@@ -234,9 +267,9 @@ impl Dir {
     /// Takes a file's name apart, if it is one that this directory may hold.
     pub fn parse<'a>(&self, file: &'a OsStr) -> Option<LogName<'a>> {
         match self.kind {
-            DirKind::Container { .. } => name::kubelet(file),
+            DirKind::Container(_, _) => name::kubelet(file),
             DirKind::Glob(_) => Some(name::plain(file)),
-            DirKind::Root | DirKind::Pod { .. } => None,
+            DirKind::Root | DirKind::Pod(_) => None,
         }
     }
 

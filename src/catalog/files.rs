@@ -15,6 +15,7 @@ use crate::record::Grammar;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// A file that was last written so long ago is not hot when it is found.
@@ -26,7 +27,7 @@ pub(super) type Named = (Key, bool);
 impl Stock {
     pub fn scan_files(&mut self, key: Key, listed: &[Listed]) {
         let Some(dir) = self.dirs.get_mut(&key) else { return };
-        if matches!(dir.kind, DirKind::Root | DirKind::Pod { .. }) {
+        if matches!(dir.kind, DirKind::Root | DirKind::Pod(_)) {
             dir.doubt.clear();
             return;
         }
@@ -93,12 +94,13 @@ impl Stock {
     }
 
     /// Whether what stands at `path` begins as the closed entry does. Its handle is kept for the lanes.
-    fn proven(&mut self, file: Key, path: &std::path::Path) -> bool {
+    fn proven(&mut self, file: Key, path: &Path) -> bool {
         let Some(e) = self.entries.get(&file) else { return false };
         let Some(loc) = e.loc() else { return false };
         let closed = super::shelf::Closed {
             base: self.base(e.input),
-            path: path.to_path_buf(),
+            dir: path.parent().unwrap_or(Path::new("")).into(),
+            name: path.file_name().unwrap_or_default().into(),
             inode: loc.inode,
             head: e.head,
             gz: e.plain.is_none(),
@@ -213,6 +215,7 @@ impl Stock {
 
     pub(super) fn add_file(&mut self, dir: Key, chain: u64, restart: u32, loc: Loc, source: Source, stat: Stat) -> Key {
         let key = self.key();
+        self.room = self.room.saturating_sub(1);
         let input = self.dirs.get(&dir).map_or(0, |d| d.input);
         let live = self.dirs.get(&dir).is_some_and(|d| d.is_live(&loc.name));
         let (gz, now) = (source.gz, self.now);
@@ -220,7 +223,7 @@ impl Stock {
         let (plain, gz_loc) = if gz { (None, Some(loc)) } else { (Some(loc), None) };
         let entry = Entry {
             input,
-            also: Vec::new(),
+            also: Box::default(),
             dir,
             group: chain,
             plain,
@@ -233,7 +236,7 @@ impl Stock {
             turn: 0,
             live,
             size: if gz { 0 } else { stat.size },
-            mtime_ns: 0,
+            mtime_ns: stat.mtime_ns,
             ages: ages::none(),
             born: now.mono,
             grew: now.mono,
@@ -248,7 +251,7 @@ impl Stock {
             unsynced: false,
             suspect: None,
             first_fields: None,
-            at_scan: None,
+            at_scan: (!self.scanned).then_some(0),
             advised: 0,
             staged: (0, now.mono),
             outside: false,
@@ -256,7 +259,7 @@ impl Stock {
             unsaved: None,
             measure: None,
         };
-        self.entries.insert(key, entry);
+        self.entries.insert(key, Box::new(entry));
         self.hold(key, source);
         if let Some(dir) = self.dirs.get_mut(&dir) {
             dir.entries.push(key);

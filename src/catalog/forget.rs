@@ -96,7 +96,7 @@ impl Stock {
         let Some(group) = self.groups.get_mut(&chain) else { return };
         group.entries.retain(|k| *k != key);
         // A container's directory that is still there may get files, and its restarts go on counting.
-        let waits = matches!(group.who, Who::Pod { .. }) && !group.over;
+        let waits = matches!(group.who, Who::Pod(_, _)) && !group.over;
         if group.entries.is_empty() && !waits {
             self.drop_group(chain);
         }
@@ -104,12 +104,13 @@ impl Stock {
 
     /// The group is no more; nor is its pod, when it was the last.
     pub fn drop_group(&mut self, chain: u64) {
-        let Some(Group { who: Who::Pod { uid, .. }, .. }) = self.groups.remove(&chain) else { return };
-        let Some(groups) = self.uids.get_mut(&uid) else { return };
+        let Some(group) = self.groups.remove(&chain) else { return };
+        let Group { who: Who::Pod(pod, _), .. } = *group else { return };
+        let Some(groups) = self.uids.get_mut(&pod.uid) else { return };
         groups.retain(|g| *g != chain);
         if groups.is_empty() {
-            self.uids.remove(&uid);
-            self.out.forgotten_pods.push(uid.into());
+            self.uids.remove(&pod.uid);
+            self.out.forgotten_pods.push(pod.uid.to_string());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! When directories are listed again: what watches and lanes tell, the reconcile each minute, polling without watches.
 
 use super::Hint;
+use super::entry::Key;
 use super::stock::Stock;
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ impl Stock {
                 Hint::Unwatched(dir) => {
                     if let Some(d) = self.dirs.get_mut(dir) {
                         d.watched = false;
-                        self.due.insert(*dir);
+                        // Not at once: what exists and cannot be watched must not keep us busy.
+                        self.later.insert(*dir);
                     }
                 }
                 Hint::Refused(key) => {
@@ -65,6 +67,13 @@ impl Stock {
         if self.now.mono >= until {
             self.polling_until = None;
         }
+    }
+
+    /// Nothing tells when what a link points to is replaced: while such a file is hot its name is looked at each second.
+    pub fn look_behind_links(&mut self) {
+        let links = |key: &Key| self.entries.get(key).filter(|e| e.plain.as_ref().is_some_and(|loc| loc.link));
+        let dirs: Vec<Key> = self.hot.iter().filter_map(links).map(|e| e.dir).collect();
+        self.due.extend(dirs);
     }
 
     /// Lists everything, looks at all that is cold. The first time it begins at the roots.

@@ -24,8 +24,9 @@ impl Stock {
     /// The container and restart of a file, for questions about its pod.
     pub fn pod_path<'a>(&'a self, group: &'a Group, restart: u32) -> Option<PodPath<'a>> {
         match &group.who {
-            Who::Pod { namespace, pod, uid, container } => {
+            Who::Pod(pod, container) => {
                 let input = &self.inputs.get(group.input)?.name;
+                let (uid, namespace, pod) = (&pod.uid, &pod.namespace, &pod.pod);
                 Some(PodPath { input, uid, namespace, pod, container, restart })
             }
             Who::Path => None,
@@ -33,7 +34,11 @@ impl Stock {
     }
 
     fn siblings<'a>(&'a self, group: &'a Group, restart: u32) -> impl Iterator<Item = &'a Entry> {
-        group.entries.iter().filter_map(|k| self.entries.get(k)).filter(move |e| e.restart == restart)
+        group
+            .entries
+            .iter()
+            .filter_map(|k| self.entries.get(k).map(AsRef::as_ref))
+            .filter(move |e: &&Entry| e.restart == restart)
     }
 
     /// Its container has no later restart and is not over as far as directories say; this is its live file.

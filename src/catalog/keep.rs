@@ -126,7 +126,7 @@ impl Stock {
     fn let_go(&mut self, key: Key, bytes: u64, who: &str) {
         self.held.0 = self.held.0.saturating_sub(1);
         self.held.1 = self.held.1.saturating_sub(bytes);
-        if self.entries.get(&key).is_some_and(Entry::holds_deleted_plain) {
+        if self.entries.get(&key).is_some_and(|e| e.holds_deleted_plain()) {
             // Its `.gz` has the same bytes.
             return self.close(key);
         }

@@ -103,7 +103,8 @@ pub struct Turn {
     pub changed: Vec<FileView>,
     /// For the store, in order.
     pub saved: Vec<Saved>,
-    /// `saved` must be durable before more can be offered: call [`Catalog::synced`] when it is.
+    /// `saved` names files with random ids, which are offered once that is durable: call [`Catalog::synced`] then,
+    /// once for each such turn, in order.
     pub must_sync: bool,
     /// Watches to set and to drop, in order; before the next tick.
     pub watch: Vec<WatchChange>,
@@ -122,6 +123,7 @@ pub struct Catalog<P: Pods> {
     next_poll: Duration,
     next_second: Duration,
     next_reconcile: Duration,
+    begun: bool,
 }
 
 impl<P: Pods> Catalog<P> {
@@ -129,7 +131,7 @@ impl<P: Pods> Catalog<P> {
     pub fn new(setup: Setup, disk: Arc<dyn disk::Disk>, pods: P) -> Self {
         let stock = Stock::new(setup, disk);
         let zero = Duration::ZERO;
-        Catalog { stock, pods, next_poll: zero, next_second: zero, next_reconcile: zero }
+        Catalog { stock, pods, next_poll: zero, next_second: zero, next_reconcile: zero, begun: false }
     }
 
     /// Where lanes find content.
@@ -144,7 +146,7 @@ impl<P: Pods> Catalog<P> {
 
     /// Does what is due, and says what changed.
     pub fn tick(&mut self, now: Now, hints: &[Hint]) -> Turn {
-        let first = !self.stock.scanned;
+        let first = !std::mem::replace(&mut self.begun, true);
         let stock = &mut self.stock;
         stock.now = now;
         stock.due.append(&mut stock.again);
@@ -154,6 +156,7 @@ impl<P: Pods> Catalog<P> {
         if second {
             stock.due.append(&mut stock.later);
             stock.poll_directories();
+            stock.look_behind_links();
             self.next_second = now.mono + SECOND;
         }
         if now.mono >= self.next_reconcile || std::mem::take(&mut stock.reconcile) {
@@ -162,7 +165,7 @@ impl<P: Pods> Catalog<P> {
             reconciled = !first;
         }
         stock.scan_due();
-        if reconciled && stock.measuring.is_empty() {
+        if reconciled && stock.scanned && stock.measuring.is_empty() {
             stock.bury();
         }
         stock.measure_some();
@@ -176,13 +179,11 @@ impl<P: Pods> Catalog<P> {
         }
         self.judge_touched();
         self.stock.keep_within_limits(second);
-        if first {
-            self.stock.scanned = true;
-        }
+        self.stock.scanned |= self.stock.due.is_empty();
         self.finish()
     }
 
-    /// What the last tick saved is durable: files with random ids can be offered.
+    /// What the oldest unanswered turn with `must_sync` saved is durable: its files can be offered.
     pub fn synced(&mut self) {
         self.stock.synced();
     }
@@ -209,6 +210,11 @@ impl<P: Pods> Catalog<P> {
 
     fn finish(&mut self) -> Turn {
         let mut turn = std::mem::take(&mut self.stock.out);
+        let to_sync = std::mem::take(&mut self.stock.to_sync);
+        turn.must_sync = !to_sync.is_empty();
+        if turn.must_sync {
+            self.stock.syncing.push_back(to_sync);
+        }
         for uid in &turn.forgotten_pods {
             self.pods.forget(uid);
         }
@@ -217,7 +223,7 @@ impl<P: Pods> Catalog<P> {
         turn.first_scan_done = stock.first_scan_done();
         let mono = stock.now.mono;
         let mut wake = self.next_reconcile;
-        if !stock.measuring.is_empty() {
+        if !(stock.measuring.is_empty() && stock.due.is_empty()) {
             wake = mono;
         }
         if !stock.again.is_empty() {

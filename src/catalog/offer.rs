@@ -75,12 +75,12 @@ impl Stock {
 
     /// What is known of a restart now, looked up again while it is not complete.
     fn facts<P: Pods>(&mut self, chain: u64, restart: u32, wait: Option<Duration>, pods: &P) -> Option<Facts> {
-        let kept = self.groups.get(&chain)?.runs.get(&restart).and_then(|r| r.facts.clone());
+        let kept = self.groups.get(&chain)?.run(restart).and_then(|r| r.facts.clone());
         if let Some(facts) = kept.filter(|f| f.complete || wait.is_none()) {
             return Some(facts);
         }
         let facts = self.look_up(chain, restart, wait, pods)?;
-        self.groups.get_mut(&chain)?.runs.entry(restart).or_default().facts = Some(facts.clone());
+        self.groups.get_mut(&chain)?.run_mut(restart).facts = Some(facts.clone());
         Some(facts)
     }
 
@@ -110,7 +110,7 @@ impl Stock {
         let dir = first.and_then(|e| self.dirs.get(&e.dir));
         if let (Some(dir), Some(e)) = (dir, first) {
             let stem = match (&group.who, e.loc()) {
-                (Who::Pod { .. }, _) => Some(format!("{restart}.log").into_bytes()),
+                (Who::Pod(_, _), _) => Some(format!("{restart}.log").into_bytes()),
                 (Who::Path, Some(loc)) => Some(super::name::plain(&loc.name).stem.to_vec()),
                 (Who::Path, None) => None,
             };
@@ -132,7 +132,7 @@ impl Stock {
         let restarts: Vec<u32> = group.runs.iter().filter(|(_, r)| r.facts.is_some()).map(|(n, _)| *n).collect();
         for restart in restarts {
             let Some(new) = self.look_up(chain, restart, wait, pods).filter(|f| f.known) else { continue };
-            let Some(run) = self.groups.get_mut(&chain).and_then(|g| g.runs.get_mut(&restart)) else { continue };
+            let Some(run) = self.groups.get_mut(&chain).map(|g| g.run_mut(restart)) else { continue };
             if run.facts.as_ref().is_some_and(|old| *old.fields == *new.fields && old.complete == new.complete) {
                 continue;
             }

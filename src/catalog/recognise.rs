@@ -154,11 +154,12 @@ impl Stock {
 
     /// Ages and the size at the first scan of a file that was just found.
     pub(super) fn date(&mut self, key: Key) {
-        let (first, now_ns, awake) = (!self.scanned, self.now.unix_ns, self.known.awake_ns());
+        let (now_ns, awake) = (self.now.unix_ns, self.known.awake_ns());
         let awake = if awake == 0 { now_ns } else { awake.min(now_ns) };
         let Some(e) = self.entries.get_mut(&key) else { return };
-        if first || (e.gz.is_some() && e.plain.is_none() && e.at_scan.is_none() && e.offered.is_none()) {
-            e.at_scan = Some(e.size);
+        let first = e.at_scan.is_some();
+        if let Some(at) = &mut e.at_scan {
+            *at = e.size;
         }
         let before = match e.ages.0.last() {
             Some((_, ns)) => awake.max(*ns),
@@ -197,7 +198,7 @@ impl Stock {
         });
         let given: Vec<Option<u64>> =
             siblings.iter().map(|k| self.entries.get(k).map(|e| e.turn).filter(|t| *t > 0)).collect();
-        let run = group.runs.entry(restart).or_default();
+        let run = group.run_mut(restart);
         run.latest_turn = run.latest_turn.max(taken.unwrap_or(0));
         let turns = order::turns(&given, run.latest_turn);
         run.latest_turn = turns.iter().fold(run.latest_turn, |a, b| a.max(*b));
@@ -260,15 +261,15 @@ impl Stock {
         let (restart, mut generation) = (e.restart, e.generation);
         let head: Head = identity::head(bytes);
         let pod = match self.groups.get(&e.group).map(|g| &g.who) {
-            Some(Who::Pod { uid, container, .. }) => Some((uid.clone(), container.clone())),
+            Some(Who::Pod(pod, container)) => Some((pod.clone(), container.clone())),
             Some(Who::Path) | None => None,
         };
         let taken = |id: &FileId| self.by_id.contains_key(id) || self.known.get(*id).is_some();
         let id = match &pod {
-            Some((uid, container)) => {
+            Some((pod, container)) => {
                 let last = generation.saturating_add(GENERATIONS);
                 loop {
-                    let id = identity::derive(uid, container, restart, generation, bytes);
+                    let id = identity::derive(&pod.uid, container, restart, generation, bytes);
                     if !taken(&id) || generation >= last {
                         break id;
                     }
@@ -285,8 +286,7 @@ impl Stock {
         e.grammar = if pod.is_some() { detect(bytes) } else { Grammar::Plain };
         e.unsynced = pod.is_none();
         if e.unsynced {
-            self.syncing.push(key);
-            self.out.must_sync = true;
+            self.to_sync.push(key);
         }
         self.by_id.insert(id, key);
         self.shelve(key);
@@ -294,9 +294,9 @@ impl Stock {
         self.touch(key);
     }
 
-    /// What was saved is durable.
+    /// The oldest wish for durability is fulfilled.
     pub fn synced(&mut self) {
-        for key in std::mem::take(&mut self.syncing) {
+        for key in self.syncing.pop_front().unwrap_or_default() {
             if let Some(e) = self.entries.get_mut(&key) {
                 e.unsynced = false;
                 self.active.insert(key);

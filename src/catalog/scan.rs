@@ -1,18 +1,21 @@
 //! Directories: which there are, what is in them, which of them are watched.
 
 use super::disk::{Kind, Listed};
-use super::entry::{Dir, DirKind, Group, Key, Who};
+use super::entry::{Child, Dir, DirKind, Group, Key, PodName, Who};
 use super::glob::State;
 use super::identity;
 use super::spec::SpecKind;
 use super::stock::Stock;
 use super::{WatchChange, name};
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::sync::Arc;
 
+/// New files that one tick takes in, give or take one directory: lanes get them in portions.
+const FILES_AT_ONCE: usize = 1000;
 /// Directories known at most; patterns with `**` could name the whole disk.
 const DIRS_MAX: usize = 100_000;
 
@@ -54,9 +57,9 @@ impl Stock {
         let key = self.key();
         let dir = Dir {
             input,
-            path,
+            path: path.into(),
             kind,
-            children: BTreeMap::new(),
+            children: Vec::new(),
             entries: Vec::new(),
             doubt: Vec::new(),
             skip: HashMap::new(),
@@ -70,7 +73,10 @@ impl Stock {
 
     /// Lists what is due, and what turns up below it.
     pub fn scan_due(&mut self) {
-        while let Some(key) = self.due.pop_first() {
+        self.room = FILES_AT_ONCE;
+        while self.room > 0
+            && let Some(key) = self.due.pop_first()
+        {
             self.scan_dir(key);
         }
         self.known.tidy();
@@ -112,20 +118,25 @@ impl Stock {
     fn scan_children(&mut self, key: Key, listed: &[Listed]) {
         let Some(dir) = self.dirs.get_mut(&key) else { return };
         let (input, path, kind) = (dir.input, dir.path.clone(), dir.kind.clone());
-        if matches!(kind, DirKind::Container { .. }) {
+        if matches!(kind, DirKind::Container(_, _)) {
             return;
         }
-        let now: BTreeMap<&OsString, u64> =
-            listed.iter().filter(|l| l.kind == Kind::Dir).map(|l| (&l.name, l.inode)).collect();
-        let gone: Vec<OsString> =
-            dir.children.iter().filter(|(n, (_, inode))| now.get(n) != Some(inode)).map(|(n, _)| n.clone()).collect();
-        for name in gone {
-            if let Some((child, _)) = self.dirs.get_mut(&key).and_then(|d| d.children.remove(&name)) {
-                self.dir_gone(child);
+        let now: BTreeMap<&OsStr, u64> =
+            listed.iter().filter(|l| l.kind == Kind::Dir).map(|l| (l.name.as_os_str(), l.inode)).collect();
+        let mut gone = Vec::new();
+        dir.children.retain(|child| {
+            let stays = now.get(&*child.name) == Some(&child.inode);
+            if !stays {
+                gone.push(child.key);
             }
+            stays
+        });
+        for child in gone {
+            self.dir_gone(child);
         }
         for (name, inode) in now {
-            if self.dirs.get(&key).is_some_and(|d| d.children.contains_key(name)) {
+            let known = |d: &Dir| d.children.binary_search_by(|c| (*c.name).cmp(name)).is_ok();
+            if self.dirs.get(&key).is_some_and(known) {
                 continue;
             }
             let Some(child_kind) = self.child_kind(input, &kind, name) else { continue };
@@ -136,7 +147,8 @@ impl Stock {
             if let Some(child) = self.add_dir(input, child_path, child_kind)
                 && let Some(dir) = self.dirs.get_mut(&key)
             {
-                dir.children.insert(name.clone(), (child, inode));
+                let at = dir.children.binary_search_by(|c| (*c.name).cmp(name)).unwrap_or_else(|at| at);
+                dir.children.insert(at, Child { name: name.into(), key: child, inode });
             }
         }
     }
@@ -149,18 +161,15 @@ impl Stock {
     }
 
     /// What a subdirectory is to its parent; `None`: nothing.
-    fn child_kind(&self, input: usize, parent: &DirKind, child: &OsString) -> Option<DirKind> {
+    fn child_kind(&self, input: usize, parent: &DirKind, child: &OsStr) -> Option<DirKind> {
         let spec = self.inputs.get(input)?;
         match (parent, &spec.kind) {
             (DirKind::Root, SpecKind::Kubernetes { skip_pod, .. }) => {
                 let found = name::pod_dir(child.to_str()?)?;
-                let (namespace, pod, uid) = (found.namespace.into(), found.pod.into(), found.uid.into());
-                (skip_pod.as_ref() != Some(&uid)).then_some(DirKind::Pod { namespace, pod, uid })
+                let pod = PodName { namespace: found.namespace.into(), pod: found.pod.into(), uid: found.uid.into() };
+                (skip_pod.as_deref() != Some(&*pod.uid)).then(|| DirKind::Pod(Arc::new(pod)))
             }
-            (DirKind::Pod { namespace, pod, uid }, _) => {
-                let (namespace, pod, uid) = (namespace.clone(), pod.clone(), uid.clone());
-                Some(DirKind::Container { namespace, pod, uid, container: child.to_str()?.into() })
-            }
+            (DirKind::Pod(pod), _) => Some(DirKind::Container(pod.clone(), child.to_str()?.into())),
             (DirKind::Glob(states), SpecKind::File { include }) => {
                 let mut next = Vec::new();
                 for (at, state) in states {
@@ -172,7 +181,7 @@ impl Stock {
                 next.dedup();
                 (!next.is_empty()).then_some(DirKind::Glob(next))
             }
-            (DirKind::Root | DirKind::Glob(_) | DirKind::Container { .. }, _) => None,
+            (DirKind::Root | DirKind::Glob(_) | DirKind::Container(_, _), _) => None,
         }
     }
 
@@ -183,20 +192,20 @@ impl Stock {
         for set in [&mut self.due, &mut self.again, &mut self.later] {
             set.remove(&key);
         }
-        for (child, _) in std::mem::take(&mut dir.children).into_values() {
-            self.dir_gone(child);
+        for child in std::mem::take(&mut dir.children) {
+            self.dir_gone(child.key);
         }
         for file in std::mem::take(&mut dir.entries) {
             if let Some(group) = self.entries.get(&file).map(|e| e.group)
                 && let Some(group) = self.groups.get_mut(&group)
-                && matches!(group.who, Who::Pod { .. })
+                && matches!(group.who, Who::Pod(_, _))
             {
                 group.over = true;
             }
             self.unname_all(file);
         }
-        if let DirKind::Container { uid, container, .. } = &dir.kind {
-            let chain = identity::chain(&[uid.as_bytes(), container.as_bytes()]);
+        if let DirKind::Container(pod, container) = &dir.kind {
+            let chain = identity::chain(&[pod.uid.as_bytes(), container.as_bytes()]);
             if let Some(group) = self.groups.get_mut(&chain) {
                 group.over = true;
                 if group.entries.is_empty() {
@@ -211,23 +220,22 @@ impl Stock {
         let dir = self.dirs.get(&key)?;
         let input = dir.input;
         let (chain, who) = match &dir.kind {
-            DirKind::Container { namespace, pod, uid, container } => {
-                let (namespace, pod, uid) = (namespace.clone(), pod.clone(), uid.clone());
-                let chain = identity::chain(&[uid.as_bytes(), container.as_bytes()]);
-                (chain, Who::Pod { namespace, pod, uid, container: container.clone() })
+            DirKind::Container(pod, container) => {
+                let chain = identity::chain(&[pod.uid.as_bytes(), container.as_bytes()]);
+                (chain, Who::Pod(pod.clone(), container.clone()))
             }
             DirKind::Glob(_) => {
                 let path = dir.path.as_os_str().as_bytes();
                 (identity::chain(&[self.inputs.get(input)?.name.as_bytes(), path, stem]), Who::Path)
             }
-            DirKind::Root | DirKind::Pod { .. } => return None,
+            DirKind::Root | DirKind::Pod(_) => return None,
         };
         if !self.groups.contains_key(&chain) {
-            if let Who::Pod { uid, .. } = &who {
-                self.uids.entry(uid.clone()).or_default().push(chain);
+            if let Who::Pod(pod, _) = &who {
+                self.uids.entry(pod.uid.clone()).or_default().push(chain);
             }
-            let group = Group { input, who, entries: Vec::new(), over: false, newest: 0, runs: HashMap::new() };
-            self.groups.insert(chain, group);
+            let group = Group { input, who, entries: Vec::with_capacity(1), over: false, newest: 0, runs: Vec::new() };
+            self.groups.insert(chain, Box::new(group));
         }
         // A directory that came back (its pod's static, say) is not over.
         let group = self.groups.get_mut(&chain)?;

@@ -8,8 +8,9 @@ use super::gz;
 use super::identity::{self, Head};
 use crate::record::FileId;
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// What waits for the catalog at most; more is found by its next reconcile.
@@ -42,8 +43,10 @@ impl Source {
 pub struct Closed {
     /// Root and treatment of links.
     pub base: Arc<Base>,
-    /// Below the root.
-    pub path: PathBuf,
+    /// Its directory, below the root.
+    pub dir: Arc<Path>,
+    /// Its name there.
+    pub name: Arc<OsStr>,
     /// Inode and device as `stat` says them.
     pub inode: (u64, u64),
     /// First bytes.
@@ -55,7 +58,7 @@ pub struct Closed {
 impl Closed {
     /// Opens it; [`io::ErrorKind::NotFound`] also when something else stands there now.
     pub fn open(&self, disk: &dyn Disk) -> io::Result<Source> {
-        let source = Source { content: disk.open(&self.base, &self.path)?, gz: self.gz };
+        let source = Source { content: disk.open(&self.base, &self.dir.join(&*self.name))?, gz: self.gz };
         let stat = source.content.stat()?;
         let bytes = identity::first_bytes(&source)?;
         if (stat.inode, stat.dev) != self.inode || !identity::begins_with(&bytes, self.head) {

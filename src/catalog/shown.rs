@@ -81,11 +81,11 @@ impl Stock {
     fn matches(&self, key: Key, l: &Listed) -> bool {
         let Some(dir) = self.dirs.get(&key) else { return false };
         match (&dir.kind, self.inputs.get(dir.input).map(|i| &i.kind)) {
-            (DirKind::Container { .. }, _) => name::kubelet(&l.name).is_some(),
+            (DirKind::Container(_, _), _) => name::kubelet(&l.name).is_some(),
             (DirKind::Glob(states), Some(SpecKind::File { include })) => states
                 .iter()
                 .any(|(at, state)| include.get(*at).is_some_and(|glob| glob.file(*state, l.name.as_bytes()))),
-            (DirKind::Root | DirKind::Pod { .. } | DirKind::Glob(_), _) => false,
+            (DirKind::Root | DirKind::Pod(_) | DirKind::Glob(_), _) => false,
         }
     }
 }

@@ -128,7 +128,7 @@ impl Stock {
         let Some(file) = &e.offered else { return };
         let meta = Arc::new(Meta::new(file.origin.meta.load().fields().clone()));
         file.origin.meta.store(meta.clone());
-        let facts = self.groups.get_mut(&e.group).and_then(|g| g.runs.get_mut(&e.restart)?.facts.as_mut());
+        let facts = self.groups.get_mut(&e.group).and_then(|g| g.run_mut(e.restart).facts.as_mut());
         if let Some(facts) = facts.filter(|f| Arc::ptr_eq(&f.fields, meta.fields())) {
             facts.meta = meta;
         }
@@ -173,6 +173,11 @@ impl Stock {
                 changed.push((*key, stat));
             }
         }
+        for key in self.packed_and_changed() {
+            if let Some(source) = self.entries.get(&key).and_then(|e| e.source.clone()) {
+                self.measure_again(key, &source);
+            }
+        }
         for (key, stat) in changed {
             self.heat(key);
             if let Some(e) = self.entries.get_mut(&key) {
@@ -180,6 +185,19 @@ impl Stock {
                 e.looked_ns = e.looked_ns.max(now_ns - RECONCILE_NS);
             }
         }
+    }
+
+    /// Files of which only a `.gz` is held, and somebody still writes to it.
+    fn packed_and_changed(&mut self) -> Vec<Key> {
+        let mut changed = Vec::new();
+        for (key, e) in &mut self.entries {
+            let packed = e.source.as_ref().filter(|s| s.gz && e.plain.is_none() && e.measure.is_none());
+            let Some(Ok(stat)) = packed.map(|s| s.content.stat()) else { continue };
+            if std::mem::replace(&mut e.mtime_ns, stat.mtime_ns) != stat.mtime_ns {
+                changed.push(*key);
+            }
+        }
+        changed
     }
 
     /// Bytes that were there are not there any more: what was read so far is a file of its own, which a copy may

@@ -9,7 +9,7 @@ use super::shelf::{Closed, Shelf, Source};
 use super::spec::{InputSpec, Setup, SpecKind};
 use crate::lane::batch::Code;
 use crate::record::{FileId, Now};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,8 +44,8 @@ pub(super) struct Stock {
     pub min_free_percent: u8,
     pub random: Box<dyn FnMut() -> u128 + Send>,
     pub dirs: HashMap<Key, Dir>,
-    pub entries: HashMap<Key, Entry>,
-    pub groups: HashMap<u64, Group>,
+    pub entries: HashMap<Key, Box<Entry>>,
+    pub groups: HashMap<u64, Box<Group>>,
     /// Groups by pod UID, as directories say it.
     pub uids: HashMap<Box<str>, Vec<u64>>,
     pub by_inode: HashMap<(u64, u64), Key>,
@@ -66,7 +66,10 @@ pub(super) struct Stock {
     /// `.gz` files being measured.
     pub measuring: BTreeSet<Key>,
     pub out: Turn,
+    /// Everything that was there at the start has been listed.
     pub scanned: bool,
+    /// Files that may still be taken in in this tick.
+    pub room: usize,
     pub most_rotated: usize,
     pub open: usize,
     /// Until then (mono) directories are scanned each second.
@@ -79,8 +82,10 @@ pub(super) struct Stock {
     pub free_checked: Option<(Duration, bool)>,
     /// Deleted files held, and their bytes.
     pub held: (u64, u64),
-    /// Files whose random ids are being made durable.
-    pub syncing: Vec<Key>,
+    /// Files whose random ids are being made durable, a batch for each time the store was asked.
+    pub syncing: VecDeque<Vec<Key>>,
+    /// Those of this tick.
+    pub to_sync: Vec<Key>,
     /// Everything is to be looked at in this tick.
     pub reconcile: bool,
     /// While polling: the next look at cold files (mono).
@@ -119,6 +124,7 @@ impl Stock {
             measuring: BTreeSet::new(),
             out: Turn::default(),
             scanned: false,
+            room: 0,
             most_rotated: 0,
             open: 0,
             polling_until: None,
@@ -128,7 +134,8 @@ impl Stock {
             refused: HashMap::new(),
             free_checked: None,
             held: (0, 0),
-            syncing: Vec::new(),
+            syncing: VecDeque::new(),
+            to_sync: Vec::new(),
             reconcile: false,
             next_cold_look: Duration::ZERO,
         }
@@ -232,7 +239,8 @@ impl Stock {
             (None, Some(loc)) => {
                 let closed = Closed {
                     base: self.base(e.input),
-                    path: self.path_in(e.dir, &loc.name),
+                    dir: self.dirs.get(&e.dir).map_or_else(|| Path::new("").into(), |d| d.path.clone()),
+                    name: loc.name.clone(),
                     inode: loc.inode,
                     head: e.head,
                     gz: e.plain.is_none(),
@@ -271,7 +279,7 @@ impl Stock {
     /// `namespace/pod/container`, or the path.
     pub fn who(&self, e: &Entry) -> String {
         match (&e.offered, self.groups.get(&e.group).map(|g| &g.who)) {
-            (_, Some(Who::Pod { namespace, pod, container, .. })) => format!("{namespace}/{pod}/{container}"),
+            (_, Some(Who::Pod(pod, container))) => format!("{}/{}/{container}", pod.namespace, pod.pod),
             (Some(file), _) => file.origin.who(),
             (None, _) => self.path_of(e).map_or_else(String::new, |p| p.to_string_lossy().into_owned()),
         }

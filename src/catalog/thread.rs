@@ -15,7 +15,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fd::OwnedFd;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Reports are made at most so often.
@@ -30,14 +30,14 @@ pub struct Caller(Arc<Called>);
 struct Called {
     event: OwnedFd,
     stop: AtomicBool,
-    synced: AtomicBool,
+    synced: AtomicUsize,
 }
 
 impl Caller {
     /// One for each thread to be.
     pub fn new() -> io::Result<Caller> {
         let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        Ok(Caller(Arc::new(Called { event, stop: AtomicBool::new(false), synced: AtomicBool::new(false) })))
+        Ok(Caller(Arc::new(Called { event, stop: AtomicBool::new(false), synced: AtomicUsize::new(0) })))
     }
 
     /// Pods changed, or something else is worth a tick.
@@ -53,7 +53,7 @@ impl Caller {
     }
 
     fn synced(&self) {
-        self.0.synced.store(true, Ordering::Release);
+        self.0.synced.fetch_add(1, Ordering::Release);
         self.wake();
     }
 }
@@ -93,7 +93,7 @@ pub fn run<P: Pods>(mut catalog: Catalog<P>, caller: &Caller, mut around: Around
     let (mut scanned, mut reported) = (false, None::<Duration>);
     while !caller.0.stop.load(Ordering::Acquire) {
         let now = (around.clock)();
-        if caller.0.synced.swap(false, Ordering::AcqRel) {
+        for _ in 0..caller.0.synced.swap(0, Ordering::AcqRel) {
             catalog.synced();
         }
         let turn = catalog.tick(now, &std::mem::take(&mut hints));

@@ -59,7 +59,7 @@ impl Stock {
     fn join(&mut self, file: Key, input: usize) {
         let Some(e) = self.entries.get_mut(&file) else { return };
         if e.input != input && !e.also.contains(&input) && e.offered.is_none() {
-            e.also.push(input);
+            e.also = e.also.iter().copied().chain([input]).collect();
         }
     }
 

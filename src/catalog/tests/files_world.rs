@@ -137,7 +137,7 @@ impl World {
     fn settle(&mut self, arg: usize) {
         let views: Vec<_> = self.rig.views.values().map(|v| (v.file.id, v.size)).collect();
         if let Some((id, size)) = views.get(arg % views.len().max(1)) {
-            let low = if arg % 3 == 0 { *size } else { size * (arg as u64 % 7) / 7 };
+            let low = if arg.is_multiple_of(3) { *size } else { size * (arg as u64 % 7) / 7 };
             let low = low.max(self.lows.get(id).copied().unwrap_or(0));
             self.lows.insert(*id, low);
             self.rig.settle(*id, low);
@@ -163,9 +163,9 @@ impl World {
         let any = self.rotated.get(arg % self.rotated.len().max(1)).copied();
         match (op, any) {
             (0..=3, _) => self.write(true),
-            (4, _) => self.write(arg % 2 == 0),
+            (4, _) => self.write(arg.is_multiple_of(2)),
             (5 | 6, _) => self.rotate(),
-            (7, Some(any)) => self.compress(any, arg % 2 == 0),
+            (7, Some(any)) => self.compress(any, arg.is_multiple_of(2)),
             (8, _) if !self.streams[self.live].content.is_empty() => return self.copytruncate(arg),
             (9, _) => self.remove_oldest(),
             (10, _) => self.settle(arg),

@@ -192,3 +192,42 @@ fn a_pod_without_files_is_forgotten() {
     assert_eq!(rig.pods.0.lock().unwrap().forgotten, ["uid1"]);
     assert_eq!(rig.store.len(), 0);
 }
+
+#[test]
+fn two_batches_of_random_ids_are_answered_one_by_one() {
+    let mut rig = Rig::new(vec![file_input("app", &["/srv/*"])]);
+    rig.disk.append("/srv/a", b"x\n");
+    rig.disk.append("/srv/b", b"");
+    assert!(rig.catalog.tick(rig.now, &[]).must_sync);
+    rig.disk.append("/srv/b", b"y\n");
+    rig.pass(Duration::from_millis(200));
+    assert!(rig.catalog.tick(rig.now, &[]).must_sync);
+    for path in ["/srv/a", "/srv/b"] {
+        rig.catalog.synced();
+        rig.pass(Duration::from_millis(20));
+        let offered: Vec<_> =
+            rig.catalog.tick(rig.now, &[]).changed.iter().map(|v| v.file.origin.path.to_string()).collect();
+        assert_eq!(offered, [path]);
+    }
+}
+
+#[test]
+fn the_table_of_pods_answers_as_the_catalog_asks() {
+    use crate::catalog::pods::{NodePods, PodPath, PodState, Pods};
+    let table = std::sync::Arc::new(crate::metadata::pods::Pods::new());
+    let json = br#"{"metadata":{"uid":"uid1","name":"web-1","namespace":"shop","labels":{"app":"web"}},
+        "spec":{"nodeName":"node-1","containers":[{"name":"app","image":"web:1"}]},
+        "status":{"containerStatuses":[{"name":"app","restartCount":0,"containerID":"containerd://abc"}]}}"#;
+    table.put(crate::metadata::pod::Pod::from_json(json, &[]).unwrap());
+    let wanted = crate::metadata::pod::Wanted { labels: true, ..Default::default() };
+    let mut pods = NodePods::new(table, [("pods".into(), wanted)].into());
+    let of = PodPath { input: "pods", uid: "uid1", namespace: "shop", pod: "web-1", container: "app", restart: 0 };
+    let PodState::Known { fields, complete } = pods.lookup(&of, vec![("path".into(), "/x".into())]) else {
+        panic!("known")
+    };
+    assert!(complete);
+    assert_eq!((fields.get("kubernetes.labels.app"), fields.get("path")), (Some("web"), Some("/x")));
+    assert!(matches!(pods.lookup(&PodPath { uid: "other", ..of }, Vec::new()), PodState::Unknown));
+    assert!(!pods.terminated(&of) && !pods.going("uid1"));
+    assert_eq!(pods.changed(), ["uid1"]);
+}

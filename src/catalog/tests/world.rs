@@ -124,7 +124,7 @@ impl World {
     fn settle(&mut self, arg: usize) {
         let views: Vec<_> = self.rig.views.values().map(|v| (v.file.id, v.size)).collect();
         if let Some((id, size)) = views.get(arg % views.len().max(1)) {
-            let low = if arg % 3 == 0 { *size } else { size * (arg as u64 % 7) / 7 };
+            let low = if arg.is_multiple_of(3) { *size } else { size * (arg as u64 % 7) / 7 };
             let low = low.max(self.lows.get(id).copied().unwrap_or(0));
             self.lows.insert(*id, low);
             self.rig.settle(*id, low);
@@ -151,7 +151,7 @@ impl World {
         let any_rotated = self.rotated.get(arg % self.rotated.len().max(1)).copied();
         match (op, newest_rotated, any_rotated) {
             (0..=3, _, _) => self.write(self.live, true),
-            (4, _, _) => self.write(self.live, arg % 2 == 0),
+            (4, _, _) => self.write(self.live, arg.is_multiple_of(2)),
             (5, _, _) => self.rotate(true),
             (6, Some(last), _) => self.write(last, true),
             (7, _, Some(any)) => self.compress(any),
@@ -167,7 +167,7 @@ impl World {
             (12, _, _) => {
                 // Reopening failed: the rename is taken back.
                 self.rotate(false);
-                if arg % 2 == 0 {
+                if arg.is_multiple_of(2) {
                     self.rig.tick();
                 }
                 let back = self.live_path();
@@ -251,7 +251,7 @@ proptest! {
         let mut world = World::new();
         for (op, arg) in ops {
             world = world.step(op, arg);
-            if arg % 4 == 0 {
+            if arg.is_multiple_of(4) {
                 world.rig.tick();
                 world.check()?;
             }
@@ -265,7 +265,7 @@ proptest! {
         for (op, arg) in ops {
             world.rig.watching = false;
             world = world.step(op, arg);
-            if arg % 8 == 0 {
+            if arg.is_multiple_of(8) {
                 world.rig.secs(61);
                 world.check()?;
             }
