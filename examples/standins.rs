@@ -1,6 +1,8 @@
 //! The three stand-ins by themselves, for trying a configuration by hand: prints their addresses, and what they took
 //! each time a line comes on standard input. `count` as an argument: count only (for measurements).
 
+#![allow(clippy::print_stdout, reason = "it answers to a person")]
+
 use std::io::BufRead;
 use tailrace::standin::{self, Options, Which, cloudwatch, opensearch, s3};
 

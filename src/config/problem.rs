@@ -26,7 +26,7 @@ pub struct Problem {
 pub struct Problems {
     /// As it was named.
     pub file: String,
-    /// At most [`Report::MOST`].
+    /// At most `Report::MOST`.
     pub list: Vec<Problem>,
     /// Mistakes that did not fit into the list.
     pub more: usize,

@@ -4,6 +4,7 @@
 //! `SIM_WORLD=crash SIM_SEED=n cargo test --test simulation` runs one schedule again, with a trace;
 //! `SIM_SCHEDULES=n` runs n of each world. After every step the books must balance (`books`); in the end every byte
 //! written is accounted for at every service (`judge`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(clippy::print_stderr, clippy::disallowed_methods, reason = "a trace, and schedules per second")]
 
 mod agent;

@@ -83,7 +83,9 @@ impl Plan {
     pub fn inputs(&self) -> Vec<InputSpec> {
         let base = |root: &str| Arc::new(Base { root: PathBuf::from(root), follow: Follow::Never });
         let pods = SpecKind::Kubernetes { wait: Some(self.wait), skip_pod: None };
-        let apps = SpecKind::File { include: vec![Glob::new(&format!("{APPS}/*/{}", if self.wide { "a.log*" } else { "*.log" }))] };
+        let apps = SpecKind::File {
+            include: vec![Glob::new(&format!("{APPS}/*/{}", if self.wide { "a.log*" } else { "*.log" }))],
+        };
         vec![
             InputSpec { name: "pods".into(), base: base(PODS), exclude: Vec::new(), kind: pods },
             InputSpec { name: "apps".into(), base: base("/"), exclude: Vec::new(), kind: apps },

@@ -267,7 +267,7 @@ impl SimDisk {
         }
     }
 
-    /// What [`Disk::free_percent`] says.
+    /// What `Disk::free_percent` says.
     pub fn set_free_percent(&self, percent: u8) {
         lock(&self.0).free_percent = percent;
     }

@@ -87,7 +87,13 @@ fn cells_of(event: &Event<'_>, truth: &Truth) -> Vec<u32> {
     let first = cells.first().and_then(|n| truth.cells.get(*n as usize)).and_then(|c| c.head);
     // A piece of a longer record has the time of the whole.
     if let (Some((ns, _)), true) = (first, doc.stream.is_some() && doc.partial.is_none()) {
-        assert_eq!(event.timestamp, ns.div_euclid(1_000_000), "the stamp of its line: {} {}", event.message, truth.describe(cells[0]));
+        assert_eq!(
+            event.timestamp,
+            ns.div_euclid(1_000_000),
+            "the stamp of its line: {} {}",
+            event.message,
+            truth.describe(cells[0])
+        );
     }
     cells
 }
