@@ -6,7 +6,7 @@ use super::format::Format;
 use super::retry::{KEEP_ATTEMPTS, KEEP_FOR, Parking, wait_after};
 use super::sink::Count;
 use super::step::{Action, Lane};
-use crate::record::Span;
+use crate::record::{FileId, Span};
 use crate::store::saved::Saved;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -152,6 +152,18 @@ impl<F: Format> Lane<F> {
         delivered: Count,
         drops: [Count; Reason::ALL.len()],
     ) {
+        let files = self.book(key, ticket, except, delivered, drops);
+        self.moved(&files);
+    }
+    /// First half of `settle`: what is to be buried must be taken before anything unread of a lost file is given up.
+    fn book(
+        &mut self,
+        key: Option<usize>,
+        ticket: Ticket,
+        except: &[Span],
+        delivered: Count,
+        drops: [Count; Reason::ALL.len()],
+    ) -> Vec<FileId> {
         let files = self.ledger.settle(ticket, except);
         self.sums.delivered.0 += delivered.0;
         self.sums.delivered.1 += delivered.1;
@@ -163,10 +175,13 @@ impl<F: Format> Lane<F> {
         if let Some(key) = key.and_then(|k| self.keys.get_mut(&k)) {
             key.progress = self.now.mono;
         }
+        files
+    }
+    fn moved(&mut self, files: &[FileId]) {
         for file in files {
-            self.dirty.insert(file);
-            self.note_behind(file);
-            self.lose_what_is_gone(file);
+            self.dirty.insert(*file);
+            self.note_behind(*file);
+            self.lose_what_is_gone(*file);
         }
     }
     /// A ticket's bytes are unread again.
@@ -284,8 +299,9 @@ impl<F: Format> Lane<F> {
         } else {
             count(&mut self.tally.rejected, &code);
             let spans = flight.items.spans(0);
-            self.settle(flight.key, flight.batch.ticket, &spans, (0, 0), flight.drops);
+            let files = self.book(flight.key, flight.batch.ticket, &spans, (0, 0), flight.drops);
             self.bury(flight.key, spans, code, say);
+            self.moved(&files);
         }
         self.landed(&flight);
     }
@@ -350,10 +366,11 @@ impl<F: Format> Lane<F> {
         }
         let mut except = again;
         except.extend(rejects.values().flat_map(|(_, spans)| spans.iter().copied()));
-        self.settle(flight.key, flight.batch.ticket, &except, delivered, drops);
+        let files = self.book(flight.key, flight.batch.ticket, &except, delivered, drops);
         for (code, (say, spans)) in rejects {
             self.bury(flight.key, spans, code, say);
         }
+        self.moved(&files);
         if let (Some(key), Some(why)) = (flight.key, why) {
             self.park_key(key, (why, "some items of a batch were not taken".into()), None);
         }
