@@ -113,10 +113,14 @@ impl S3Service {
         headers.push((header::IF_NONE_MATCH, HeaderValue::from_static("*")));
         headers.push(checksum(&crc32c_of(&body.chunks))?);
         let answer = self.send(Method::PUT, name, "", headers, body.chunks.clone()).await?;
-        if answer.status == 200 {
-            return Ok(Verdict::Delivered { already: 0 });
+        if answer.status != 200 || xml::is_error(&answer.body) {
+            return Err(self.fault(Request::Put, &answer, items).await);
         }
-        Err(self.fault(Request::Put, &answer, items).await)
+        // Anything on the way can say 200; only who stored it knows its ETag.
+        if etag(&answer).is_none() {
+            return Err(not_s3(&answer));
+        }
+        Ok(Verdict::Delivered { already: 0 })
     }
 
     async fn part(
@@ -145,9 +149,7 @@ impl S3Service {
             }
             return Err(verdict);
         }
-        let Some(etag) = answer.headers.get(header::ETAG).and_then(|v| v.to_str().ok()) else {
-            return Err(unknown("no_etag"));
-        };
+        let Some(etag) = etag(&answer) else { return Err(not_s3(&answer)) };
         self.forget(name);
         Ok(Verdict::Staged { upload: id, tag: PartTag { number, etag: etag.into(), crc32c: crc.into() } })
     }
@@ -163,7 +165,7 @@ impl S3Service {
         if answer.status != 200 {
             return Err(self.fault(Request::Create, &answer, 0).await);
         }
-        let id: Arc<str> = xml::upload_id(&answer.body).ok_or_else(|| unknown("no_upload_id"))?.into();
+        let id: Arc<str> = xml::upload_id(&answer.body).ok_or_else(|| not_s3(&answer))?.into();
         self.remember(name, &id);
         Ok(id)
     }
@@ -319,6 +321,23 @@ fn crc32c_of(chunks: &[Bytes]) -> String {
 fn checksum(crc: &str) -> Result<(HeaderName, HeaderValue), Verdict> {
     let value = HeaderValue::from_str(crc).map_err(|_| unknown("checksum"))?;
     Ok((HeaderName::from_static(CHECKSUM), value))
+}
+
+fn etag(answer: &Answer) -> Option<&str> {
+    answer.headers.get(header::ETAG).and_then(|v| v.to_str().ok())
+}
+
+/// A 200 that S3 would not give: a login page, a web server, a proxy. Nothing counts as delivered.
+fn not_s3(answer: &Answer) -> Verdict {
+    let words: String = String::from_utf8_lossy(&answer.body).chars().filter(|c| !c.is_control()).take(80).collect();
+    Verdict::Hold {
+        code: Code::new("not_s3"),
+        scope: Scope::Lane,
+        say: format!(
+            "this is not S3: check `endpoint`, and proxies on the way. It answers {} with: {words}",
+            answer.status
+        ),
+    }
 }
 
 fn unknown(code: &str) -> Verdict {

@@ -63,6 +63,7 @@ const EXPIRED: &str = "the credentials expired: they are fetched again before th
 const CLOCK: &str = "this machine's clock is wrong: set it (NTP)";
 const PERMISSION: &str = "allow s3:PutObject on these objects (with KMS also kms:GenerateDataKey and kms:Decrypt)";
 const BUCKET: &str = "correct `bucket`, or create it";
+const NOTHING: &str = "there is no such bucket, or no S3 at this address: correct `bucket` or `endpoint`";
 const KMS: &str = "the KMS key cannot be used: correct `kms_key_id`, enable the key, or allow its use";
 const STORAGE_CLASS: &str = "the service does not have this class: correct or remove `storage_class`";
 const OPTIONS: &str = "the service refuses this request: correct `storage_class`, `sse`, `kms_key_id` or `endpoint`";
@@ -149,7 +150,7 @@ pub(super) const STATUSES: &[(u16, Row)] = &[
     (308, Hold(Lane, "the endpoint redirects elsewhere: correct `endpoint`")),
     (401, Hold(Lane, CREDENTIALS)),
     (403, Hold(Key, PERMISSION)),
-    (404, Hold(Lane, BUCKET)),
+    (404, Hold(Lane, NOTHING)),
     (408, Retry),
     (412, Exists),
     (413, Split),

@@ -65,7 +65,9 @@ const CREATED: &str = "<InitiateMultipartUploadResult><UploadId>up+1</UploadId><
 
 #[tokio::test]
 async fn an_object_is_put_once_with_its_checksum() {
-    let server = Scripted::start(vec![Reply::new(200, ""), Reply::new(412, error("PreconditionFailed"))]).await;
+    let server =
+        Scripted::start(vec![Reply::new(200, "").with("etag", "\"e1\""), Reply::new(412, error("PreconditionFailed"))])
+            .await;
     let service = service(&server.url, |config| {
         config.storage_class = Some("STANDARD_IA".into());
         config.sse = Some("aws:kms".into());
@@ -136,12 +138,25 @@ async fn an_upload_that_vanished_is_told_or_created_anew() {
 }
 
 #[tokio::test]
-async fn an_answer_without_what_it_should_hold_is_unknown() {
-    let server = Scripted::start(vec![Reply::new(200, "<odd/>"), Reply::new(200, ""), Reply::new(200, "")]).await;
+async fn a_200_that_s3_would_not_give_delivers_nothing() {
+    let page = || Reply::new(200, "<html>Please log in</html>");
+    let slow = Reply::new(200, error("SlowDown"));
+    let replies = vec![page(), Reply::new(200, "<odd/>"), Reply::new(200, ""), Reply::new(200, ""), slow];
+    let server = Scripted::start(replies).await;
     let service = service(&server.url, |_| {});
-    assert_eq!(service.attempt(&part(None)).await, unknown("no_upload_id"));
-    assert_eq!(service.attempt(&part(Some("up"))).await, unknown("no_etag"));
+    let at_login = service.attempt(&put()).await;
+    assert!(
+        matches!(&at_login, Verdict::Hold { code, scope: Scope::Lane, say }
+            if code.as_str() == "not_s3" && say.contains("`endpoint`") && say.ends_with("200 with: <html>Please log in</html>")),
+        "{at_login:?}"
+    );
+    for batch in [part(None), part(Some("up"))] {
+        let verdict = service.attempt(&batch).await;
+        assert!(matches!(&verdict, Verdict::Hold { code, .. } if code.as_str() == "not_s3"), "{verdict:?}");
+    }
+    // The object may have been made.
     assert_eq!(service.attempt(&complete()).await, unknown("unreadable_answer"));
+    assert!(matches!(service.attempt(&put()).await, Verdict::Retry { .. }), "an error in a 200 is that error");
 }
 
 #[tokio::test]
