@@ -95,8 +95,19 @@ impl Stock {
 
     /// Whether what stands at `path` begins as the closed entry does. Its handle is kept for the lanes.
     fn proven(&mut self, file: Key, path: &Path) -> bool {
-        let Some(e) = self.entries.get(&file) else { return false };
-        let Some(loc) = e.loc() else { return false };
+        let Some(source) = self.entries.get(&file).and_then(|e| self.open_proven(e, path)) else { return false };
+        self.hold(file, source);
+        self.active.insert(file);
+        true
+    }
+
+    /// The same without keeping it.
+    pub fn proven_at(&self, e: &Entry, path: &Path) -> bool {
+        self.open_proven(e, path).is_some()
+    }
+
+    fn open_proven(&self, e: &Entry, path: &Path) -> Option<Source> {
+        let loc = e.loc()?;
         let closed = super::shelf::Closed {
             base: self.base(e.input),
             dir: path.parent().unwrap_or(Path::new("")).into(),
@@ -105,14 +116,7 @@ impl Stock {
             head: e.head,
             gz: e.plain.is_none(),
         };
-        match closed.open(self.disk.as_ref()) {
-            Ok(source) => {
-                self.hold(file, source);
-                self.active.insert(file);
-                true
-            }
-            Err(_) => false,
-        }
+        closed.open(self.disk.as_ref()).ok()
     }
 
     /// Its inode stands under another name: renamed, if that can be proven.

@@ -53,9 +53,17 @@ impl Stock {
         if stat.size < e.size {
             return self.truncated(key, stat);
         }
+        let dir = e.dir;
         if stat.links == 0 && e.trail == Trail::Named {
-            self.again.insert(e.dir);
+            self.again.insert(dir);
         }
+        // Through its name alone: another file may have got name and inode.
+        let by_name = e.source.is_none() && e.id.is_some() && stat.size > e.size;
+        if by_name && !e.loc().is_some_and(|loc| self.proven_at(e, &self.path_in(dir, &loc.name))) {
+            self.again.insert(dir);
+            return;
+        }
+        let Some(e) = self.entries.get(&key) else { return };
         let (heat, grown, now) = (e.heat, stat.size > e.size, self.now);
         let quiet = now.mono.saturating_sub(e.grew.max(e.moved));
         if grown {
@@ -80,7 +88,7 @@ impl Stock {
         if (stat.inode, stat.dev) == loc.inode { Ok(stat) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    fn grown(&mut self, key: Key, size: u64) {
+    pub fn grown(&mut self, key: Key, size: u64) {
         let Some(e) = self.entries.get(&key) else { return };
         let settled = if e.ages.0.len() > STEPS { self.settled(e) } else { 0 };
         let (now, kubernetes) = (self.now, self.kubernetes(e.input));

@@ -225,7 +225,12 @@ impl Stock {
         let Some(e) = self.entries.get_mut(&key) else { return };
         if let Some(source) = e.source.take() {
             self.open = self.open.saturating_sub(1);
-            e.mtime_ns = source.content.stat().map_or(0, |s| s.mtime_ns);
+            let stat = source.content.stat().unwrap_or_default();
+            e.mtime_ns = stat.mtime_ns;
+            // A last look: there may be no other way to it any more.
+            if !source.gz && stat.size > e.size && !self.once {
+                self.grown(key, stat.size);
+            }
         }
         self.shelve(key);
     }

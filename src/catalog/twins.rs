@@ -115,6 +115,7 @@ impl Stock {
         candidates.sort_unstable();
         let Ok(bytes) = identity::first_bytes(source) else { return false };
         let trailer = gz::trailer_size(source.content.as_ref()).ok().flatten();
+        let mut grown = None;
         for (other_name, there, key) in candidates {
             let Some(e) = self.entries.get(&key) else { continue };
             let begins = begins_alike(e, &bytes);
@@ -130,14 +131,23 @@ impl Stock {
                 self.later.insert(dir);
                 return true;
             }
+            // Closed, perhaps written to since, renamed and compressed before we looked again.
+            let longer = trailer.is_some_and(|t| u64::from(t) >= e.size);
+            if begins && !there && held.is_none() && longer {
+                grown.get_or_insert(key);
+            }
         }
-        false
+        if let Some(key) = grown {
+            self.attach(key, loc.clone(), source, false);
+        }
+        grown.is_some()
     }
 
     fn attach(&mut self, key: Key, loc: Loc, source: &Source, agrees: bool) {
         self.by_inode.insert(loc.inode, key);
         let Some(e) = self.entries.get_mut(&key) else { return };
         e.gz = Some(Box::new(loc));
+        e.trail = Trail::Named;
         let (chain, only) = (e.group, e.source.as_ref().is_none_or(|h| h.gz));
         if !agrees && only {
             self.measure_again(key, source);

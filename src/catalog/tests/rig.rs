@@ -83,6 +83,8 @@ pub struct Rig {
     pub gone: Vec<FileId>,
     pub watched: BTreeMap<u64, WatchChange>,
     pub last: Turn,
+    /// For the next life.
+    pub max_handles: usize,
     /// Watches work.
     pub watching: bool,
     pending: Vec<Hint>,
@@ -139,6 +141,7 @@ impl Rig {
     }
 
     fn knowing(pods: FakePods, disk: SimDisk, setup: Setup, mono: Duration) -> Rig {
+        let max_handles = setup.max_handles;
         let catalog = Catalog::new(setup, Arc::new(disk.clone()), pods.clone());
         let reader = Reader::new(catalog.shelf());
         let now = Now { mono, unix_ns: START_NS + mono.as_nanos() as i64 };
@@ -155,6 +158,7 @@ impl Rig {
             gone: Vec::new(),
             watched: BTreeMap::new(),
             last: Turn::default(),
+            max_handles,
             watching: true,
             pending: Vec::new(),
         }
@@ -164,6 +168,7 @@ impl Rig {
     pub fn restart(self, inputs: Vec<InputSpec>, down: Duration, marks: HashMap<FileId, Vec<Mark>>) -> Rig {
         let mut next = setup(inputs);
         next.known = self.store.clone();
+        next.max_handles = self.max_handles;
         next.marks = marks;
         let seed = self.now.unix_ns as u128;
         let mut n = 0;

@@ -2,7 +2,7 @@
 //! restarted; no id ever stands for two streams.
 
 use super::rig::*;
-use crate::catalog::sim::SimWriter;
+use crate::catalog::sim::{SimDisk, SimWriter};
 use crate::record::{FileId, Mark};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -33,9 +33,11 @@ struct World {
 }
 
 impl World {
-    fn new() -> World {
+    fn new(max_handles: usize) -> World {
         let inputs = vec![pods_input()];
-        let mut rig = Rig::new(inputs.clone());
+        let mut first = setup(inputs.clone());
+        first.max_handles = max_handles;
+        let mut rig = Rig::with(SimDisk::new(), first, Duration::from_secs(100));
         rig.disk.mkdir("/var/log/pods");
         rig.tick();
         let mut world = World {
@@ -248,7 +250,24 @@ proptest! {
 
     #[test]
     fn every_stream_is_read_under_one_id(ops in proptest::collection::vec((0u8..18, 0usize..1000), 1..60)) {
-        let mut world = World::new();
+        let mut world = World::new(1000);
+        for (op, arg) in ops {
+            world = world.step(op, arg);
+            if arg.is_multiple_of(4) {
+                world.rig.tick();
+                world.check()?;
+            }
+        }
+        world.check_end()?;
+    }
+
+    /// Closed files: inodes are given to others at once, names are all there is to go by.
+    #[test]
+    fn also_with_hardly_a_handle(
+        handles in 0usize..3,
+        ops in proptest::collection::vec((0u8..18, 0usize..1000), 1..60),
+    ) {
+        let mut world = World::new(handles);
         for (op, arg) in ops {
             world = world.step(op, arg);
             if arg.is_multiple_of(4) {
@@ -261,7 +280,7 @@ proptest! {
 
     #[test]
     fn also_without_any_watch(ops in proptest::collection::vec((0u8..18, 0usize..1000), 1..40)) {
-        let mut world = World::new();
+        let mut world = World::new(1000);
         for (op, arg) in ops {
             world.rig.watching = false;
             world = world.step(op, arg);
