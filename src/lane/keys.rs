@@ -10,7 +10,7 @@ use super::object::OpenObject;
 use super::retry::Parking;
 use crate::catalog::view::Place;
 use crate::record::{FileId, Now};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct Key {
     /// Where it goes.
     pub name: FileKey,
     /// Files of this key with unread bytes, siblings together, oldest first.
-    pub behind: BTreeMap<Place, FileId>,
+    pub behind: BTreeSet<(Place, FileId)>,
     /// All files of this key.
     pub files: usize,
     /// Sent bytes per plain source byte, moving; 1/64 to 64.
@@ -81,7 +81,7 @@ impl Key {
         let phase = 0.8 + 0.2 * ((hash.finish() >> 11) as f64 / (1u64 << 53) as f64);
         Key {
             name,
-            behind: BTreeMap::new(),
+            behind: BTreeSet::new(),
             files: 0,
             sent_ratio: 0.5,
             plain_ratio: 4.0,
@@ -158,7 +158,7 @@ impl Key {
     /// Newest first-seen time of its files (unix ns).
     pub fn newest(&self, files: &BTreeMap<FileId, LaneFile>) -> i64 {
         let last = |id: &FileId| files.get(id).map_or(0, |f| f.view.ages.at(u64::MAX));
-        self.behind.values().map(last).max().unwrap_or(0)
+        self.behind.iter().map(|(_, id)| last(id)).max().unwrap_or(0)
     }
     /// When this key should be sent.
     pub fn due(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now, rule: &Rule) -> Due {

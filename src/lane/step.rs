@@ -398,9 +398,9 @@ impl<F: Format> Lane<F> {
             if key.behind.is_empty() {
                 key.progress = key.progress.max(now);
             }
-            key.behind.insert(place, id);
+            key.behind.insert((place, id));
         } else {
-            key.behind.remove(&place);
+            key.behind.remove(&(place, id));
         }
     }
 
@@ -431,7 +431,7 @@ impl<F: Format> Lane<F> {
         self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         if let Some(key) = self.keys.get_mut(&file.key) {
             key.files -= 1;
-            key.behind.remove(&file.view.file.place);
+            key.behind.remove(&(file.view.file.place, id));
         }
         self.drop_idle_key(file.key);
     }
