@@ -8,7 +8,7 @@
 mod rules;
 mod source;
 
-use rules::{File, Finding, check};
+use rules::{File, Finding, check, stale};
 use std::path::Path;
 
 fn tree(files: &[(&str, &str)]) -> Vec<File> {
@@ -39,6 +39,7 @@ fn the_source_keeps_the_dependency_rule() {
     let found: Vec<String> =
         check(&files).into_iter().map(|Finding { file, line, say }| format!("src/{file}:{line}: {say}")).collect();
     assert!(found.is_empty(), "{} breaches of the dependency rule:\n{}", found.len(), found.join("\n"));
+    assert_eq!(stale(&files), [] as [&str; 0], "in the tables of tests/layers/rules.rs, and not in src");
 }
 
 #[test]
@@ -156,6 +157,22 @@ fn files_of_tests_may_do_as_they_like_and_others_may_not() {
     assert_eq!(found("#[cfg(test)]\nmod tests;\n"), [] as [String; 0]);
     assert_eq!(found("#[cfg(not(test))]\nmod tests;\n").len(), 4);
     assert_eq!(found("mod tests;\n").len(), 4);
+}
+
+#[test]
+fn permissions_that_nobody_needs_are_found() {
+    let names = stale(&tree(&[("lane/thread.rs", ""), ("config/read/values.rs", ""), ("output/s3/service.rs", "")]));
+    for (name, gone) in [
+        ("lane/thread", false),
+        ("output/*/service", false),
+        ("config/read/values.rs", false),
+        ("config", false),
+        ("body/coder.rs", true),
+        ("store/lock", true),
+        ("standin", true),
+    ] {
+        assert_eq!(names.contains(&name), gone, "{name}");
+    }
 }
 
 #[test]
