@@ -145,7 +145,7 @@ const LONGEST_FILE: usize = 400;
 
 /// Files that are longer all the same and wait to be split. Nothing may be added here; one that became short enough
 /// has to be taken out.
-const TO_BE_SPLIT: &[&str] = &["catalog/sim.rs", "lane/answer.rs", "lane/intent.rs", "lane/pump.rs", "lane/step.rs"];
+const TO_BE_SPLIT: &[&str] = &["lane/answer.rs", "lane/intent.rs", "lane/pump.rs", "lane/step.rs"];
 
 /// Everything that is wrong with these files, by file and line.
 pub fn check(files: &[File]) -> Vec<Finding> {
