@@ -132,7 +132,9 @@ impl Pump {
     pub fn next<F: Format>(&mut self, format: &mut F, env: &Env<'_>, full: bool) -> Next {
         // Bounded: each round reads, finishes a cursor, or takes a file off the queue.
         loop {
-            let enough = full || self.sink.full || (self.raw >= self.target && !self.joiner.is_open());
+            // A target is no reason to stop inside a record: it would be read in vain, again and again.
+            let inside = self.joiner.is_open() || self.cursor.as_ref().is_some_and(|c| !c.carry.is_empty());
+            let enough = full || self.sink.full || (self.raw >= self.target && !inside);
             if self.cursor.as_ref().is_some_and(|c| enough || self.sink.file_done || c.at >= c.end) {
                 self.finish_cursor(format, env);
             }
