@@ -182,3 +182,19 @@ fn write_to_delivered_stays_within_max_age_and_a_little() {
         assert!(p99 < most, "{output}: {p99} s: {}", stage.lane(output));
     }
 }
+
+#[test]
+fn a_line_longer_than_what_a_batch_aims_at_arrives() {
+    let place = Place::new();
+    let services = Services::start();
+    let config = place.config("", &services.outputs());
+    let dir = container(&place, "shop", "cart");
+    let long = "Z".repeat(900_000);
+    let mut bytes = cri("first");
+    bytes.extend(cri(&long));
+    bytes.extend(cri("last"));
+    append(&dir.join("0.log"), bytes);
+    let agent = place.run(&config, &[]);
+    let stage = Stage { agent, services, place, config };
+    stage.until_bodies(&["first", &long, "last"]);
+}
