@@ -20,12 +20,14 @@ pub struct Pen {
 pub struct Fs {
     pub disk: SimDisk,
     pub watches: Watches,
+    /// The agent may hold so few handles that it cannot keep what is deleted.
+    pub tight: bool,
     places: BTreeMap<PathBuf, usize>,
 }
 
 impl Fs {
-    pub fn new() -> Fs {
-        Fs { disk: SimDisk::new(), watches: Watches::default(), places: BTreeMap::new() }
+    pub fn new(tight: bool) -> Fs {
+        Fs { disk: SimDisk::new(), watches: Watches::default(), tight, places: BTreeMap::new() }
     }
     pub fn content_at(&self, path: &Path) -> Option<usize> {
         self.places.get(path).copied()
@@ -40,7 +42,7 @@ impl Fs {
         }
     }
     fn unplace(&mut self, path: &Path, pens: u64, truth: &mut Truth) {
-        let held = self.disk.handles_at(path) > pens;
+        let held = self.disk.handles_at(path) > pens && !self.tight;
         let Some(content) = self.places.remove(path).and_then(|c| truth.contents.get_mut(c)) else { return };
         content.names -= 1;
         // Without a handle of the agent's on its last name the bytes are gone for good.

@@ -130,10 +130,10 @@ impl World {
         content.excused || never_seen || (lane == CLOUDWATCH && self.plan.clock_steps)
     }
     fn may_repeat(&self, lane: usize, number: usize) -> bool {
-        let Some(content) = self.truth.cells.get(number).and_then(|c| self.truth.contents.get(c.content)) else {
-            return true;
-        };
-        lane == CLOUDWATCH || (self.forgot && (lane != OPENSEARCH || !content.pods))
+        let Some(cell) = self.truth.cells.get(number) else { return true };
+        let pods = self.truth.contents.get(cell.content).is_some_and(|c| c.pods);
+        let known_by_id = lane == OPENSEARCH;
+        lane == CLOUDWATCH || (self.forgot && !(known_by_id && pods)) || (known_by_id && cell.torn)
     }
     fn none(&self, what: &str, lane: usize, cells: &[u32]) {
         let some: Vec<String> = cells.iter().take(4).map(|n| self.truth.describe(*n)).collect();

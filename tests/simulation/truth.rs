@@ -37,6 +37,9 @@ pub struct Cell {
     shown: String,
     /// Only when the line has its header: (stamp in unix ns, channel).
     pub head: Option<(i64, &'static str)>,
+    /// Its line stood half written for a minute, or its parts are a minute apart and their stamps are not: a rule of
+    /// silence may have cut it, and another reading may not.
+    pub torn: bool,
     /// A service that looks at records refuses this one.
     pub poison: bool,
     /// Stored by a service; written to a dead-letter file.
@@ -100,7 +103,7 @@ impl Truth {
         let digit = |shift: u32| DIGITS.get((number >> shift) as usize & 63).copied().unwrap_or(b'A');
         let shown = String::from_utf8_lossy(&payload).into_owned();
         let (whole, nth) = place;
-        self.add(content, Cell { content, at, whole, nth, shown, head: None, poison, arrived: [0; 3], buried: [0; 3] });
+        self.add(content, Cell { content, at, whole, nth, shown, head: None, torn: false, poison, arrived: [0; 3], buried: [0; 3] });
         let [a, b, c] = payload;
         [b'^', digit(18), digit(12), digit(6), digit(0), a, b, c]
     }
@@ -109,7 +112,7 @@ impl Truth {
         self.empty.insert(stamp.to_owned(), self.cells.len() as u32);
         let shown = String::new();
         let cell =
-            Cell { content, at, whole, nth: 0, shown, head: None, poison: false, arrived: [0; 3], buried: [0; 3] };
+            Cell { content, at, whole, nth: 0, shown, head: None, torn: false, poison: false, arrived: [0; 3], buried: [0; 3] };
         self.add(content, cell);
     }
     fn add(&mut self, content: usize, cell: Cell) {
@@ -118,6 +121,10 @@ impl Truth {
         if let Some(content) = self.contents.get_mut(content) {
             content.cells.push(number);
         }
+    }
+    /// A rule of silence may have gone through this line.
+    pub fn torn(&mut self, whole: u32) {
+        self.cells.iter_mut().rev().take(1_000).filter(|c| c.whole == whole).for_each(|c| c.torn = true);
     }
     pub fn last_cell(&mut self) -> Option<&mut Cell> {
         self.cells.last_mut()
@@ -155,8 +162,10 @@ impl Truth {
     pub fn arrive(&mut self, lane: usize, cells: &[u32]) -> bool {
         let mut repeated = false;
         for number in cells {
-            if let Some(count) = self.cells.get_mut(*number as usize).and_then(|c| c.arrived.get_mut(lane)) {
-                repeated |= *count > 0;
+            let Some(cell) = self.cells.get_mut(*number as usize) else { continue };
+            let steady = self.contents.get(cell.content).is_some_and(|c| !c.unsteady);
+            if let Some(count) = cell.arrived.get_mut(lane) {
+                repeated |= *count > 0 && steady;
                 *count += 1;
             }
         }

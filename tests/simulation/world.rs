@@ -68,10 +68,10 @@ impl World {
         }
         let mut world = World {
             node: Node::new(&plan),
+            fs: Fs::new(plan.handles < 100),
             plan,
             chance,
             now,
-            fs: Fs::new(),
             truth: Truth::default(),
             ids: Ids::new(),
             services,
@@ -101,6 +101,7 @@ impl World {
             chance: &mut self.chance,
             pods: &pods,
             unix_ns: self.now.unix_ns,
+            mono: self.now.mono,
             stamps: &mut stamps,
             trace: self.trace,
         };

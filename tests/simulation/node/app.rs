@@ -30,12 +30,12 @@ impl App {
         }
         let Some(pen) = &self.pen else { return };
         for _ in 0..lines {
-            self.scribe.line(pen, hands.unix_ns, hands.fs, hands.truth, hands.chance);
+            self.scribe.line(pen, hands);
         }
     }
     fn close(&mut self, hands: &mut Hands<'_>) {
         if let Some(pen) = self.pen.take() {
-            self.scribe.finish_half(&pen, hands.fs, hands.truth);
+            self.scribe.finish_half(&pen, hands);
         }
         self.scribe.forget();
     }
@@ -85,7 +85,7 @@ impl App {
     }
     fn finish_half(&mut self, hands: &mut Hands<'_>) {
         if let Some(pen) = &self.pen {
-            self.scribe.finish_half(pen, hands.fs, hands.truth);
+            self.scribe.finish_half(pen, hands);
         }
     }
     fn cut(&mut self, hands: &mut Hands<'_>) {

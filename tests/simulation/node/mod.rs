@@ -14,6 +14,7 @@ use pod::Container;
 use pods::SimPods;
 use scribe::{Scribe, Style};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub const PODS: &str = "/var/log/pods";
 pub const APPS: &str = "/data";
@@ -25,6 +26,7 @@ pub struct Hands<'a> {
     pub chance: &'a mut Chance,
     pub pods: &'a SimPods,
     pub unix_ns: i64,
+    pub mono: Duration,
     pub stamps: &'a mut u64,
     pub trace: bool,
 }

@@ -48,7 +48,7 @@ impl Container {
         }
         let Some(pen) = &self.pen else { return };
         for _ in 0..lines {
-            self.scribe.line(pen, hands.unix_ns, hands.fs, hands.truth, hands.chance);
+            self.scribe.line(pen, hands);
         }
     }
     /// kubelet found the log large enough.
@@ -84,7 +84,7 @@ impl Container {
             }
             Step::Rename => {
                 if let Some(pen) = &self.pen {
-                    self.scribe.finish_half(pen, hands.fs, hands.truth);
+                    self.scribe.finish_half(pen, hands);
                 }
                 let stamp = hands.next_stamp();
                 let to = self.dir.join(format!("{}.log.{stamp}", self.restart));
@@ -99,7 +99,7 @@ impl Container {
                 }
                 None => {
                     if let Some(pen) = &self.pen {
-                        self.scribe.finish_half(pen, hands.fs, hands.truth);
+                        self.scribe.finish_half(pen, hands);
                     }
                     self.open(hands);
                 }
@@ -141,7 +141,7 @@ impl Container {
             self.step(hands);
         }
         if let Some(pen) = self.pen.take() {
-            self.scribe.finish_half(&pen, hands.fs, hands.truth);
+            self.scribe.finish_half(&pen, hands);
         }
         hands.pods.terminated(&self.uid, &self.name, self.restart);
     }

@@ -1,8 +1,9 @@
 //! Writes an application's lines the way a container runtime does, or plainly, with everything that real logs hold.
 
+use super::Hands;
 use crate::chance::Chance;
-use crate::fs::{Fs, Pen};
-use crate::truth::Truth;
+use crate::fs::Pen;
+use std::time::Duration;
 use tailrace::output::document::{TIME_LEN, time_text};
 use tailrace::record::Stamp;
 
@@ -18,11 +19,30 @@ pub struct Scribe {
     style: Style,
     nasty: bool,
     poison: bool,
-    /// By channel: a line written in parts, and how many cells it has so far.
-    open: [Option<(u32, u32)>; 2],
-    /// What is missing of a line that was torn in the middle.
-    half: Option<Vec<u8>>,
+    /// By channel: a line written in parts.
+    open: [Option<Open>; 2],
+    /// A line that was torn in the middle.
+    half: Option<Half>,
 }
+
+#[derive(Clone, Copy)]
+struct Open {
+    whole: u32,
+    cells: u32,
+    /// When its last part was written, and what that part's stamp says (unix ns).
+    at: Duration,
+    stamp: i64,
+    torn: bool,
+}
+
+struct Half {
+    whole: u32,
+    rest: Vec<u8>,
+    at: Duration,
+}
+
+/// The agent's rules of silence strike after a minute.
+const SILENCE: Duration = Duration::from_secs(55);
 
 impl Scribe {
     pub fn new(style: Style, nasty: bool, poison: bool) -> Scribe {
@@ -33,18 +53,18 @@ impl Scribe {
         self.open = [None, None];
         self.half = None;
     }
-    pub fn has_half(&self) -> bool {
-        self.half.is_some()
-    }
     /// The rest of a torn line.
-    pub fn finish_half(&mut self, pen: &Pen, fs: &mut Fs, truth: &mut Truth) {
-        if let Some(rest) = self.half.take() {
-            fs.append(pen, &rest, truth);
+    pub fn finish_half(&mut self, pen: &Pen, hands: &mut Hands<'_>) {
+        let Some(half) = self.half.take() else { return };
+        if hands.mono - half.at >= SILENCE {
+            hands.truth.torn(half.whole);
         }
+        hands.fs.append(pen, &half.rest, hands.truth);
     }
 
-    pub fn line(&mut self, pen: &Pen, unix_ns: i64, fs: &mut Fs, truth: &mut Truth, chance: &mut Chance) {
-        self.finish_half(pen, fs, truth);
+    pub fn line(&mut self, pen: &Pen, hands: &mut Hands<'_>) {
+        self.finish_half(pen, hands);
+        let Hands { fs, truth, chance, unix_ns, mono, .. } = hands;
         let at = truth.contents.get(pen.content).map_or(0, |c| c.bytes.len() as u64);
         let first = at == 0;
         let channel = usize::from(chance.one_in(4));
@@ -56,16 +76,20 @@ impl Scribe {
             1 if self.style != Style::Docker => chance.within(24, 110),
             _ => chance.within(1, 5),
         };
-        let (whole, nth) = open.unwrap_or_else(|| {
-            truth.wholes += 1;
-            (truth.wholes, 0)
-        });
-        if let Some(open) = self.open.get_mut(channel) {
-            *open = partial.then_some((whole, nth + cells as u32));
-        }
+        let (whole, nth) = open.map_or_else(
+            || {
+                truth.wholes += 1;
+                (truth.wholes, 0)
+            },
+            |open| (open.whole, open.cells),
+        );
         let name = if channel == 0 { "stdout" } else { "stderr" };
         truth.lines += 1;
-        let stamp = stamp(unix_ns, truth.lines);
+        let stamp = stamp(*unix_ns, truth.lines);
+        let torn = open.is_some_and(|o| o.torn || (*mono - o.at >= SILENCE && stamp.0 - o.stamp < 61_000_000_000));
+        if let Some(open) = self.open.get_mut(channel) {
+            *open = partial.then_some(Open { whole, cells: nth + cells as u32, at: *mono, stamp: stamp.0, torn });
+        }
         let mut text = self.head(&stamp.1, name, partial);
         if cells == 0 && !partial && open.is_none() && self.style != Style::Plain {
             truth.empty_line(pen.content, at, whole, &stamp.1);
@@ -80,6 +104,9 @@ impl Scribe {
                 cell.head = Some((stamp.0, name));
             }
         }
+        if torn {
+            truth.torn(whole);
+        }
         let head = text.len() - cells as usize * 8;
         text.extend_from_slice(&self.tail(&stamp.1, name, partial, chance));
         if let Some(content) = truth.contents.get_mut(pen.content) {
@@ -91,7 +118,7 @@ impl Scribe {
             _ => text.len(),
         };
         if cut < text.len() && !first && cells > 0 {
-            self.half = Some(text.split_off(cut));
+            self.half = Some(Half { whole, rest: text.split_off(cut), at: *mono });
         }
         fs.append(pen, &text, truth);
     }
