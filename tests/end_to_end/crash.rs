@@ -17,6 +17,8 @@ fn killed_again_and_again_it_loses_nothing_and_repeats_only_what_it_counts() {
         lines_per_second: 3_000,
         rotate_at: 256 << 10,
         rotate_every: Duration::from_secs(1),
+        // kubelet's part of the bargain: files stay until it has had the time to read them.
+        max_files: 50,
         ..Options::default()
     };
     let mut writer = Writer::new(&stage.place.pods(), 31, options, now()).unwrap();
