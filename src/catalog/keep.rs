@@ -185,19 +185,24 @@ impl Stock {
                 None => now_ns.saturating_sub(file.ages.last().map_or(now_ns, |(_, ns)| *ns)) > FORGET_NS,
             };
             if gone {
-                let low = marks.iter().map(|m| m.at).min().unwrap_or(file.size);
+                // A lane may have settled more than was noted of the file's size.
+                let size = marks.iter().map(|m| m.at).fold(file.size, u64::max);
+                let low = marks.iter().map(|m| m.at).min().unwrap_or(size);
                 let field = |name: &str| file.fields.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str());
                 let pod = ["kubernetes.namespace_name", "kubernetes.pod_name", "kubernetes.container_name"].map(field);
                 let who = match pod {
                     [Some(namespace), Some(pod), Some(container)] => format!("{namespace}/{pod}/{container}"),
                     [_, _, _] => file.path.to_string(),
                 };
-                dead.push((*id, who, file.size.saturating_sub(low)));
+                dead.push((*id, who, size.saturating_sub(low)));
             }
         }
         // The store's records come in the same order from the same seed.
         dead.sort();
         for (id, who, bytes) in dead {
+            if bytes > 0 {
+                tracing::error!(%who, bytes, "log file was deleted while no agent ran: an output had not read it to its end");
+            }
             self.known.claim(id);
             self.count_lost(who, bytes);
             self.out.saved.push(Saved::FileGone { id });

@@ -1,5 +1,6 @@
 //! SIGKILL and start again: nothing is lost; no duplicates where the service can prove it, elsewhere no more than counted.
 
+use crate::logs::{append, container, cri};
 use crate::stage::Stage;
 use crate::support::{SOON, now, until_or};
 use std::time::Duration;
@@ -17,6 +18,8 @@ fn killed_again_and_again_it_loses_nothing_and_repeats_only_what_it_counts() {
         lines_per_second: 3_000,
         rotate_at: 256 << 10,
         rotate_every: Duration::from_secs(1),
+        // kubelet's part of the bargain: files stay until it has had the time to read them.
+        max_files: 50,
         ..Options::default()
     };
     let mut writer = Writer::new(&stage.place.pods(), 31, options, now()).unwrap();
@@ -88,6 +91,96 @@ fn answers_that_were_lost_with_the_process_make_no_duplicates_where_it_can_be_pr
         "412 and 409 were not counted: {}",
         stage.lane("archive")
     );
+}
+
+#[test]
+fn killed_while_every_output_fails_half_the_time_it_still_loses_nothing() {
+    let mut stage = Stage::new();
+    for (seed, (_, standin)) in stage.services.each().iter().enumerate() {
+        let busy = Fault::Status { code: 503, error: "SlowDown".into(), retry_after: None };
+        for (n, fault) in [busy, Fault::LoseAnswer, Fault::ResetBeforeBody, Fault::ResetAfterBody { done: true }]
+            .into_iter()
+            .enumerate()
+        {
+            standin.control.fault(Rule::chance(0.16, (seed * 10 + n) as u64, fault));
+        }
+        standin.control.fault(Rule::chance(0.5, 7, Fault::Slow { millis: 100 }));
+    }
+    let options = Options {
+        lines_per_second: 2_000,
+        rotate_at: 128 << 10,
+        rotate_every: Duration::from_secs(1),
+        max_files: 100,
+        restart_every: Some(Duration::from_secs(1)),
+        keep_restarts: 100,
+        ..Options::default()
+    };
+    let mut writer = Writer::new(&stage.place.pods(), 33, options, now()).unwrap();
+    for _ in 0..4 {
+        crate::support::write(&mut writer, 2_500);
+        stage.agent.kill();
+        stage.start_again();
+    }
+    for (_, standin) in stage.services.each() {
+        standin.control.clear_faults();
+    }
+    stage.until_all_arrived(&mut writer);
+    stage.until_settled();
+    let possible = stage.agent.metrics();
+    let possible =
+        possible.sum("tailrace_output_possible_duplicates_total", &[("output", "cloudwatch")]).unwrap() as u64;
+    for outcome in stage.services.audit(&writer) {
+        println!("{}: {} lost, {} twice ({possible} possible)", outcome.output, outcome.lost, outcome.duplicates);
+        let allowed = if outcome.output == "cloudwatch" { possible } else { 0 };
+        assert!(outcome.is_clean() && outcome.duplicates <= allowed, "{allowed} allowed: {outcome:#?}");
+    }
+}
+
+#[test]
+fn an_object_in_parts_is_completed_by_the_next_process_and_nothing_comes_twice() {
+    // More than two parts of 5 MiB, and nothing that compresses well.
+    const LINES: u64 = 26_000;
+    let only_archive = |outputs: String| {
+        let (_, rest) = outputs.split_once("  archive:").unwrap();
+        let (archive, _) = rest.split_once("  search:").unwrap();
+        format!("  archive:{}", archive.replace("max_age: 500ms", "max_age: 3s"))
+    };
+    let mut stage = Stage::with("", only_archive);
+    let s3 = stage.services.s3.control.clone();
+    s3.fault(Rule::always(Fault::Slow { millis: 200 }).on("UploadPart"));
+    s3.fault(Rule::times(1, Fault::Hang { done: true }).on("CompleteMultipartUpload"));
+    let file = container(&stage.place, "shop", "large").join("0.log");
+    let mut noise = 1u64;
+    let mut text = Vec::new();
+    for id in 0..LINES {
+        let mut body = format!("tr={id:016x} ");
+        for _ in 0..60 {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            body.push_str(&format!("{noise:016x}"));
+        }
+        text.extend(cri(body));
+    }
+    append(&file, text);
+    let parts = || s3.requests_of("UploadPart", "200");
+    until_or("the first part", SOON, || parts() >= 1, || stage.agent.log());
+    stage.agent.kill();
+    let after_first = parts();
+    stage.start_again();
+    until_or(
+        "a completion that is never answered",
+        SOON,
+        || s3.requests_of("CompleteMultipartUpload", "hang") == 1,
+        || format!("{after_first} parts before, {} now\n{}", parts(), stage.agent.log()),
+    );
+    stage.agent.kill();
+    stage.start_again();
+    let settled = || stage.lane("archive")["lag"]["bytes"] == 0 && s3.receipts().distinct() == LINES;
+    let say = || format!("{} of {LINES}: {}\n{}", s3.receipts().distinct(), stage.lane("archive"), stage.agent.log());
+    until_or("all of it", SOON, settled, say);
+    let twice = s3.receipts().with(|ids| ids.values().filter(|n| **n > 1).count());
+    let objects = s3.receipts().totals().objects;
+    println!("{objects} objects; killed after {after_first} parts; {:?}", s3.requests());
+    assert_eq!(twice, 0, "{:?}", s3.requests());
 }
 
 fn put(standin: &tailrace::standin::Standin) -> &'static str {

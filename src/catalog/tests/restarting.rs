@@ -266,6 +266,25 @@ fn what_was_deleted_while_we_were_down_is_counted_as_far_as_we_know() {
 }
 
 #[test]
+fn what_one_lane_settled_beyond_the_size_that_was_noted_is_lost_to_the_others() {
+    let (one, two) = (line(1, "one"), line(2, "two"));
+    let mut rig = rig(|r| r.disk.append(LIVE, &one));
+    let id = rig.only().file.id;
+    let text = [one.clone(), two.clone()].concat();
+    rig.disk.append(LIVE, &two);
+    rig.secs(1);
+    assert_eq!(rig.store[&id].size, one.len() as u64, "noted again already: this test tests nothing");
+    let disk = rig.disk.clone();
+    let mut proof = marks(&[(id, text.len() as u64, &text)]);
+    proof.get_mut(&id).unwrap().extend(marks(&[(id, one.len() as u64, &text)]).remove(&id).unwrap());
+    let mut rig = rig.restart(inputs(), DOWN, proof);
+    disk.remove_tree("/var/log/pods/shop_web-1_uid1");
+    rig.tick();
+    rig.secs(61);
+    assert_eq!(rig.catalog.report().lost["shop/web-1/app"], two.len() as u64);
+}
+
+#[test]
 fn a_missing_mount_is_no_proof_that_its_files_are_gone() {
     let rig = rig(|r| r.disk.append(LIVE, &line(1, "one")));
     let id = rig.only().file.id;
