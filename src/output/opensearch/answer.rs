@@ -70,6 +70,16 @@ pub fn whole(body: &[u8]) -> Option<Fault> {
     answer.error.or_else(message)
 }
 
+/// Whether it means to be JSON, whole or cut off.
+pub fn is_json(body: &[u8]) -> bool {
+    matches!(body.trim_ascii_start().first(), None | Some(b'{'))
+}
+
+/// What something else than OpenSearch says: the beginning of its page.
+pub fn words(body: &[u8]) -> String {
+    short(&String::from_utf8_lossy(body.get(..4 * MAX_TEXT).unwrap_or(body)))
+}
+
 fn short(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT).collect()
 }

@@ -53,6 +53,8 @@ const MAPPING: &str = "the index refuses a field that every record has: add it t
 const PIPELINE: &str = "the ingest pipeline of this index does not exist: create it or take it off";
 const WRITE_INDEX: &str = "the alias has no write index: set is_write_index on one of its indices";
 const FULL: &str = "the index holds as many documents as it can: roll it over";
+const ELSEWHERE: &str = "what answers is not OpenSearch: check `url`, and proxies on the way";
+const NOTHING: &str = "there is nothing at this address: correct `url`, or create the index";
 const URL: &str = "this is not the address of an OpenSearch server: correct `url`";
 const CLOCK: &str = "this machine's clock is wrong: set it (NTP)";
 const LOGIN: &str = "user name, password or credentials are not valid: correct `auth`";
@@ -140,7 +142,12 @@ pub fn judge(answer: &Answer<'_>, sent: u32) -> Verdict {
     }
     let unknown = |code| Verdict::Unknown { code: Code::new(code), scope: Scope::Key };
     match answer::bulk(answer.body) {
-        None => unknown("unreadable_answer"),
+        // Cut off on its way, as a rule: what was asked for may have been done.
+        None if answer::is_json(answer.body) => unknown("unreadable_answer"),
+        None => {
+            let said = Fault { reason: answer::words(answer.body), ..Fault::default() };
+            Verdict::Hold { code: Code::new("not_opensearch"), scope: Scope::Lane, say: say(ELSEWHERE, &said) }
+        }
         Some(bulk) if bulk.count != sent => unknown("item_count"),
         Some(bulk) => judge_items(&bulk.failed, sent, answer.after),
     }
@@ -182,7 +189,8 @@ fn judge_item(failed: &Failed) -> ItemVerdict {
 }
 
 fn judge_whole(answer: &Answer<'_>) -> Verdict {
-    let fault = answer::whole(answer.body).unwrap_or_default();
+    let fault = answer::whole(answer.body);
+    let fault = fault.unwrap_or_else(|| Fault { reason: answer::words(answer.body), ..Fault::default() });
     let code = code(&fault, answer.status);
     let retry = |code| Verdict::Retry { after: answer.after, code, scope: Scope::Key };
     let hold = |code, scope, advice: &str| Verdict::Hold { code, scope, say: say(advice, &fault) };
@@ -208,7 +216,7 @@ fn judge_whole(answer: &Answer<'_>) -> Verdict {
             hold(code, Scope::Lane, LOGIN)
         }
         403 => hold(code, Scope::Key, RIGHTS),
-        404 => hold(code, Scope::Key, MISSING),
+        404 => hold(code, Scope::Key, NOTHING),
         405 | 406 | 415 => hold(code, Scope::Lane, URL),
         408 | 425 | 429 | 500..600 => retry(code),
         _ => hold(code, Scope::Key, UNKNOWN),

@@ -190,7 +190,7 @@ fn an_answer_about_another_number_of_items_is_no_answer() {
     for sent in [0, 1, 3] {
         assert!(matches!(judge(&answer(200, &body), sent), Verdict::Unknown { .. }), "{sent}");
     }
-    for body in ["", "{}", "null", "<html>", r#"{"errors":false}"#, r#"{"items":[{"create":{}}]}"#, r#"{"items":[{"#] {
+    for body in ["", "{}", " {", r#"{"errors":false}"#, r#"{"items":[{"create":{}}]}"#, r#"{"items":[{"#] {
         assert!(matches!(judge(&answer(200, body.as_bytes()), 1), Verdict::Unknown { .. }), "{body}");
     }
     let twice = br#"{"items":[{"create":{"status":201}}],"items":[{"create":{"status":201}}]}"#;
@@ -318,6 +318,18 @@ fn each_answer_to_a_whole_request_has_its_verdict() {
             | Verdict::NoUpload => panic!("{got:?}"),
         };
         assert_eq!(name, *want, "{status} {body}: {got:?}");
+    }
+}
+
+#[test]
+fn a_page_of_something_else_is_held_with_its_first_words() {
+    for (status, code, advice) in
+        [(200, "not_opensearch", "proxies"), (404, "http_404", "`url`"), (400, "http_400", "")]
+    {
+        let Verdict::Hold { code: got, say, .. } = judge(&answer(status, b"<html>\nWelcome to nginx!"), 1) else {
+            panic!("{status} is not held")
+        };
+        assert!(got.as_str() == code && say.contains(advice) && say.contains("Welcome to nginx!"), "{got} {say}");
     }
 }
 
