@@ -1,7 +1,7 @@
 //! A file as its lane sees it: the catalog's view, and what this lane decided about it once.
 
 use crate::catalog::view::{FileView, Life};
-use crate::record::Now;
+use crate::record::{Channel, Now};
 use crate::transform::select::Predicate;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,18 @@ pub enum End {
     Here,
 }
 
+/// What the later pieces of a line longer than `max_record` inherit from its first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Long {
+    /// Its time.
+    pub unix_ns: i64,
+    /// Its channel.
+    pub channel: Option<Channel>,
+}
+
+/// Places inside long lines that are remembered per file.
+const RESTS: usize = 64;
+
 /// One file of a lane.
 #[derive(Debug)]
 pub struct LaneFile {
@@ -37,11 +49,26 @@ pub struct LaneFile {
     pub deferred: Option<u64>,
     /// After a failed read: not before (monotonic).
     pub retry_at: Duration,
+    /// Where the rest of a long line begins, and what it inherits, for a plan that begins there. Not saved: after a
+    /// restart inside such a line its rest has the time at which it was seen.
+    pub rests: Vec<(u64, Long)>,
     /// `--once`: the size at the first scan; nothing past it is read.
     pub cap: Option<u64>,
 }
 
 impl LaneFile {
+    /// A line was cut at `at`.
+    pub fn cut_at(&mut self, at: u64, long: Long) {
+        self.rests.retain(|(known, _)| *known != at);
+        if self.rests.len() >= RESTS {
+            self.rests.remove(0);
+        }
+        self.rests.push((at, long));
+    }
+    /// What a reading that begins at `at` inherits.
+    pub fn rest_at(&self, at: u64) -> Option<Long> {
+        self.rests.iter().find(|(known, _)| *known == at).map(|(_, long)| *long)
+    }
     /// Bytes to be read.
     pub fn size(&self) -> u64 {
         self.cap.map_or(self.view.size, |cap| cap.min(self.view.size))

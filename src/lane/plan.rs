@@ -196,6 +196,11 @@ impl<F: Format> Lane<F> {
     pub(super) fn seal(&mut self) {
         let Some(mut open) = self.open.take() else { return };
         open.pump.intake.add_to(&mut self.tally.read);
+        for (file, at, long) in std::mem::take(&mut open.pump.cuts) {
+            if let Some(f) = self.files.get_mut(&file) {
+                f.cut_at(at, long);
+            }
+        }
         for (file, size) in std::mem::take(&mut open.pump.deferred) {
             if let Some(f) = self.files.get_mut(&file) {
                 f.deferred = Some(size);

@@ -5,7 +5,7 @@
 //! lie between them. Leaves planning to `plan`, encoding to the format, settling to the lane.
 
 use super::batch::FileKey;
-use super::files::{End, LaneFile};
+use super::files::{End, LaneFile, Long};
 use super::format::Format;
 use super::intake::Intake;
 use super::ledger::{Ledger, Run};
@@ -13,7 +13,7 @@ use super::sink::{From, Sink};
 use crate::decode::join::Joiner;
 use crate::decode::line::{self, Line};
 use crate::decode::stamp::DateCache;
-use crate::record::{Channel, FileId, Mark, Now, Span};
+use crate::record::{FileId, Mark, Now, Span};
 use crate::telemetry::report::Read;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -47,13 +47,6 @@ pub struct Env<'a> {
     pub key: &'a FileKey,
     /// The clock.
     pub now: Now,
-}
-
-/// A raw line longer than `max_record` that is being cut.
-#[derive(Clone, Copy)]
-struct Long {
-    unix_ns: i64,
-    channel: Option<Channel>,
 }
 
 struct Cursor {
@@ -92,6 +85,8 @@ pub struct Pump {
     /// Lines, records and bytes, by input.
     pub intake: Intake,
     left: Vec<Span>,
+    /// Where lines were cut: file, place, what the rest inherits.
+    pub cuts: Vec<(FileId, u64, Long)>,
     /// Bytes of exact spans that could not be read any more.
     pub missing: u64,
     /// Files read to their end with something unfinished left: not due until they change.
@@ -117,6 +112,7 @@ impl Pump {
             lines: 0,
             intake: Intake::default(),
             left: Vec::new(),
+            cuts: Vec::new(),
             missing: 0,
             deferred: Vec::new(),
         }
@@ -191,7 +187,7 @@ impl Pump {
             carry,
             tail,
             marks,
-            long: None,
+            long: env.files.get(&file).and_then(|f| f.rest_at(begin)),
             cutting: false,
         });
         true
@@ -316,6 +312,7 @@ impl Pump {
             } else {
                 self.push(format, env, cursor, block, piece, span);
             }
+            self.cuts.extend(cursor.long.map(|long| (cursor.file, span.end, long)));
             done += cut;
         }
         done

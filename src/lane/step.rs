@@ -357,8 +357,19 @@ impl<F: Format> Lane<F> {
             key.files += 1;
         }
         let cap = self.settings.once.and(view.file.at_scan);
-        self.files
-            .insert(id, LaneFile { view, input, select: rest, key, deferred: None, retry_at: Duration::ZERO, cap });
+        self.files.insert(
+            id,
+            LaneFile {
+                view,
+                input,
+                select: rest,
+                key,
+                deferred: None,
+                retry_at: Duration::ZERO,
+                rests: Vec::new(),
+                cap,
+            },
+        );
         self.outbox.push_back(Action::Passed(vec![(id, low)]));
         self.note_behind(id);
         self.lose_what_is_gone(id);

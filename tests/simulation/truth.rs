@@ -103,7 +103,10 @@ impl Truth {
         let digit = |shift: u32| DIGITS.get((number >> shift) as usize & 63).copied().unwrap_or(b'A');
         let shown = String::from_utf8_lossy(&payload).into_owned();
         let (whole, nth) = place;
-        self.add(content, Cell { content, at, whole, nth, shown, head: None, torn: false, poison, arrived: [0; 3], buried: [0; 3] });
+        self.add(
+            content,
+            Cell { content, at, whole, nth, shown, head: None, torn: false, poison, arrived: [0; 3], buried: [0; 3] },
+        );
         let [a, b, c] = payload;
         [b'^', digit(18), digit(12), digit(6), digit(0), a, b, c]
     }
@@ -111,8 +114,18 @@ impl Truth {
     pub fn empty_line(&mut self, content: usize, at: u64, whole: u32, stamp: &str) {
         self.empty.insert(stamp.to_owned(), self.cells.len() as u32);
         let shown = String::new();
-        let cell =
-            Cell { content, at, whole, nth: 0, shown, head: None, torn: false, poison: false, arrived: [0; 3], buried: [0; 3] };
+        let cell = Cell {
+            content,
+            at,
+            whole,
+            nth: 0,
+            shown,
+            head: None,
+            torn: false,
+            poison: false,
+            arrived: [0; 3],
+            buried: [0; 3],
+        };
         self.add(content, cell);
     }
     fn add(&mut self, content: usize, cell: Cell) {
