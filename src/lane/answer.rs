@@ -300,7 +300,7 @@ impl<F: Format> Lane<F> {
             count(&mut self.tally.rejected, &code);
             let spans = flight.items.spans(0);
             let files = self.book(flight.key, flight.batch.ticket, &spans, (0, 0), flight.drops);
-            self.bury(flight.key, spans, code, say);
+            self.bury(flight.key, vec![spans], code, say);
             self.moved(&files);
         }
         self.landed(&flight);
@@ -318,7 +318,7 @@ impl<F: Format> Lane<F> {
         }
         let (mut delivered, mut drops) = (flight.taken, flight.drops);
         let mut again: Vec<Span> = Vec::new();
-        let mut rejects: BTreeMap<Code, (String, Vec<Span>)> = BTreeMap::new();
+        let mut rejects: BTreeMap<Code, (String, Vec<Vec<Span>>)> = BTreeMap::new();
         let (mut held, mut busy) = (None, None);
         for (record, verdict) in worst {
             let spans = flight.items.spans(record);
@@ -345,7 +345,7 @@ impl<F: Format> Lane<F> {
                     not_delivered();
                     count(&mut self.tally.rejected, &code);
                     let entry = rejects.entry(code).or_insert_with(|| (say, Vec::new()));
-                    entry.1.extend(spans);
+                    entry.1.push(spans);
                 }
                 ItemVerdict::Dropped(reason) => {
                     not_delivered();
@@ -365,10 +365,10 @@ impl<F: Format> Lane<F> {
             self.went_well(&flight);
         }
         let mut except = again;
-        except.extend(rejects.values().flat_map(|(_, spans)| spans.iter().copied()));
+        except.extend(rejects.values().flat_map(|(_, records)| records.iter().flatten().copied()));
         let files = self.book(flight.key, flight.batch.ticket, &except, delivered, drops);
-        for (code, (say, spans)) in rejects {
-            self.bury(flight.key, spans, code, say);
+        for (code, (say, records)) in rejects {
+            self.bury(flight.key, records, code, say);
         }
         self.moved(&files);
         if let (Some(key), Some(why)) = (flight.key, why) {

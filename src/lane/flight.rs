@@ -81,8 +81,8 @@ impl Flight {
 pub struct Grave {
     /// Holds their runs.
     pub ticket: Ticket,
-    /// Where they are.
-    pub spans: Vec<Span>,
+    /// Where they are, record by record.
+    pub records: Vec<Vec<Span>>,
     /// Why.
     pub burial: Burial,
     /// Whose they were.

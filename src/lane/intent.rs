@@ -345,7 +345,7 @@ impl<F: Format> Lane<F> {
         // In the order in which lines were written: a joined record's parts follow each other again.
         let mut spans = d.redo.as_ref().map_or(&d.spans, |r| &r.rest).clone();
         spans.sort_by_key(|s| (self.files.get(&s.file).map(|f| f.view.file.place), s.start));
-        let spans = spans.into();
+        let spans = spans.into_iter().map(|s| (s, false)).collect();
         let max = self.settings.inputs.values().map(|(_, max)| *max).max().unwrap_or(1 << 20);
         let sink = Sink::new(Mode::Replay, false, self.settings.merge_json);
         let pump = Pump::new(Source::Spans(spans), sink, max, u64::MAX);

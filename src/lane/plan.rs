@@ -1,6 +1,6 @@
 //! Which key is due, what is read for it, and how a filled batch is sealed.
 
-use super::batch::{Code, Job, Ticket};
+use super::batch::{Code, Job, Reason, Ticket};
 use super::bury::Burial;
 use super::flight::{Flight, Grave, Kind, Phase};
 use super::format::{Finished, Format};
@@ -11,7 +11,7 @@ use super::sink::{Mode, Sink};
 use super::step::{Action, Lane};
 use crate::config::checked::CatchUpOrder;
 use crate::record::{FileId, Mark, Span};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,7 +132,11 @@ impl<F: Format> Lane<F> {
         let now = self.now.mono;
         let Some(grave) = self.graves.iter().find(|g| !g.out && now >= g.retry_at) else { return false };
         let sink = Sink::new(Mode::Bury(grave.burial.clone()), false, false);
-        let spans: VecDeque<Span> = grave.spans.iter().copied().collect();
+        let of_record = |spans: &'_ Vec<Span>| {
+            let last = spans.len().saturating_sub(1);
+            spans.iter().copied().enumerate().map(move |(at, span)| (span, at == last)).collect::<Vec<_>>()
+        };
+        let spans: VecDeque<(Span, bool)> = grave.records.iter().flat_map(of_record).collect();
         self.open = Some(Open {
             purpose: Purpose::Bury { ticket: grave.ticket },
             pump: Pump::new(Source::Spans(spans), sink, usize::MAX / 2, u64::MAX),
@@ -222,8 +226,12 @@ impl<F: Format> Lane<F> {
             self.format.clear();
             return self.nothing_read(id);
         }
+        let mut graves: BTreeMap<Reason, Vec<Vec<Span>>> = BTreeMap::new();
         for (reason, spans) in refused {
-            self.bury(Some(id), spans, Code::new(reason.as_str()), String::new());
+            graves.entry(reason).or_default().push(spans);
+        }
+        for (reason, records) in graves {
+            self.bury(Some(id), records, Code::new(reason.as_str()), String::new());
         }
         let ticket = self.ticket();
         self.ledger.take(ticket, runs);
@@ -303,17 +311,17 @@ impl<F: Format> Lane<F> {
     }
 
     /// Records that go to the dead-letter file: their spans are taken until it has them.
-    pub(super) fn bury(&mut self, key: Option<usize>, spans: Vec<Span>, code: Code, say: String) {
-        if spans.is_empty() {
+    pub(super) fn bury(&mut self, key: Option<usize>, records: Vec<Vec<Span>>, code: Code, say: String) {
+        if records.is_empty() {
             return;
         }
         let ticket = self.ticket();
-        let runs = spans.iter().map(|s| Run { span: *s, mark: Mark::NONE }).collect();
+        let runs = records.iter().flatten().map(|s| Run { span: *s, mark: Mark::NONE }).collect();
         self.ledger.take(ticket, runs);
         let destination = key.and_then(|k| self.keys.get(&k)).map_or(String::new(), |k| k.name.to_string());
         let burial = Burial { output: self.settings.output.to_string(), destination, code, say };
         let retry_at = self.now.mono;
-        self.graves.push_back(Grave { ticket, spans, burial, key, retry_at, out: false, taken: (0, 0) });
+        self.graves.push_back(Grave { ticket, records, burial, key, retry_at, out: false, taken: (0, 0) });
     }
     fn seal_grave(&mut self, ticket: Ticket, mut open: Open) {
         let lines = std::mem::take(&mut open.pump.sink.buried);

@@ -13,7 +13,7 @@ use super::sink::{From, Sink};
 use crate::decode::join::Joiner;
 use crate::decode::line::{self, Line};
 use crate::decode::stamp::DateCache;
-use crate::record::{FileId, Mark, Now, Span};
+use crate::record::{FileId, Grammar, Mark, Now, Span};
 use crate::telemetry::report::Read;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,8 +24,9 @@ pub const BLOCK: usize = 64 * 1024;
 pub enum Source {
     /// Unread bytes of these files, in this order; siblings stand together, oldest first.
     Files(VecDeque<FileId>),
-    /// Exactly these spans: an intent that is sent again, or records that are buried.
-    Spans(VecDeque<Span>),
+    /// Exactly these spans: an intent that is sent again, or records that are buried. With `true` a record ends there,
+    /// whatever its last line says.
+    Spans(VecDeque<(Span, bool)>),
 }
 
 /// What the pump wants next.
@@ -55,6 +56,8 @@ struct Cursor {
     end: u64,
     /// `end` is the end of the file, not of a gap.
     at_end: bool,
+    /// `end` is the end of a record.
+    ends_record: bool,
     at: u64,
     upto: u64,
     carry: Vec<u8>,
@@ -156,16 +159,16 @@ impl Pump {
 
     fn open_next(&mut self, env: &Env<'_>) -> bool {
         self.sink.file_done = false;
-        let (file, begin, end) = match &mut self.source {
+        let (file, begin, end, ends_record) = match &mut self.source {
             Source::Spans(spans) => match spans.pop_front() {
-                Some(span) => (span.file, span.start, span.end),
+                Some((span, ends)) => (span.file, span.start, span.end, ends),
                 None => return false,
             },
             Source::Files(files) => loop {
                 let Some(file) = files.front().copied() else { return false };
                 let size = env.files.get(&file).map_or(0, |f| if env.now.mono < f.retry_at { 0 } else { f.size() });
                 match env.ledger.account(file).and_then(|a| a.gap(self.from, size)) {
-                    Some((begin, end)) => break (file, begin, end),
+                    Some((begin, end)) => break (file, begin, end, false),
                     None => {
                         leave_file(files, &mut self.joiner, env);
                         self.from = 0;
@@ -182,6 +185,7 @@ impl Pump {
             begin,
             end,
             at_end,
+            ends_record,
             at: begin,
             upto: begin,
             carry,
@@ -299,9 +303,11 @@ impl Pump {
         start: u64,
     ) -> usize {
         let mut done = 0usize;
-        while text.len() - done > self.max_record && !self.sink.stopped() {
+        let longest = env.files.get(&cursor.file).map_or(0, |f| around_a_body(f.view.file.origin.grammar));
+        let longest = self.max_record.saturating_add(longest);
+        while text.len() - done > longest && !self.sink.stopped() {
             let rest = text.get(done..).unwrap_or(&[]);
-            let cut = floor_char(rest, self.max_record).max(1);
+            let cut = floor_char(rest, longest).max(1);
             let span = Span { file: cursor.file, start: start + done as u64, end: start + (done + cut) as u64 };
             let piece = rest.get(..cut).unwrap_or(rest);
             let inherit = cursor.long.is_none().then(|| self.long(env, cursor, piece, span.start));
@@ -341,10 +347,12 @@ impl Pump {
         cursor.cutting = false;
         let origin = &file.view.file.origin;
         let seen = long.map_or_else(|| file.view.ages.at(span.start), |l| l.unix_ns);
-        let parsed = match long {
+        let mut parsed = match long {
             Some(l) => Line { stamp: None, channel: l.channel, partial: false, body: text },
             None => line::parse(origin.grammar, text, &mut self.scratch, &mut self.dates),
         };
+        // Nothing joins a piece: what follows may be read in another plan, which does not see where the line began.
+        parsed.partial &= !cut;
         let (partial, holes) = (parsed.partial, self.sink.holes.len());
         let from = From {
             file: cursor.file,
@@ -382,7 +390,7 @@ impl Pump {
             End::LastSibling => !self.sibling_follows(env, cursor.file),
             End::Open | End::Sibling => false,
         };
-        if (at_file_end && ends) || strangers {
+        if (at_file_end && ends) || strangers || (reached && cursor.ends_record) {
             self.end_joins(format, env, &cursor);
         }
         self.note_intake(env, cursor.file);
@@ -434,7 +442,7 @@ impl Pump {
     fn next_span_is_a_stranger(&self, env: &Env<'_>, file: FileId) -> bool {
         let Source::Spans(spans) = &self.source else { return false };
         let place = |f: &FileId| env.files.get(f).map(|f| (f.view.file.place.chain, f.view.file.place.restart));
-        spans.front().is_some_and(|next| next.file != file && place(&next.file) != place(&file))
+        spans.front().is_some_and(|(next, _)| next.file != file && place(&next.file) != place(&file))
     }
     /// Whether the next file in the queue goes on where this one ended.
     fn sibling_follows(&self, env: &Env<'_>, file: FileId) -> bool {
@@ -459,7 +467,7 @@ impl Pump {
         // Exact spans hold complete records: a join still open was ended by a rule when they were first read.
         let last = self.joiner.open_spans().last().map(|s| s.file);
         if let Source::Spans(spans) = &mut self.source {
-            self.left.extend(spans.drain(..));
+            self.left.extend(spans.drain(..).map(|(span, _)| span));
             if !self.left.is_empty() {
                 let mut left: Vec<Span> = self.joiner.open_spans().collect();
                 left.append(&mut self.left);
@@ -474,6 +482,7 @@ impl Pump {
                 begin: 0,
                 end: 0,
                 at_end: true,
+                ends_record: true,
                 at: 0,
                 upto: 0,
                 carry,
@@ -546,6 +555,16 @@ fn remember_mark(cursor: &mut Cursor, block: &[u8], at: u64) {
     let tail = bytes.get(bytes.len() - known..).unwrap_or(&[]);
     if !tail.is_empty() {
         cursor.marks.push(Mark::of(at, tail));
+    }
+}
+
+/// Bytes that a runtime writes around a body (and, in Docker's JSON, escapes of at most 16 KiB of it): a line is not too
+/// long for their sake.
+fn around_a_body(grammar: Grammar) -> usize {
+    match grammar {
+        Grammar::Cri => 64,
+        Grammar::Docker => 96 * 1024,
+        Grammar::Plain => 0,
     }
 }
 
