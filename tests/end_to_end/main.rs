@@ -12,6 +12,7 @@
 mod arrives_once;
 mod bad_files;
 mod crash;
+mod credentials;
 mod demo;
 mod discovery;
 mod isolation;
