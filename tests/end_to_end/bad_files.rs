@@ -56,14 +56,15 @@ fn a_truncated_gzip_gives_what_is_whole_in_it_and_the_next_file_is_read() {
     let config = place.config("", &services.outputs());
     let mut agent = place.run(&config, &["--once", "--give-up", "3s"]);
     let ended = agent.wait(SOON);
-    println!("{ended}: {}", agent.log());
+    println!("a truncated gzip under --once: {ended}");
     for (name, standin) in services.each() {
         let got = bodies(standin);
         let packed: Vec<&String> = got.iter().filter(|b| b.starts_with("packed")).collect();
         assert!(got.contains(&"after".to_owned()), "{name}: what stands behind the broken file did not arrive");
         assert!(packed.len() >= 400, "{name}: only {} lines of the broken file", packed.len());
-        let whole = |b: &&String| b.len() == "packed 0000 00000000".len();
-        assert!(packed.iter().rev().skip(1).all(whole), "{name}: {:?}", packed.last());
+        // The last of them may be torn.
+        let torn = packed.iter().filter(|b| b.len() != "packed 0000 00000000".len()).count();
+        assert!(torn <= 1, "{name}: {packed:?}");
     }
     assert!(agent.log().contains(".gz"), "nobody was told: {}", agent.log());
 }
@@ -120,7 +121,6 @@ fn lines_that_are_no_cri_arrive_as_they_are() {
     for (name, standin) in stage.services.each() {
         until_or(&format!("all in {name}"), SOON, || bodies(standin).len() >= 4, || format!("{:?}", bodies(standin)));
         let got = bodies(standin);
-        println!("{name}: {got:?}");
         for want in ["fine", "fine again", "no stamp at all"] {
             assert!(got.iter().any(|b| b == want), "{name}: {want}: {got:?}");
         }

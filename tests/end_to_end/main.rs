@@ -4,10 +4,15 @@
 //! by condition with a deadline; only a failing test uses it up.
 #![cfg(all(feature = "agent", feature = "standin"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::print_stdout,
+    reason = "figures, for those who measure: `cargo test --test end_to_end -- --nocapture`"
+)]
 
 mod arrives_once;
 mod bad_files;
 mod crash;
+mod credentials;
 mod demo;
 mod discovery;
 mod isolation;
