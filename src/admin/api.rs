@@ -28,6 +28,7 @@ fn lane(l: &LaneReport) -> Value {
     json!({
         "output": &*l.output,
         "kind": l.kind,
+        "to": &*l.to,
         "read": read(l.read_of_all()),
         "read_by_input": l.read.iter().map(|(input, r)| (input.to_string(), read(*r))).collect::<Map<_, _>>(),
         "sent": {"requests": l.requests, "bytes": l.bytes_sent},
@@ -52,7 +53,7 @@ fn lane(l: &LaneReport) -> Value {
         "sealed_bytes": {"used": l.sealed_bytes.0, "limit": l.sealed_bytes.1},
         "request_seconds": quantiles(&l.request_seconds),
         "delivery_seconds": quantiles(&l.delivery_seconds),
-        "parked": l.lane_parked.as_ref().map(|(code, say)| json!({"code": code.as_str(), "say": advice::say(code, say)})),
+        "parked": l.lane_parked.as_ref().map(|(code, say)| json!({"code": code.as_str(), "say": advice::say(code, say), "since": time(l.lane_parked_since)})),
         "parked_keys_count": l.parked.len(),
         "parked_keys": l.parked.iter().take(PARKED_MAX).map(parked).collect::<Vec<_>>(),
     })

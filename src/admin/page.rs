@@ -15,8 +15,8 @@ const ROWS_MAX: usize = 100;
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:1.5em;max-width:75em;color:#222;background:#fff}\
     h1{font-size:1.3em;margin:0}h2{font-size:1.05em;margin:1.6em 0 .4em}\
     table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25em .8em .25em 0;border-bottom:1px solid #ddd;\
-    vertical-align:top}td.n,th.n{text-align:right}p{margin:.3em 0}\
-    .bad{color:#a40000;font-weight:600}.warn{color:#8a5a00;font-weight:600}.good{color:#1a6b1a}.dim{color:#666}";
+    vertical-align:top}td.n,th.n{text-align:right}td.n{white-space:nowrap}p{margin:.3em 0}table.narrow{width:auto}\
+    .bad{color:#a40000;font-weight:600}.warn{color:#8a5a00;font-weight:600}.good{color:#1a6b1a}.dim{color:#666}.error{color:#a40000}.warning{color:#8a5a00}";
 
 pub(super) fn render(s: &Snapshot, now: Now) -> String {
     let mut p = String::from("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
@@ -44,14 +44,38 @@ fn head(s: &Snapshot, now: Now, p: &mut String) {
         escape(s.phase.as_str()),
         span(up)
     ));
-    let stalled = s.stalled();
-    if stalled.is_empty() {
-        p.push_str("<p class=\"good\">No output is stalled.</p>\n");
-    }
-    stalled.iter().for_each(|text| p.push_str(&format!("<p class=\"bad\">{}</p>\n", escape(text))));
+    let (class, verdict) = in_a_word(s);
+    p.push_str(&format!("<p class=\"{class}\">{verdict}</p>\n"));
+    s.stalled().iter().for_each(|text| p.push_str(&format!("<p class=\"bad\">{}</p>\n", escape(text))));
     for (name, age) in s.stuck(now) {
         p.push_str(&format!("<p class=\"bad\">Thread {} did nothing for {}.</p>\n", escape(name), span(age)));
     }
+}
+
+/// Does it arrive?
+fn in_a_word(s: &Snapshot) -> (&'static str, String) {
+    let count = |bad: fn(&LaneReport) -> bool| s.lanes.iter().filter(|l| bad(l)).count();
+    let (all, waiting) = (s.lanes.len(), count(|l| l.lane_parked.is_some()));
+    let (partly, late) = (count(|l| !l.parked.is_empty()), count(is_late));
+    if waiting > 0 {
+        (
+            "bad",
+            format!(
+                "{waiting} of {all} outputs wait after a failure. Nothing is lost while their log files are there."
+            ),
+        )
+    } else if partly > 0 {
+        ("warn", format!("{partly} of {all} outputs cannot deliver to some of their destinations."))
+    } else if late > 0 {
+        ("warn", format!("{late} of {all} outputs are more than a minute behind."))
+    } else {
+        ("good", "All outputs deliver.".to_owned())
+    }
+}
+
+fn is_late(lane: &LaneReport) -> bool {
+    // What is due every few minutes is not late before that.
+    lane.oldest_unsettled.is_some_and(|age| age > lane.max_age.saturating_add(Duration::from_secs(60)))
 }
 
 fn outputs(s: &Snapshot, p: &mut String) {
@@ -65,30 +89,30 @@ fn outputs(s: &Snapshot, p: &mut String) {
         let q = &lane.delivery_seconds;
         let took = if q.count == 0 { "–".to_owned() } else { format!("{:.2} s, {:.2} s", q.p50, q.p99) };
         p.push_str(&format!(
-            "<tr><td>{} <span class=\"dim\">{}</span></td><td class=\"{class}\">{}</td><td class=\"n\">{}</td>\
+            "<tr><td>{}<br><span class=\"dim\">{}</span></td><td class=\"{class}\">{}</td><td class=\"n\">{}</td>\
              <td class=\"n\">{dropped}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{oldest}</td>\
              <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{took}</td></tr>\n",
             escape(&lane.output),
-            lane.kind,
+            escape(&lane.to),
             escape(&state),
-            lane.sums.delivered.0,
-            lane.sums.dead_lettered.0,
+            grouped(lane.sums.delivered.0),
+            grouped(lane.sums.dead_lettered.0),
             bytes(lane.lag_bytes),
             bytes(lane.bytes_sent),
-            lane.requests,
+            grouped(lane.requests),
         ));
     }
     p.push_str("</table>\n");
 }
 
 fn state(lane: &LaneReport) -> (&'static str, String) {
-    if let Some((code, _)) = &lane.lane_parked {
-        ("bad", format!("waits: {code}"))
+    if lane.lane_parked.is_some() {
+        ("bad", "waits: see below".to_owned())
     } else if lane.stalled {
         ("bad", "stalled".to_owned())
     } else if !lane.parked.is_empty() {
-        ("warn", format!("{} parked", lane.parked.len()))
-    } else if lane.oldest_unsettled.is_some_and(|age| age > Duration::from_secs(60)) {
+        ("warn", format!("{} waiting: see below", lane.parked.len()))
+    } else if is_late(lane) {
         ("warn", "catching up".to_owned())
     } else {
         ("good", "ok".to_owned())
@@ -99,21 +123,22 @@ fn parked(s: &Snapshot, now: Now, p: &mut String) {
     if s.lanes.iter().all(|l| l.parked.is_empty() && l.lane_parked.is_none()) {
         return;
     }
-    p.push_str("<h2>Waiting after a failure (each is tried again at least every 5 minutes; its log files wait)</h2>\n");
-    p.push_str("<table><tr><th>output</th><th>where to</th><th>what the service said</th><th>what to do</th>");
+    p.push_str(
+        "<h2>Waiting after a failure</h2>\n<p class=\"dim\">Each is tried again at least every 5 minutes.</p>\n",
+    );
+    p.push_str("<table><tr><th>output</th><th>where to</th><th>reason</th><th>what to do</th>");
     p.push_str("<th class=\"n\">waiting</th><th class=\"n\">since</th></tr>\n");
     for lane in &s.lanes {
         let output = escape(&lane.output);
         if let Some((code, say)) = &lane.lane_parked {
             let what = escape(&advice::say(code, say));
-            let lag = bytes(lane.lag_bytes);
-            p.push_str(&format!("<tr><td>{output}</td><td>all of it</td><td>{code}</td><td>{what}</td><td class=\"n\">{lag}</td><td></td></tr>\n"));
+            let (to, lag, since) = (escape(&lane.to), bytes(lane.lag_bytes), since(now, lane.lane_parked_since));
+            p.push_str(&format!("<tr><td>{output}</td><td>all of {to}</td><td>{code}</td><td>{what}</td><td class=\"n\">{lag}</td><td class=\"n\">{since}</td></tr>\n"));
         }
         for key in lane.parked.iter().take(ROWS_MAX) {
             let (to, say, waiting) =
                 (escape(&key.key), escape(&advice::say(&key.code, &key.say)), bytes(key.waiting_bytes));
-            let since = span(Duration::from_nanos(u64::try_from(now.unix_ns.saturating_sub(key.since)).unwrap_or(0)));
-            let code = &key.code;
+            let (code, since) = (&key.code, since(now, key.since));
             p.push_str(&format!("<tr><td>{output}</td><td>{to}</td><td>{code}</td><td>{say}</td><td class=\"n\">{waiting}</td><td class=\"n\">{since}</td></tr>\n"));
         }
         if lane.parked.len() > ROWS_MAX {
@@ -126,7 +151,7 @@ fn parked(s: &Snapshot, now: Now, p: &mut String) {
 
 fn inputs(s: &Snapshot, p: &mut String) {
     let c = &s.catalog;
-    p.push_str("<h2>Inputs</h2>\n<table><tr><th>input</th><th class=\"n\">files</th><th class=\"n\">growing</th><th class=\"n\">bytes since the start</th></tr>\n");
+    p.push_str("<h2>Inputs</h2>\n<table class=\"narrow\"><tr><th>input</th><th class=\"n\">files</th><th class=\"n\">growing</th><th class=\"n\">bytes since the start</th></tr>\n");
     for (name, input) in &c.inputs {
         let (name, grown) = (escape(name), bytes(input.bytes));
         p.push_str(&format!(
@@ -136,16 +161,22 @@ fn inputs(s: &Snapshot, p: &mut String) {
     }
     p.push_str("</table>\n");
     p.push_str(&format!(
-        "<p class=\"dim\">{} files open, {} deleted ones held ({}).</p>\n",
+        "<p class=\"dim\">Open files: {}. Deleted ones held until they are delivered: {} ({}).</p>\n",
         c.open_files,
         c.held.0,
         bytes(c.held.1)
     ));
+    if c.without_metadata > 0 {
+        let n = c.without_metadata;
+        p.push_str(&format!(
+            "<p class=\"warn\">Files whose pod nobody knew in time: {n}. Their documents say what the path says.</p>\n"
+        ));
+    }
     if c.polling {
         p.push_str("<p class=\"warn\">inotify is not usable: directories are scanned every second instead. Raise fs.inotify.max_user_watches or max_user_instances.</p>\n");
     }
     for (code, n) in &c.unreadable {
-        p.push_str(&format!("<p class=\"warn\">{n} files could not be read: {code}.</p>\n"));
+        p.push_str(&format!("<p class=\"warn\">Files that could not be read: {n} ({code}).</p>\n"));
     }
     let mut lost: Vec<(&String, &u64)> = c.lost.iter().collect();
     lost.sort_by(|a, b| b.1.cmp(a.1));
@@ -157,7 +188,10 @@ fn inputs(s: &Snapshot, p: &mut String) {
 
 fn pods(s: &Snapshot, p: &mut String) {
     let Some(m) = &s.metadata else { return };
-    p.push_str(&format!("<h2>Pods</h2>\n<p>{} known, {} deleted ones kept for their files.</p>\n", m.pods, m.deleted));
+    p.push_str(&format!(
+        "<h2>Pods</h2>\n<p>Known: {}. Deleted ones kept for their files: {}.</p>\n",
+        m.pods, m.deleted
+    ));
     match m.state {
         MetadataState::Starting => p.push_str("<p class=\"warn\">The API server was not heard yet.</p>\n"),
         MetadataState::Watching => {}
@@ -180,9 +214,9 @@ fn trouble(s: &Snapshot, p: &mut String) {
     }
     p.push_str("<h2>Last warnings</h2>\n<table>\n");
     for line in &s.recent {
-        let class = if line.error { "bad" } else { "warn" };
+        let class = if line.error { "error" } else { "warning" };
         let (at, text) = (time(line.unix_ns), escape(&line.text));
-        p.push_str(&format!("<tr><td class=\"dim\">{at}</td><td class=\"{class}\">{text}</td></tr>\n"));
+        p.push_str(&format!("<tr><td class=\"n dim\">{at}</td><td class=\"{class}\">{text}</td></tr>\n"));
     }
     p.push_str("</table>\n");
 }
@@ -208,6 +242,23 @@ fn bytes(n: u64) -> String {
         Some((unit, size)) => format!("{:.1} {unit}", n as f64 / *size as f64),
         None => format!("{n} B"),
     }
+}
+
+/// `1,234,567`
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn since(now: Now, unix_ns: i64) -> String {
+    span(Duration::from_nanos(u64::try_from(now.unix_ns.saturating_sub(unix_ns)).unwrap_or(0)))
 }
 
 fn span(d: Duration) -> String {

@@ -26,7 +26,13 @@ fn board() -> Board {
     };
     board.lane(
         0,
-        LaneReport { output: "cloudwatch".into(), kind: "cloudwatch_logs", parked: vec![parked], ..Default::default() },
+        LaneReport {
+            output: "cloudwatch".into(),
+            kind: "cloudwatch_logs",
+            to: "CloudWatch Logs in <there>".into(),
+            parked: vec![parked],
+            ..Default::default()
+        },
     );
     board.lane(1, LaneReport { output: "search".into(), kind: "opensearch", ..Default::default() });
     board
@@ -83,12 +89,38 @@ fn the_page_shows_what_waits_and_what_to_do_and_escapes_it() {
         "may not list pods",
         "2.0 KiB of prod/web/main",
         "inotify",
+        "in &lt;there&gt;",
+        "1 of 2 outputs cannot deliver to some",
         "http-equiv=\"refresh\"",
     ];
     for want in wants {
         assert!(page.contains(want), "{want} is missing in {page}");
     }
     assert!(!page.contains("<script"));
+}
+
+#[test]
+fn the_first_lines_of_the_page_say_whether_logs_arrive() {
+    let board = Board::default();
+    let with = |change: fn(&mut LaneReport)| {
+        let mut report = LaneReport { output: "s3".into(), max_age: Duration::from_secs(300), ..Default::default() };
+        change(&mut report);
+        board.lane(0, report);
+        get("/", &board.snapshot(), NOW).body
+    };
+    assert!(with(|_| {}).contains("All outputs deliver."));
+    let within = with(|l| l.oldest_unsettled = Some(Duration::from_secs(299)));
+    assert!(within.contains("All outputs deliver."), "within max_age nothing is late");
+    let late = with(|l| l.oldest_unsettled = Some(Duration::from_secs(361)));
+    assert!(late.contains("1 of 1 outputs are more than a minute behind") && late.contains("catching up"));
+    let waits = with(|l| {
+        l.lane_parked = Some((Code::new("dns"), String::new()));
+        (l.lane_parked_since, l.to) = (NOW.unix_ns - 90_000_000_000, "http://x".into());
+        l.sums.delivered.0 = 1_234_567;
+    });
+    for want in ["1 of 1 outputs wait after a failure", "all of http://x", "1 min 30 s", "looked up", "1,234,567"] {
+        assert!(waits.contains(want), "{want}: {waits}");
+    }
 }
 
 #[test]

@@ -162,6 +162,8 @@ impl<F: Format> Lane<F> {
         LaneReport {
             output: self.settings.output.clone(),
             kind: self.settings.kind,
+            to: "".into(),
+            max_age: self.settings.max_age,
             read: self.tally.read.clone(),
             bytes_sent: self.tally.bytes_sent,
             requests: self.tally.requests,
@@ -175,6 +177,7 @@ impl<F: Format> Lane<F> {
             files_span_full: span_full,
             parked: parked.collect(),
             lane_parked: self.parked.as_ref().map(|p| (p.code.clone(), p.say.clone())),
+            lane_parked_since: self.parked.as_ref().map_or(0, |p| p.since),
             in_flight: (self.flights.values().filter(|f| matches!(f.phase, Phase::Sent(_))).count(), self.aimd.limit()),
             sealed_bytes: (self.pool.used() as u64, self.pool.budget() as u64),
             last_settled: self.tally.last_settled,

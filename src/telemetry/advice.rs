@@ -22,9 +22,54 @@ pub fn say<'a>(code: &Code, said: &'a str) -> Cow<'a, str> {
         }
         "not_http" => "what answers does not speak HTTP: check the port, and http:// or https://",
         "answer_too_large" => "the answers are far too long for this service: check the address",
-        "429" | "503" | "SlowDown" | "ThrottlingException" | "ServiceUnavailableException" => {
+        "unreadable_answer" | "item_count" => {
+            "answers are cut off or not this service's: check `url` or `endpoint`, and proxies on the way"
+        }
+        "vanished" => "an attempt ended without a verdict: please report this as a mistake of this program",
+        "unavailable_shards_exception" | "no_shard_available_action_exception" => {
+            "shards of the index have no node: look at the cluster's health"
+        }
+        "cluster_manager_not_discovered_exception" | "master_not_discovered_exception" => {
+            "the cluster has no manager: look at its nodes"
+        }
+        "http_408"
+        | "http_425"
+        | "http_429"
+        | "http_503"
+        | "SlowDown"
+        | "ServiceUnavailable"
+        | "RequestTimeout"
+        | "RequestLimitExceeded"
+        | "TooManyRequests"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ServiceUnavailableException"
+        | "rejected_execution_exception"
+        | "circuit_breaking_exception" => {
             "the service is busy and is asked more slowly; if it lasts, raise its quota or size"
         }
+        "InternalError" | "InternalFailure" | "InternalFailureException" | "InternalServerError" => BROKEN,
+        other if other.starts_with("http_5") => BROKEN,
         _ => "",
     })
+}
+
+const BROKEN: &str = "the service, or a proxy before it, is in trouble: if it lasts, look at its status and log";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_that_comes_without_words_gets_some_and_words_are_left_alone() {
+        let ours = "connect_refused connect_timeout connect_failed not_sent dns timeout reset failed not_http answer_too_large \
+                    unreadable_answer item_count vanished";
+        let theirs = "http_429 http_500 http_502 http_503 http_504 http_599 SlowDown ThrottlingException \
+                      rejected_execution_exception circuit_breaking_exception InternalError";
+        for code in ours.split_whitespace().chain(theirs.split_whitespace()) {
+            assert!(say(&Code::new(code), "").len() > 20, "{code}");
+        }
+        assert_eq!(say(&Code::new("dns"), "ask Eve"), "ask Eve");
+        assert_eq!(say(&Code::new("of_next_year"), ""), "");
+    }
 }

@@ -109,7 +109,7 @@ impl Board {
         let report = Arc::new(report);
         // The old report is compared and freed after the lock.
         let old = self.slots().lanes.insert(index, report.clone());
-        notice::log(&report.output, notice::changes(old.as_deref(), &report));
+        notice::log(&report.output, &report.to, notice::changes(old.as_deref(), &report));
     }
 
     /// The lane left the configuration.

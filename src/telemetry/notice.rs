@@ -94,14 +94,17 @@ fn fates(old: &LaneReport, new: &LaneReport, out: &mut Vec<Notice>) {
 }
 
 /// Writes them.
-pub(super) fn log(output: &str, notices: Vec<Notice>) {
+pub(super) fn log(output: &str, to: &str, notices: Vec<Notice>) {
     for notice in notices {
         match notice {
-            Notice::Parked { code, say } => tracing::warn!(output, code, say, "the whole output waits and tries again"),
+            Notice::Parked { code, say } => {
+                tracing::warn!(output, to, code, say, "the whole output waits and tries again");
+            }
             Notice::Unparked => tracing::info!(output, "the output delivers again"),
             Notice::KeyParked { key, code, say, keys } => {
                 tracing::warn!(
                     output,
+                    to,
                     key,
                     code,
                     say,

@@ -29,6 +29,10 @@ pub struct LaneReport {
     pub output: Arc<str>,
     /// `cloudwatch_logs`, `s3`, `opensearch`.
     pub kind: &'static str,
+    /// Where it delivers, as configured, for people. Whoever wires a lane sets it: the lane itself does not know.
+    pub to: Arc<str>,
+    /// What the configuration allows the oldest byte to wait.
+    pub max_age: Duration,
     /// What was read, by name of input (this process).
     pub read: BTreeMap<Arc<str>, Read>,
     /// Request body bytes handed to the service (this process, each attempt).
@@ -55,6 +59,8 @@ pub struct LaneReport {
     pub parked: Vec<Parked>,
     /// The whole lane is parked: why.
     pub lane_parked: Option<(Code, String)>,
+    /// Since when (unix ns); 0 when it is not.
+    pub lane_parked_since: i64,
     /// Requests in flight, and the AIMD limit.
     pub in_flight: (usize, usize),
     /// Bytes in sealed bodies, and the budget.

@@ -5,5 +5,6 @@
 mod destinations;
 mod inputs;
 mod rig;
+mod servers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -5,7 +5,7 @@ use crate::body::chunks::Pool;
 use crate::catalog::progress::Progress;
 use crate::catalog::reader::Reader;
 use crate::catalog::shelf::Shelf;
-use crate::config::checked::{Output, OutputKind};
+use crate::config::checked::{Aws, Output, OutputKind};
 use crate::lane::account::Left;
 use crate::lane::batch::{Batch, Code, Scope, Verdict};
 use crate::lane::format::Format;
@@ -149,6 +149,7 @@ impl Wiring<'_> {
         let (progress, board) = (self.parts.progress.clone(), self.run.board.clone());
         let mut reader = Reader::new(self.shelf.clone());
         let (pool, name) = (self.pool.clone(), self.output.name.clone());
+        let to: Arc<str> = destination(&self.output.kind).into();
         Outside {
             now: Box::new(move || clock.now()),
             read: Box::new(move |file, at, to| reader.read(file, at, to)),
@@ -163,13 +164,28 @@ impl Wiring<'_> {
             }),
             bury: Box::new(move |lines| dead.append(lines).map_err(|e| e.to_string())),
             passed: Box::new(move |how_far| how_far.iter().for_each(|(file, low)| progress.passed(index, *file, *low))),
-            report: Box::new(move |report| {
+            report: Box::new(move |mut report| {
                 let now = clock.now();
+                report.to = to.clone();
                 pool.trim(now.mono);
                 board.beat(&name, now);
                 board.lane(index, report);
             }),
         }
+    }
+}
+
+/// Where an output delivers, for people.
+fn destination(kind: &OutputKind) -> String {
+    let place = |aws: &Aws| match (&aws.endpoint, &aws.region) {
+        (Some(endpoint), _) => format!(" at {endpoint}"),
+        (None, Some(region)) => format!(" in {region}"),
+        (None, None) => String::new(),
+    };
+    match kind {
+        OutputKind::CloudWatch(config) => format!("CloudWatch Logs{}", place(&config.aws)),
+        OutputKind::S3(config) => format!("bucket {}{}", config.bucket, place(&config.aws)),
+        OutputKind::OpenSearch(config) => config.url.clone(),
     }
 }
 

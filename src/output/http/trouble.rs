@@ -152,8 +152,11 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         }
         next = cause.source();
     }
-    if let Some((end, _)) = said.char_indices().nth(400) {
-        said.truncate(end);
+    // Some causes are lists over several lines.
+    let mut line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(400) {
+        line.truncate(end);
+        line.push_str("...");
     }
-    said
+    line
 }
