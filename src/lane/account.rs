@@ -5,6 +5,7 @@ use super::format::Format;
 use super::keys::Due;
 use super::step::Lane;
 use crate::store::saved::Sums;
+use crate::telemetry::advice::say;
 use crate::telemetry::report::{LaneReport, Parked};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -122,7 +123,7 @@ impl<F: Format> Lane<F> {
             }
             if bytes > 0 {
                 let parked = key.parked.as_ref().or(self.parked.as_ref());
-                let why = parked.map_or("not answered yet".into(), |p| format!("{}: {}", p.code, p.say));
+                let why = parked.map_or("not answered yet".into(), |p| format!("{}: {}", p.code, say(&p.code, &p.say)));
                 left.push(Left { key: key.name.to_string(), who: who.join(", "), bytes, why });
             }
         }

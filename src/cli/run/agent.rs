@@ -33,6 +33,8 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 /// Between two looks at our own memory and CPU, and at the pod cache.
 const UPKEEP: Duration = Duration::from_secs(1);
+/// Destinations named at a stop, per output.
+const NAMED_MOST: usize = 50;
 /// The store's last sync may take this long.
 const LAST_SYNC: Duration = Duration::from_secs(5);
 
@@ -217,15 +219,19 @@ fn around(run: &Run, inboxes: &[Arc<Inbox>], store: &StoreHandle) -> Around {
     }
 }
 
-/// One line for each destination that did not get everything. True when there was one.
+/// One line for each output that did not get everything, naming its destinations. True when there was one.
 fn report_left(run: &Run, left: &[(usize, Vec<Left>)]) -> bool {
     let mut any = false;
-    for (index, of_lane) in left {
+    for (index, of_lane) in left.iter().filter(|(_, of_lane)| !of_lane.is_empty()) {
+        any = true;
         let output = run.config.outputs.get(*index).map_or("", |o| &o.name);
-        for l in of_lane {
-            any = true;
-            tracing::warn!(%output, key = %l.key, who = %l.who, bytes = l.bytes, why = %l.why, "not settled");
+        let bytes: u64 = of_lane.iter().map(|l| l.bytes).sum();
+        let named = |l: &Left| format!("{} ({} bytes of {}): {}", l.key, l.bytes, l.who, l.why);
+        let mut what: Vec<String> = of_lane.iter().take(NAMED_MOST).map(named).collect();
+        if of_lane.len() > NAMED_MOST {
+            what.push(format!("and {} more", of_lane.len() - NAMED_MOST));
         }
+        tracing::warn!(%output, bytes, destinations = of_lane.len(), what = %what.join("; "), "not settled");
     }
     if !any {
         tracing::info!("stopped: everything read is settled");
