@@ -1,11 +1,11 @@
 //! What a lane says of itself: when to wake it, whether it is done, its report, what is left at a stop.
 
+use super::batch::Code;
 use super::flight::Phase;
 use super::format::Format;
 use super::keys::Due;
 use super::step::Lane;
 use crate::store::saved::Sums;
-use crate::telemetry::advice::say;
 use crate::telemetry::report::{LaneReport, Parked};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,8 +25,8 @@ pub struct Left {
     pub who: String,
     /// Source bytes.
     pub bytes: u64,
-    /// Why, as far as known.
-    pub why: String,
+    /// Why, and what the service said of it, as far as known.
+    pub why: Option<(Code, String)>,
 }
 
 impl<F: Format> Lane<F> {
@@ -123,7 +123,7 @@ impl<F: Format> Lane<F> {
             }
             if bytes > 0 {
                 let parked = key.parked.as_ref().or(self.parked.as_ref());
-                let why = parked.map_or("not answered yet".into(), |p| format!("{}: {}", p.code, say(&p.code, &p.say)));
+                let why = parked.map(|p| (p.code.clone(), p.say.clone()));
                 left.push(Left { key: key.name.to_string(), who: who.join(", "), bytes, why });
             }
         }

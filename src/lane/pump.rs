@@ -303,9 +303,15 @@ impl Pump {
         start: u64,
     ) -> usize {
         let mut done = 0usize;
-        let longest = env.files.get(&cursor.file).map_or(0, |f| around_a_body(f.view.file.origin.grammar));
-        let longest = self.max_record.saturating_add(longest);
-        while text.len() - done > longest && !self.sink.stopped() {
+        if text.len() <= self.max_record {
+            return 0;
+        }
+        let header = self.around_a_body(env, cursor, text);
+        while !self.sink.stopped() {
+            let longest = self.max_record.saturating_add(if cursor.long.is_none() { header } else { 0 });
+            if text.len() - done <= longest {
+                break;
+            }
             let rest = text.get(done..).unwrap_or(&[]);
             let cut = floor_char(rest, longest).max(1);
             let span = Span { file: cursor.file, start: start + done as u64, end: start + (done + cut) as u64 };
@@ -322,6 +328,19 @@ impl Pump {
             done += cut;
         }
         done
+    }
+
+    /// Bytes that a runtime wrote around the body of the line that begins here (and, in Docker's JSON, escapes of at most
+    /// 16 KiB of it): a line is not too long for their sake.
+    fn around_a_body(&mut self, env: &Env<'_>, cursor: &Cursor, text: &[u8]) -> usize {
+        match env.files.get(&cursor.file).map_or(Grammar::Plain, |f| f.view.file.origin.grammar) {
+            Grammar::Cri => {
+                let line = line::parse(Grammar::Cri, text, &mut self.scratch, &mut self.dates);
+                text.len() - line.body.len()
+            }
+            Grammar::Docker => 96 * 1024,
+            Grammar::Plain => 0,
+        }
     }
 
     /// What the later pieces of a long line inherit from its first.
@@ -555,16 +574,6 @@ fn remember_mark(cursor: &mut Cursor, block: &[u8], at: u64) {
     let tail = bytes.get(bytes.len() - known..).unwrap_or(&[]);
     if !tail.is_empty() {
         cursor.marks.push(Mark::of(at, tail));
-    }
-}
-
-/// Bytes that a runtime writes around a body (and, in Docker's JSON, escapes of at most 16 KiB of it): a line is not too
-/// long for their sake.
-fn around_a_body(grammar: Grammar) -> usize {
-    match grammar {
-        Grammar::Cri => 64,
-        Grammar::Docker => 96 * 1024,
-        Grammar::Plain => 0,
     }
 }
 

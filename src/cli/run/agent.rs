@@ -24,6 +24,7 @@ use crate::metadata::watch::{Api, Settings, Watch};
 use crate::store::saved::LaneId;
 use crate::store::storage::OsStorage;
 use crate::store::thread::StoreHandle;
+use crate::telemetry::advice::say;
 use crate::telemetry::board::Phase;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -226,7 +227,11 @@ fn report_left(run: &Run, left: &[(usize, Vec<Left>)]) -> bool {
         any = true;
         let output = run.config.outputs.get(*index).map_or("", |o| &o.name);
         let bytes: u64 = of_lane.iter().map(|l| l.bytes).sum();
-        let named = |l: &Left| format!("{} ({} bytes of {}): {}", l.key, l.bytes, l.who, l.why);
+        let why = |l: &Left| match &l.why {
+            Some((code, said)) => format!("{code}: {}", say(code, said)),
+            None => "not answered yet".to_string(),
+        };
+        let named = |l: &Left| format!("{} ({} bytes of {}): {}", l.key, l.bytes, l.who, why(l));
         let mut what: Vec<String> = of_lane.iter().take(NAMED_MOST).map(named).collect();
         if of_lane.len() > NAMED_MOST {
             what.push(format!("and {} more", of_lane.len() - NAMED_MOST));
