@@ -4,6 +4,7 @@
 //! occupies stays a hole, unread; the runs it reports are exactly the bytes whose records were taken, dropped or
 //! lie between them. Leaves planning to `plan`, encoding to the format, settling to the lane.
 
+mod between;
 mod text;
 
 use super::batch::FileKey;
@@ -12,6 +13,7 @@ use super::format::Format;
 use super::intake::Intake;
 use super::ledger::{Ledger, Run};
 use super::sink::{From, Sink};
+use crate::catalog::view::Place;
 use crate::decode::join::Joiner;
 use crate::decode::stamp::DateCache;
 use crate::record::{FileId, Mark, Now, Span};
@@ -60,6 +62,8 @@ struct Cursor {
     at_end: bool,
     /// `end` is the end of a record.
     ends_record: bool,
+    /// Nothing is taken here: these bytes are settled or in flight, and are read for what they end.
+    passing: bool,
     at: u64,
     upto: u64,
     carry: Vec<u8>,
@@ -82,6 +86,8 @@ pub struct Pump {
     from: u64,
     runs: Vec<Run>,
     earlier_marks: Vec<(FileId, Mark)>,
+    /// While a join is open: up to where it has seen what was written.
+    seen: Option<(FileId, u64)>,
     max_record: usize,
     target: u64,
     /// Plain bytes read.
@@ -111,6 +117,7 @@ impl Pump {
             from: 0,
             runs: Vec::new(),
             earlier_marks: Vec::new(),
+            seen: None,
             max_record,
             target,
             raw: 0,
@@ -136,7 +143,8 @@ impl Pump {
             // A target is no reason to stop inside a record: it would be read in vain, again and again.
             let inside = self.joiner.is_open() || self.cursor.as_ref().is_some_and(|c| !c.carry.is_empty());
             let enough = full || self.sink.full || (self.raw >= self.target && !inside);
-            if self.cursor.as_ref().is_some_and(|c| enough || self.sink.file_done || c.at >= c.end) {
+            let idle = |c: &Cursor| c.passing && !self.joiner.is_open();
+            if self.cursor.as_ref().is_some_and(|c| enough || self.sink.file_done || c.at >= c.end || idle(c)) {
                 self.finish_cursor(format, env);
             }
             let Some(cursor) = &self.cursor else {
@@ -161,60 +169,54 @@ impl Pump {
 
     fn open_next(&mut self, env: &Env<'_>) -> bool {
         self.sink.file_done = false;
-        let (file, begin, end, ends_record) = match &mut self.source {
-            Source::Spans(spans) => match spans.pop_front() {
-                Some((span, ends)) => (span.file, span.start, span.end, ends),
-                None => return false,
-            },
-            Source::Files(files) => loop {
-                let Some(file) = files.front().copied() else { return false };
-                let size = env.files.get(&file).map_or(0, |f| if env.now.mono < f.retry_at { 0 } else { f.size() });
-                match env.ledger.account(file).and_then(|a| a.gap(self.from, size)) {
-                    Some((begin, end)) => break (file, begin, end, false),
-                    None => {
+        // Bounded: each round takes a file off the queue, or lets an open join see one more sibling.
+        loop {
+            if let Some(cursor) = self.between(env) {
+                self.cursor = Some(cursor);
+                return true;
+            }
+            let (file, begin, end, ends_record) = match &mut self.source {
+                Source::Spans(spans) => match spans.front() {
+                    Some((span, ends)) => (span.file, span.start, span.end, *ends),
+                    None => return false,
+                },
+                Source::Files(files) => {
+                    let Some(file) = files.front().copied() else { return false };
+                    let size = env.files.get(&file).map_or(0, |f| if env.now.mono < f.retry_at { 0 } else { f.size() });
+                    let Some((begin, end)) = env.ledger.account(file).and_then(|a| a.gap(self.from, size)) else {
                         leave_file(files, &mut self.joiner, env);
                         self.from = 0;
-                    }
+                        continue;
+                    };
+                    (file, begin, end, false)
                 }
-            },
-        };
-        let mark = env.ledger.account(file).map_or(Mark::NONE, |a| a.mark_at(begin));
-        let at_end = env.files.get(&file).is_none_or(|f| f.size() <= end);
-        let marks = vec![Mark { at: begin, ..mark }];
-        let (carry, tail) = (Vec::new(), Vec::new());
-        self.cursor = Some(Cursor {
-            file,
-            begin,
-            end,
-            at_end,
-            ends_record,
-            at: begin,
-            upto: begin,
-            carry,
-            tail,
-            marks,
-            long: env.files.get(&file).and_then(|f| f.rest_at(begin)),
-            cutting: false,
-        });
-        true
+            };
+            if self.sees_a_sibling_before(env, file) {
+                continue;
+            }
+            if let Source::Spans(spans) = &mut self.source {
+                spans.pop_front();
+            }
+            self.cursor = Some(Cursor { ends_record, ..Cursor::new(env, file, begin, end) });
+            return true;
+        }
     }
 
     /// The current gap is through: what was taken of it becomes runs.
     fn finish_cursor<F: Format>(&mut self, format: &mut F, env: &Env<'_>) {
         let Some(mut cursor) = self.cursor.take() else { return };
+        if cursor.passing {
+            return self.passed(format, env, &cursor);
+        }
         let end = env.files.get(&cursor.file).map_or(End::Open, |f| f.end(env.now));
         let reached = cursor.at >= cursor.end && !self.sink.stopped();
         // The last gap of a file is its end too, when all behind it is settled or in flight.
         let size = env.files.get(&cursor.file).map_or(0, LaneFile::size);
         let more = || env.ledger.account(cursor.file).and_then(|a| a.gap(cursor.end, size)).is_some();
-        let at_file_end = reached && matches!(self.source, Source::Files(_)) && (cursor.at_end || !more());
+        let last_gap = cursor.at_end || (!more() && !self.joiner.is_open());
+        let at_file_end = reached && matches!(self.source, Source::Files(_)) && last_gap;
         let strangers = reached && self.next_span_is_a_stranger(env, cursor.file);
-        let ends = match end {
-            End::Here => true,
-            End::LastSibling => !self.sibling_follows(env, cursor.file),
-            End::Open | End::Sibling => false,
-        };
-        if (at_file_end && ends) || strangers || (reached && cursor.ends_record) {
+        if (at_file_end && self.ends(env, cursor.file, end)) || strangers || (reached && cursor.ends_record) {
             self.end_joins(format, env, &cursor);
         }
         self.note_intake(env, cursor.file);
@@ -243,6 +245,7 @@ impl Pump {
         self.sink.holes = super::spans::SpanSet::default();
         if reached {
             self.from = cursor.end;
+            self.seen = self.joiner.is_open().then_some((cursor.file, cursor.end));
         } else if let Source::Spans(_) = self.source {
             if self.sink.file_done {
                 self.missing += cursor.end - cursor.upto.min(cursor.end);
@@ -268,11 +271,21 @@ impl Pump {
         let place = |f: &FileId| env.files.get(f).map(|f| (f.view.file.place.chain, f.view.file.place.restart));
         spans.front().is_some_and(|(next, _)| next.file != file && place(&next.file) != place(&file))
     }
-    /// Whether the next file in the queue goes on where this one ended.
+    /// Whether a join that is open at the end of a file ends there.
+    fn ends(&self, env: &Env<'_>, file: FileId, end: End) -> bool {
+        match end {
+            End::Here => true,
+            End::LastSibling => !self.sibling_follows(env, file),
+            End::Open | End::Sibling => false,
+        }
+    }
+    /// Whether a file in the queue goes on where this one ended.
     fn sibling_follows(&self, env: &Env<'_>, file: FileId) -> bool {
         let Source::Files(files) = &self.source else { return false };
-        let place = |f: &FileId| env.files.get(f).map(|f| (f.view.file.place.chain, f.view.file.place.restart));
-        files.get(1).is_some_and(|next| place(next) == place(&file))
+        let place = |f: &FileId| env.files.get(f).map(|f| f.view.file.place);
+        let Some(here) = place(&file) else { return false };
+        let after = |p: Place| (p.chain, p.restart) == (here.chain, here.restart) && p.turn > here.turn;
+        files.iter().any(|f| place(f).is_some_and(after))
     }
     fn end_joins<F: Format>(&mut self, format: &mut F, env: &Env<'_>, cursor: &Cursor) {
         let Some(file) = env.files.get(&cursor.file) else { return };
@@ -300,25 +313,31 @@ impl Pump {
             }
         }
         if let (Source::Spans(_), Some(file)) = (&self.source, last) {
-            let (carry, tail, marks) = (Vec::new(), Vec::new(), Vec::new());
-            let cursor = Cursor {
-                file,
-                begin: 0,
-                end: 0,
-                at_end: true,
-                ends_record: true,
-                at: 0,
-                upto: 0,
-                carry,
-                tail,
-                marks,
-                long: None,
-                cutting: false,
-            };
-            self.end_joins(format, env, &cursor);
+            self.end_joins(format, env, &Cursor::new(env, file, 0, 0));
             self.note_intake(env, file);
         }
         self.joiner.clear();
+    }
+}
+
+impl Cursor {
+    fn new(env: &Env<'_>, file: FileId, begin: u64, end: u64) -> Cursor {
+        let mark = env.ledger.account(file).map_or(Mark::NONE, |a| a.mark_at(begin));
+        Cursor {
+            file,
+            begin,
+            end,
+            at_end: env.files.get(&file).is_none_or(|f| f.size() <= end),
+            ends_record: false,
+            passing: false,
+            at: begin,
+            upto: begin,
+            carry: Vec::new(),
+            tail: Vec::new(),
+            marks: vec![Mark { at: begin, ..mark }],
+            long: env.files.get(&file).and_then(|f| f.rest_at(begin)),
+            cutting: false,
+        }
     }
 }
 

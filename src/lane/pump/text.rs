@@ -18,7 +18,9 @@ impl Pump {
             return;
         }
         let base = cursor.at;
-        self.raw += bytes.len() as u64;
+        if !cursor.passing {
+            self.raw += bytes.len() as u64;
+        }
         let mut from = 0;
         while let Some((line, next)) = crate::decode::lines::next_line(bytes, from) {
             let end = base + next as u64;
@@ -32,7 +34,7 @@ impl Pump {
                 self.whole_line(format, env, &mut cursor, bytes, &carry, (start, end));
             }
             from = next;
-            if self.sink.stopped() {
+            if self.sink.stopped() || (cursor.passing && !self.joiner.is_open()) {
                 break;
             }
         }
@@ -94,7 +96,7 @@ impl Pump {
         text: &[u8],
         place: (u64, u64),
     ) {
-        self.lines += 1;
+        self.lines += u64::from(!cursor.passing);
         let done = self.pieces(format, env, cursor, block, text, place.0);
         if !self.sink.stopped() {
             let span = Span { file: cursor.file, start: place.0 + done as u64, end: place.1 };
@@ -174,6 +176,11 @@ impl Pump {
             now: env.now,
         };
         let sink = &mut self.sink;
+        if cursor.passing {
+            self.joiner.pass(&parsed, &mut |record, spans| sink.record(format, env.key, &from, record, spans));
+            cursor.upto = span.end;
+            return;
+        }
         self.joiner.push(span, &parsed, seen, &mut |record, spans| {
             let mut record = *record;
             record.cut |= cut;
