@@ -84,6 +84,16 @@ impl Joiner {
         }
     }
 
+    /// A line that is somebody else's: what it would have been joined to ended before it.
+    pub fn pass(&mut self, line: &Line<'_>, emit: Emit<'_>) {
+        if let Some(stamp) = line.stamp {
+            self.end_stale(stamp.unix_ns, emit);
+        }
+        if let Some(join) = self.joins.iter_mut().find(|j| j.channel == line.channel && j.is_open()) {
+            join.finish(false, emit);
+        }
+    }
+
     /// An end rule struck (a later restart, the container ended, the file is gone, silence): what is open becomes
     /// records.
     pub fn end(&mut self, emit: Emit<'_>) {

@@ -41,7 +41,9 @@ impl<F: Format> Lane<F> {
             self.next_ticket = self.next_ticket.max(ticket);
         }
         self.to_save.push(Saved::Sums { lane: lane.clone(), sums: self.sums.clone() });
-        for (name, open) in uploads {
+        for (name, mut open) in uploads {
+            // They were noted as their answers came; Complete names them in order.
+            open.parts.sort_by_key(|(tag, _)| tag.number);
             if intents.iter().any(|i| i.name == name) {
                 continue;
             }

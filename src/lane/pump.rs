@@ -4,18 +4,22 @@
 //! occupies stays a hole, unread; the runs it reports are exactly the bytes whose records were taken, dropped or
 //! lie between them. Leaves planning to `plan`, encoding to the format, settling to the lane.
 
+mod between;
+mod text;
+
 use super::batch::FileKey;
 use super::files::{End, LaneFile, Long};
 use super::format::Format;
 use super::intake::Intake;
 use super::ledger::{Ledger, Run};
 use super::sink::{From, Sink};
+use crate::catalog::view::Place;
 use crate::decode::join::Joiner;
-use crate::decode::line::{self, Line};
 use crate::decode::stamp::DateCache;
-use crate::record::{FileId, Grammar, Mark, Now, Span};
+use crate::record::{FileId, Mark, Now, Span};
 use crate::telemetry::report::Read;
 use std::collections::{BTreeMap, VecDeque};
+use text::remember_mark;
 
 /// Bytes read at once: stays in the L2 cache (64 KiB measured cheaper than 256 KiB).
 pub const BLOCK: usize = 64 * 1024;
@@ -58,6 +62,8 @@ struct Cursor {
     at_end: bool,
     /// `end` is the end of a record.
     ends_record: bool,
+    /// Nothing is taken here: these bytes are settled or in flight, and are read for what they end.
+    passing: bool,
     at: u64,
     upto: u64,
     carry: Vec<u8>,
@@ -80,6 +86,8 @@ pub struct Pump {
     from: u64,
     runs: Vec<Run>,
     earlier_marks: Vec<(FileId, Mark)>,
+    /// While a join is open: up to where it has seen what was written.
+    seen: Option<(FileId, u64)>,
     max_record: usize,
     target: u64,
     /// Plain bytes read.
@@ -109,6 +117,7 @@ impl Pump {
             from: 0,
             runs: Vec::new(),
             earlier_marks: Vec::new(),
+            seen: None,
             max_record,
             target,
             raw: 0,
@@ -134,7 +143,8 @@ impl Pump {
             // A target is no reason to stop inside a record: it would be read in vain, again and again.
             let inside = self.joiner.is_open() || self.cursor.as_ref().is_some_and(|c| !c.carry.is_empty());
             let enough = full || self.sink.full || (self.raw >= self.target && !inside);
-            if self.cursor.as_ref().is_some_and(|c| enough || self.sink.file_done || c.at >= c.end) {
+            let idle = |c: &Cursor| c.passing && !self.joiner.is_open();
+            if self.cursor.as_ref().is_some_and(|c| enough || self.sink.file_done || c.at >= c.end || idle(c)) {
                 self.finish_cursor(format, env);
             }
             let Some(cursor) = &self.cursor else {
@@ -159,257 +169,54 @@ impl Pump {
 
     fn open_next(&mut self, env: &Env<'_>) -> bool {
         self.sink.file_done = false;
-        let (file, begin, end, ends_record) = match &mut self.source {
-            Source::Spans(spans) => match spans.pop_front() {
-                Some((span, ends)) => (span.file, span.start, span.end, ends),
-                None => return false,
-            },
-            Source::Files(files) => loop {
-                let Some(file) = files.front().copied() else { return false };
-                let size = env.files.get(&file).map_or(0, |f| if env.now.mono < f.retry_at { 0 } else { f.size() });
-                match env.ledger.account(file).and_then(|a| a.gap(self.from, size)) {
-                    Some((begin, end)) => break (file, begin, end, false),
-                    None => {
+        // Bounded: each round takes a file off the queue, or lets an open join see one more sibling.
+        loop {
+            if let Some(cursor) = self.between(env) {
+                self.cursor = Some(cursor);
+                return true;
+            }
+            let (file, begin, end, ends_record) = match &mut self.source {
+                Source::Spans(spans) => match spans.front() {
+                    Some((span, ends)) => (span.file, span.start, span.end, *ends),
+                    None => return false,
+                },
+                Source::Files(files) => {
+                    let Some(file) = files.front().copied() else { return false };
+                    let size = env.files.get(&file).map_or(0, |f| if env.now.mono < f.retry_at { 0 } else { f.size() });
+                    let Some((begin, end)) = env.ledger.account(file).and_then(|a| a.gap(self.from, size)) else {
                         leave_file(files, &mut self.joiner, env);
                         self.from = 0;
-                    }
+                        continue;
+                    };
+                    (file, begin, end, false)
                 }
-            },
-        };
-        let mark = env.ledger.account(file).map_or(Mark::NONE, |a| a.mark_at(begin));
-        let at_end = env.files.get(&file).is_none_or(|f| f.size() <= end);
-        let marks = vec![Mark { at: begin, ..mark }];
-        let (carry, tail) = (Vec::new(), Vec::new());
-        self.cursor = Some(Cursor {
-            file,
-            begin,
-            end,
-            at_end,
-            ends_record,
-            at: begin,
-            upto: begin,
-            carry,
-            tail,
-            marks,
-            long: env.files.get(&file).and_then(|f| f.rest_at(begin)),
-            cutting: false,
-        });
-        true
-    }
-
-    /// Takes in what was read at the place `next` named.
-    pub fn block<F: Format>(&mut self, format: &mut F, env: &Env<'_>, bytes: &[u8]) {
-        let Some(mut cursor) = self.cursor.take() else { return };
-        if bytes.is_empty() {
-            // The file is shorter than we were told: the catalog will say what became of it.
-            self.sink.file_done = true;
-            self.cursor = Some(cursor);
-            return;
-        }
-        let base = cursor.at;
-        self.raw += bytes.len() as u64;
-        let mut from = 0;
-        while let Some((line, next)) = crate::decode::lines::next_line(bytes, from) {
-            let end = base + next as u64;
-            let text = bytes.get(line).unwrap_or(&[]);
-            let start = base + from as u64 - cursor.carry.len() as u64;
-            if cursor.carry.is_empty() {
-                self.whole_line(format, env, &mut cursor, bytes, text, (start, end));
-            } else {
-                let mut carry = std::mem::take(&mut cursor.carry);
-                carry.extend_from_slice(text);
-                self.whole_line(format, env, &mut cursor, bytes, &carry, (start, end));
+            };
+            if self.sees_a_sibling_before(env, file) {
+                continue;
             }
-            from = next;
-            if self.sink.stopped() {
-                break;
+            if let Source::Spans(spans) = &mut self.source {
+                spans.pop_front();
             }
+            self.cursor = Some(Cursor { ends_record, ..Cursor::new(env, file, begin, end) });
+            return true;
         }
-        self.rest(format, env, &mut cursor, bytes, from);
-        self.cursor = Some(cursor);
-    }
-
-    /// What follows the last newline of a block.
-    fn rest<F: Format>(&mut self, format: &mut F, env: &Env<'_>, cursor: &mut Cursor, bytes: &[u8], from: usize) {
-        let base = cursor.at;
-        let rest = bytes.get(from..).unwrap_or(&[]);
-        let block_end = base + bytes.len() as u64;
-        if self.sink.stopped() {
-            return;
-        }
-        let ends_here = block_end >= cursor.end;
-        // A line that does not fit into one block is carried; otherwise the next read begins at its first byte.
-        if !ends_here && from > 0 {
-            keep_tail(cursor, bytes.get(..from).unwrap_or(bytes));
-            cursor.at = base + from as u64;
-            return;
-        }
-        if cursor.upto >= cursor.at {
-            remember_mark(cursor, bytes, cursor.upto);
-        }
-        let start = block_end - rest.len() as u64 - cursor.carry.len() as u64;
-        let mut carry = std::mem::take(&mut cursor.carry);
-        carry.extend_from_slice(rest);
-        if ends_here && !carry.is_empty() && self.takes_unfinished(env, cursor) {
-            self.whole_line(format, env, cursor, bytes, &carry, (start, block_end));
-            carry.clear();
-        } else {
-            let done = self.pieces(format, env, cursor, bytes, &carry, start);
-            carry.drain(..done);
-        }
-        keep_tail(cursor, bytes);
-        cursor.carry = carry;
-        cursor.at = block_end;
-    }
-
-    fn takes_unfinished(&self, env: &Env<'_>, cursor: &Cursor) -> bool {
-        match self.source {
-            Source::Spans(_) => true,
-            Source::Files(_) if !cursor.at_end => true,
-            Source::Files(_) => match env.files.get(&cursor.file).map(|f| f.end(env.now)) {
-                Some(End::Open) | None => false,
-                Some(End::Sibling | End::LastSibling | End::Here) => true,
-            },
-        }
-    }
-
-    /// A line with its newline at `place.1 - 1`, or the unfinished end of a file.
-    fn whole_line<F: Format>(
-        &mut self,
-        format: &mut F,
-        env: &Env<'_>,
-        cursor: &mut Cursor,
-        block: &[u8],
-        text: &[u8],
-        place: (u64, u64),
-    ) {
-        self.lines += 1;
-        let done = self.pieces(format, env, cursor, block, text, place.0);
-        if !self.sink.stopped() {
-            let span = Span { file: cursor.file, start: place.0 + done as u64, end: place.1 };
-            self.push(format, env, cursor, block, text.get(done..).unwrap_or(&[]), span);
-        }
-        cursor.long = None;
-    }
-
-    /// Cuts off pieces of `max_record` while more than that is there; returns the bytes cut off.
-    fn pieces<F: Format>(
-        &mut self,
-        format: &mut F,
-        env: &Env<'_>,
-        cursor: &mut Cursor,
-        block: &[u8],
-        text: &[u8],
-        start: u64,
-    ) -> usize {
-        let mut done = 0usize;
-        if text.len() <= self.max_record {
-            return 0;
-        }
-        let header = self.around_a_body(env, cursor, text);
-        while !self.sink.stopped() {
-            let longest = self.max_record.saturating_add(if cursor.long.is_none() { header } else { 0 });
-            if text.len() - done <= longest {
-                break;
-            }
-            let rest = text.get(done..).unwrap_or(&[]);
-            let cut = floor_char(rest, longest).max(1);
-            let span = Span { file: cursor.file, start: start + done as u64, end: start + (done + cut) as u64 };
-            let piece = rest.get(..cut).unwrap_or(rest);
-            let inherit = cursor.long.is_none().then(|| self.long(env, cursor, piece, span.start));
-            if let Some(first) = &inherit {
-                cursor.cutting = true;
-                self.push(format, env, cursor, block, piece, span);
-                cursor.long = Some(*first);
-            } else {
-                self.push(format, env, cursor, block, piece, span);
-            }
-            self.cuts.extend(cursor.long.map(|long| (cursor.file, span.end, long)));
-            done += cut;
-        }
-        done
-    }
-
-    /// Bytes that a runtime wrote around the body of the line that begins here (and, in Docker's JSON, escapes of at most
-    /// 16 KiB of it): a line is not too long for their sake.
-    fn around_a_body(&mut self, env: &Env<'_>, cursor: &Cursor, text: &[u8]) -> usize {
-        match env.files.get(&cursor.file).map_or(Grammar::Plain, |f| f.view.file.origin.grammar) {
-            Grammar::Cri => {
-                let line = line::parse(Grammar::Cri, text, &mut self.scratch, &mut self.dates);
-                text.len() - line.body.len()
-            }
-            Grammar::Docker => 96 * 1024,
-            Grammar::Plain => 0,
-        }
-    }
-
-    /// What the later pieces of a long line inherit from its first.
-    fn long(&mut self, env: &Env<'_>, cursor: &Cursor, first: &[u8], start: u64) -> Long {
-        let Some(file) = env.files.get(&cursor.file) else { return Long { unix_ns: 0, channel: None } };
-        let head = line::parse(file.view.file.origin.grammar, first, &mut self.scratch, &mut self.dates);
-        let seen = file.view.ages.at(start);
-        Long { unix_ns: head.stamp.map_or(seen, |s| s.unix_ns), channel: head.channel }
-    }
-
-    /// One line, or one piece of a long one (`cut`), to the joiner and on to the sink.
-    fn push<F: Format>(
-        &mut self,
-        format: &mut F,
-        env: &Env<'_>,
-        cursor: &mut Cursor,
-        block: &[u8],
-        text: &[u8],
-        span: Span,
-    ) {
-        let Some(file) = env.files.get(&cursor.file) else { return };
-        let (long, cut) = (cursor.long, cursor.cutting || cursor.long.is_some());
-        cursor.cutting = false;
-        let origin = &file.view.file.origin;
-        let seen = long.map_or_else(|| file.view.ages.at(span.start), |l| l.unix_ns);
-        let mut parsed = match long {
-            Some(l) => Line { stamp: None, channel: l.channel, partial: false, body: text },
-            None => line::parse(origin.grammar, text, &mut self.scratch, &mut self.dates),
-        };
-        // Nothing joins a piece: what follows may be read in another plan, which does not see where the line began.
-        parsed.partial &= !cut;
-        let (partial, holes) = (parsed.partial, self.sink.holes.len());
-        let from = From {
-            file: cursor.file,
-            begin: cursor.begin,
-            origin,
-            select: &file.select,
-            earlier_marks: &self.earlier_marks,
-            now: env.now,
-        };
-        let sink = &mut self.sink;
-        self.joiner.push(span, &parsed, seen, &mut |record, spans| {
-            let mut record = *record;
-            record.cut |= cut;
-            sink.record(format, env.key, &from, &record, spans);
-        });
-        if partial || self.sink.holes.len() != holes || self.sink.stopped() {
-            remember_mark(cursor, block, span.start);
-            remember_mark(cursor, block, span.end);
-        }
-        cursor.upto = span.end;
     }
 
     /// The current gap is through: what was taken of it becomes runs.
     fn finish_cursor<F: Format>(&mut self, format: &mut F, env: &Env<'_>) {
         let Some(mut cursor) = self.cursor.take() else { return };
+        if cursor.passing {
+            return self.passed(format, env, &cursor);
+        }
         let end = env.files.get(&cursor.file).map_or(End::Open, |f| f.end(env.now));
         let reached = cursor.at >= cursor.end && !self.sink.stopped();
         // The last gap of a file is its end too, when all behind it is settled or in flight.
         let size = env.files.get(&cursor.file).map_or(0, LaneFile::size);
         let more = || env.ledger.account(cursor.file).and_then(|a| a.gap(cursor.end, size)).is_some();
-        let at_file_end = reached && matches!(self.source, Source::Files(_)) && (cursor.at_end || !more());
+        let last_gap = cursor.at_end || (!more() && !self.joiner.is_open());
+        let at_file_end = reached && matches!(self.source, Source::Files(_)) && last_gap;
         let strangers = reached && self.next_span_is_a_stranger(env, cursor.file);
-        let ends = match end {
-            End::Here => true,
-            End::LastSibling => !self.sibling_follows(env, cursor.file),
-            End::Open | End::Sibling => false,
-        };
-        if (at_file_end && ends) || strangers || (reached && cursor.ends_record) {
+        if (at_file_end && self.ends(env, cursor.file, end)) || strangers || (reached && cursor.ends_record) {
             self.end_joins(format, env, &cursor);
         }
         self.note_intake(env, cursor.file);
@@ -438,6 +245,7 @@ impl Pump {
         self.sink.holes = super::spans::SpanSet::default();
         if reached {
             self.from = cursor.end;
+            self.seen = self.joiner.is_open().then_some((cursor.file, cursor.end));
         } else if let Source::Spans(_) = self.source {
             if self.sink.file_done {
                 self.missing += cursor.end - cursor.upto.min(cursor.end);
@@ -463,11 +271,21 @@ impl Pump {
         let place = |f: &FileId| env.files.get(f).map(|f| (f.view.file.place.chain, f.view.file.place.restart));
         spans.front().is_some_and(|(next, _)| next.file != file && place(&next.file) != place(&file))
     }
-    /// Whether the next file in the queue goes on where this one ended.
+    /// Whether a join that is open at the end of a file ends there.
+    fn ends(&self, env: &Env<'_>, file: FileId, end: End) -> bool {
+        match end {
+            End::Here => true,
+            End::LastSibling => !self.sibling_follows(env, file),
+            End::Open | End::Sibling => false,
+        }
+    }
+    /// Whether a file in the queue goes on where this one ended.
     fn sibling_follows(&self, env: &Env<'_>, file: FileId) -> bool {
         let Source::Files(files) = &self.source else { return false };
-        let place = |f: &FileId| env.files.get(f).map(|f| (f.view.file.place.chain, f.view.file.place.restart));
-        files.get(1).is_some_and(|next| place(next) == place(&file))
+        let place = |f: &FileId| env.files.get(f).map(|f| f.view.file.place);
+        let Some(here) = place(&file) else { return false };
+        let after = |p: Place| (p.chain, p.restart) == (here.chain, here.restart) && p.turn > here.turn;
+        files.iter().any(|f| place(f).is_some_and(after))
     }
     fn end_joins<F: Format>(&mut self, format: &mut F, env: &Env<'_>, cursor: &Cursor) {
         let Some(file) = env.files.get(&cursor.file) else { return };
@@ -495,25 +313,31 @@ impl Pump {
             }
         }
         if let (Source::Spans(_), Some(file)) = (&self.source, last) {
-            let (carry, tail, marks) = (Vec::new(), Vec::new(), Vec::new());
-            let cursor = Cursor {
-                file,
-                begin: 0,
-                end: 0,
-                at_end: true,
-                ends_record: true,
-                at: 0,
-                upto: 0,
-                carry,
-                tail,
-                marks,
-                long: None,
-                cutting: false,
-            };
-            self.end_joins(format, env, &cursor);
+            self.end_joins(format, env, &Cursor::new(env, file, 0, 0));
             self.note_intake(env, file);
         }
         self.joiner.clear();
+    }
+}
+
+impl Cursor {
+    fn new(env: &Env<'_>, file: FileId, begin: u64, end: u64) -> Cursor {
+        let mark = env.ledger.account(file).map_or(Mark::NONE, |a| a.mark_at(begin));
+        Cursor {
+            file,
+            begin,
+            end,
+            at_end: env.files.get(&file).is_none_or(|f| f.size() <= end),
+            ends_record: false,
+            passing: false,
+            at: begin,
+            upto: begin,
+            carry: Vec::new(),
+            tail: Vec::new(),
+            marks: vec![Mark { at: begin, ..mark }],
+            long: env.files.get(&file).and_then(|f| f.rest_at(begin)),
+            cutting: false,
+        }
     }
 }
 
@@ -545,46 +369,4 @@ fn skip_chain(files: &mut VecDeque<FileId>, env: &Env<'_>) {
     while files.front().is_some_and(|f| chain(f) == left) {
         files.pop_front();
     }
-}
-
-/// Keeps the up to 256 bytes below the place where the next block begins; `part` ends there.
-fn keep_tail(cursor: &mut Cursor, part: &[u8]) {
-    if part.len() < Mark::MAX {
-        let keep = cursor.tail.len().min(Mark::MAX - part.len());
-        cursor.tail.drain(..cursor.tail.len() - keep);
-    } else {
-        cursor.tail.clear();
-    }
-    cursor.tail.extend_from_slice(part.get(part.len().saturating_sub(Mark::MAX)..).unwrap_or(part));
-}
-
-/// Notes the proof at `at`, a place inside the current block or where it begins.
-fn remember_mark(cursor: &mut Cursor, block: &[u8], at: u64) {
-    if cursor.marks.iter().any(|m| m.at == at) || at < cursor.at {
-        return;
-    }
-    let inside = usize::try_from(at - cursor.at).unwrap_or(usize::MAX).min(block.len());
-    if at - cursor.at != inside as u64 {
-        return;
-    }
-    let mut bytes = cursor.tail.clone();
-    bytes.extend_from_slice(block.get(inside.saturating_sub(Mark::MAX)..inside).unwrap_or(&[]));
-    // Bytes below where this reading began are not at hand; the proof covers what is.
-    let known = usize::try_from(at - cursor.begin).unwrap_or(usize::MAX).min(bytes.len());
-    let tail = bytes.get(bytes.len() - known..).unwrap_or(&[]);
-    if !tail.is_empty() {
-        cursor.marks.push(Mark::of(at, tail));
-    }
-}
-
-/// The longest cut at or below `most` that does not split a UTF-8 character.
-fn floor_char(bytes: &[u8], most: usize) -> usize {
-    let mut cut = most.min(bytes.len());
-    for _ in 0..3 {
-        match bytes.get(cut) {
-            Some(b) if b & 0xC0 == 0x80 && cut > 1 => cut -= 1,
-            Some(_) | None => break,
-        }
-    }
-    cut
 }

@@ -114,7 +114,7 @@ impl Scribe {
         }
         let cut = match chance.below(25) {
             0 => head + 8 * chance.below(cells + 1) as usize,
-            1 => chance.below(head as u64 + 1) as usize,
+            1 => 8 * chance.below(head as u64 / 8 + 1) as usize,
             _ => text.len(),
         };
         if cut < text.len() && !first && cells > 0 {
