@@ -5,7 +5,7 @@
 //! figures of two machines compare the machines, and of two commits the commits.
 //!
 //! Instructions do not depend on who else uses the machine: with `--once` each stage runs once after one to warm up,
-//! inside `once`, and nothing is timed. `valgrind --tool=callgrind --toggle-collect='*once*' BENCH NAME --once`
+//! inside `once`, and nothing is timed. `valgrind --tool=callgrind --toggle-collect=stages::once BENCH NAME --once`
 //! then counts that run; divide by the records.
 #![expect(clippy::print_stdout, reason = "a bench's result is what it prints")]
 #![expect(clippy::panic, clippy::expect_used, reason = "a bench that cannot go on ends")]
