@@ -3,8 +3,17 @@
 //! `cargo bench --no-default-features --bench stages [-- NAME]` prints nanoseconds a record; NAME picks stages whose
 //! name contains it. The corpus is made here (60 % JSON bodies, 40 % access log, random ids, about 250 B a line), so
 //! figures of two machines compare the machines, and of two commits the commits.
+//!
+//! Instructions do not depend on who else uses the machine: with `--once` each stage runs once after one to warm up,
+//! inside `once`, and nothing is timed. `valgrind --tool=callgrind --toggle-collect=stages::once BENCH NAME --once`
+//! then counts that run; divide by the records.
 #![expect(clippy::print_stdout, reason = "a bench's result is what it prints")]
+#![expect(clippy::panic, clippy::expect_used, reason = "a bench that cannot go on ends")]
 
+mod corpus;
+mod encode;
+
+use corpus::{Corpus, RECORDS, metadata};
 use std::hint::black_box;
 use std::time::Duration;
 use tailrace::body::chunks::{CHUNK, Pool};
@@ -17,27 +26,34 @@ use tailrace::decode::stamp::DateCache;
 use tailrace::record::{FileId, Grammar, Span};
 use tailrace::transform::merge_json::{Merge, object};
 
-const RECORDS: usize = 20_000;
 /// CPU time for a stage; cheap ones run more often, for the best of them on a busy machine.
 const SPEND: Duration = Duration::from_millis(400);
 const RUNS: usize = 5;
-/// About 900 B, as a pod with labels renders it.
-const METADATA: usize = 893;
 
 fn main() {
-    let wanted = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = args.iter().find(|a| !a.starts_with('-')).cloned().unwrap_or_default();
+    let untimed = args.iter().any(|a| a == "--once");
     let corpus = Corpus::new();
     let lines = corpus.block.len() / RECORDS;
     let bodies = corpus.bodies.iter().map(Vec::len).sum::<usize>() / RECORDS;
     println!("{RECORDS} records, {lines} B a line, {bodies} B a body; ns a record, best of {RUNS} runs or more");
     let show = |name: &str, stage: &mut dyn FnMut()| {
-        if name.contains(&wanted) {
+        if !name.contains(&wanted) {
+            return;
+        }
+        if untimed {
+            stage();
+            once(stage);
+            println!("{name}");
+        } else {
             println!("{name:<28} {:>8.1}", best(stage));
         }
     };
     decode(&corpus, &show);
     transform(&corpus, &show);
     bodies_of_documents(&corpus, &show);
+    encode::all(&corpus, &show);
 }
 
 type Show<'s> = &'s dyn Fn(&str, &mut dyn FnMut());
@@ -108,7 +124,7 @@ fn transform(corpus: &Corpus, show: Show<'_>) {
 
 /// Documents as S3 gets them, in bodies of 5 MiB plain.
 fn bodies_of_documents(corpus: &Corpus, show: Show<'_>) {
-    let metadata = vec_of_metadata();
+    let metadata = metadata();
     for (name, codec) in [
         ("plain body", Codec::Plain),
         ("gzip 1 body", Codec::Gzip(1)),
@@ -137,9 +153,14 @@ fn bodies_of_documents(corpus: &Corpus, show: Show<'_>) {
             seal(&mut body);
             records += RECORDS;
         });
-        if records > 0 {
-            println!("{:<28} {:>8} B a record plain, {} sent", "", plain / records, sent / records);
-        }
+        sizes(records, plain, sent);
+    }
+}
+
+fn sizes(records: usize, plain: usize, sent: usize) {
+    // Nothing ran where another stage was wanted.
+    if let (Some(plain), Some(sent)) = (plain.checked_div(records), sent.checked_div(records)) {
+        println!("{:<28} {plain:>8} B a record plain, {sent} sent", "");
     }
 }
 
@@ -151,6 +172,12 @@ fn each_line(block: &[u8], mut see: impl FnMut(&[u8])) {
             at = next;
         }
     }
+}
+
+/// What callgrind is told to look at.
+#[inline(never)]
+fn once(stage: &mut dyn FnMut()) {
+    stage();
 }
 
 /// Nanoseconds of CPU a record, the least of several runs after one to warm up.
@@ -169,76 +196,4 @@ fn best(stage: &mut dyn FnMut()) -> f64 {
 fn cpu() -> Duration {
     let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
-}
-
-struct Corpus {
-    bodies: Vec<Vec<u8>>,
-    /// CRI lines.
-    block: Vec<u8>,
-    /// The same as Docker writes them.
-    docker: Vec<u8>,
-}
-
-impl Corpus {
-    fn new() -> Self {
-        let mut random = Random(0x9e37_79b9_7f4a_7c15);
-        let (mut bodies, mut block, mut docker) = (Vec::new(), Vec::new(), Vec::new());
-        for i in 0..RECORDS as u64 {
-            let body = body(&mut random);
-            let (second, nanos) = (i / 1000 % 60, random.next() % 1_000_000_000);
-            let stamp = format!("2026-11-22T10:15:{second:02}.{nanos:09}Z");
-            block.extend_from_slice(format!("{stamp} stdout F {body}\n").as_bytes());
-            let log = serde_json::Value::String(format!("{body}\n"));
-            docker.extend_from_slice(
-                format!("{{\"log\":{log},\"stream\":\"stdout\",\"time\":\"{stamp}\"}}\n").as_bytes(),
-            );
-            bodies.push(body.into_bytes());
-        }
-        Corpus { bodies, block, docker }
-    }
-}
-
-fn body(random: &mut Random) -> String {
-    let (id, user, took, status) = (random.next(), random.next() % 100_000, random.next() % 5_000, random.next() % 5);
-    if random.next() % 10 < 6 {
-        let level = ["info", "warn", "error", "debug", "info"][status as usize];
-        format!(
-            r#"{{"level":"{level}","msg":"request served","request_id":"{id:016x}","user":"u{user}","method":"GET","route":"/api/v1/items/{}","status":200,"took_ms":{took},"upstream":"cart-{:04x}","trace":"{:016x}"}}"#,
-            random.next() % 10_000,
-            random.next() % 65_536,
-            random.next()
-        )
-    } else {
-        format!(
-            r#"10.{}.{}.{} - u{user} [22/Nov/2026:10:15:00 +0000] "GET /api/v1/items/{}?session={id:016x} HTTP/1.1" 200 {took} "https://shop.example.com/" "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0" {:016x}"#,
-            random.next() % 256,
-            random.next() % 256,
-            random.next() % 256,
-            random.next() % 10_000,
-            random.next()
-        )
-    }
-}
-
-fn vec_of_metadata() -> Vec<u8> {
-    let mut out = br#","kubernetes":{"pod_name":"cart-7d9c5b6f4-x2x9z","namespace_name":"shop","labels":{"#.to_vec();
-    let mut i = 0;
-    while out.len() < METADATA - 30 {
-        out.extend_from_slice(format!("\"app.kubernetes.io/label-{i}\":\"value-{}\",", i * 7919).as_bytes());
-        i += 1;
-    }
-    out.extend_from_slice(br#""last":"one"}}"#);
-    out
-}
-
-/// xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
 }
