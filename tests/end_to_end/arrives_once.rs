@@ -101,7 +101,12 @@ fn any_bytes_arrive_and_a_line_beyond_max_record_comes_in_marked_pieces() {
             let say = || format!("{:?}", pieces(stream));
             until_or(&format!("all of the long line in {name}"), SOON, || pieces(stream).concat() == long, say);
             let pieces = pieces(stream);
-            assert!(pieces.len() >= 3 && pieces.iter().all(|p| p.len() <= 1_024), "{name}: {pieces:?}");
+            // A physical line may be longer than max_record by what a runtime writes before a body.
+            let lengths: Vec<usize> = pieces.iter().map(String::len).collect();
+            assert!(
+                lengths.len() >= 3 && lengths.iter().all(|len| *len <= 1_024 + 64),
+                "{name}, {stream}: {lengths:?}"
+            );
         }
         let error = documents(standin).into_iter().find(|d| d["log"] == "in between").unwrap();
         assert_eq!(error["stream"], "stderr", "{name}");

@@ -69,7 +69,7 @@ fn plain_and_packed_side_by_side_and_a_tmp_are_one_file() {
 
 #[test]
 fn a_new_file_with_the_inode_of_the_last_one_is_a_new_file() {
-    let stage = Stage::new();
+    let mut stage = Stage::new();
     let file = container(&stage.place, "shop", "cart").join("0.log");
     let (mut want, mut inodes) = (Vec::new(), Vec::new());
     for round in 0..12 {
@@ -78,6 +78,17 @@ fn a_new_file_with_the_inode_of_the_last_one_is_a_new_file() {
         append(&file, cri(want.last().unwrap()));
         inodes.push(std::fs::metadata(&file).unwrap().ino());
         stage.until_bodies(&want.iter().map(String::as_str).collect::<Vec<_>>());
+        if round % 3 == 2 {
+            // While it runs it may hold the deleted file; while it does not, the inode is free.
+            stage.until_settled();
+            assert!(stage.agent.stop(SOON).success());
+            std::fs::remove_file(&file).unwrap();
+            want.push(format!("fresh {round:02}"));
+            append(&file, cri(want.last().unwrap()));
+            inodes.push(std::fs::metadata(&file).unwrap().ino());
+            stage.start_again();
+            stage.until_bodies(&want.iter().map(String::as_str).collect::<Vec<_>>());
+        }
         std::fs::remove_file(&file).unwrap();
     }
     let again = inodes.windows(2).filter(|w| w[0] == w[1]).count();
