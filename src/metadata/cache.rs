@@ -51,15 +51,13 @@ impl<S: Storage> Cache<S> {
         count
     }
 
-    /// Writes the table when it changed and the last writing is long enough ago. Call it every few seconds.
-    pub fn tick(&mut self, now: Now, pods: &Pods) {
+    /// The table changed, and the last writing is long enough ago. Ask every few seconds.
+    pub fn is_due(&self, now: Now, pods: &Pods) -> bool {
         let since = self.tried.map_or(WRITE_EVERY, |at| now.mono.saturating_sub(at));
-        if since >= WRITE_EVERY {
-            self.write(now, pods);
-        }
+        since >= WRITE_EVERY && pods.version() != self.written
     }
 
-    /// Writes the table when it changed: at the end.
+    /// Writes the table when it changed.
     pub fn write(&mut self, now: Now, pods: &Pods) {
         let version = pods.version();
         if version == self.written {
@@ -116,6 +114,13 @@ mod tests {
         Cache::new(OsStorage::new(dir))
     }
 
+    /// As the agent's upkeep does it.
+    fn tick(cache: &mut Cache<OsStorage>, now: Now, pods: &Pods) {
+        if cache.is_due(now, pods) {
+            cache.write(now, pods);
+        }
+    }
+
     fn at(seconds: u64) -> Now {
         Now { mono: Duration::from_secs(seconds), unix_ns: 7 }
     }
@@ -157,18 +162,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (pods, mut cache) = (Pods::new(), cache(dir.path()));
         let file = dir.path().join(NAME);
-        cache.tick(at(0), &pods);
+        tick(&mut cache, at(0), &pods);
         assert!(!file.exists(), "nothing to keep");
         pods.put(pod("a"));
-        cache.tick(at(1), &pods);
+        tick(&mut cache, at(1), &pods);
         assert_eq!(loaded(dir.path()), ["a"]);
         pods.put(pod("b"));
-        cache.tick(at(30), &pods);
+        tick(&mut cache, at(30), &pods);
         assert_eq!(loaded(dir.path()), ["a"], "too early");
-        cache.tick(at(31), &pods);
+        tick(&mut cache, at(31), &pods);
         assert_eq!(loaded(dir.path()), ["a", "b"]);
         std::fs::remove_file(&file).unwrap();
-        cache.tick(at(100), &pods);
+        tick(&mut cache, at(100), &pods);
         cache.write(at(100), &pods);
         assert!(!file.exists(), "nothing changed since");
     }
@@ -182,7 +187,7 @@ mod tests {
         let (again, mut second) = (Pods::new(), cache(dir.path()));
         second.load(&again);
         std::fs::remove_file(dir.path().join(NAME)).unwrap();
-        second.tick(at(1000), &again);
+        tick(&mut second, at(1000), &again);
         assert!(!dir.path().join(NAME).exists());
     }
 
@@ -217,11 +222,11 @@ mod tests {
         let (pods, mut cache) = (Pods::new(), cache(&place));
         assert_eq!(cache.load(&pods), 0);
         pods.put(pod("a"));
-        cache.tick(at(0), &pods);
+        tick(&mut cache, at(0), &pods);
         std::fs::remove_file(&place).unwrap();
-        cache.tick(at(29), &pods);
+        tick(&mut cache, at(29), &pods);
         assert!(!place.exists(), "not yet");
-        cache.tick(at(30), &pods);
+        tick(&mut cache, at(30), &pods);
         assert_eq!(loaded(&place), ["a"]);
     }
 }

@@ -49,6 +49,8 @@ struct Table {
     loaded: bool,
     /// Pods refused or thrown away because the table was full.
     shed: u64,
+    /// Somebody asked for a pod that is not here.
+    missed: bool,
 }
 
 struct Entry {
@@ -114,7 +116,10 @@ impl Pods {
     /// The fields of a log file: `uid` is what its directory says (a UID or a static pod's hash), `base` what the
     /// caller adds. `None` when the pod is not known (yet).
     pub fn lookup(&self, uid: &str, container: &str, restart: u32, wanted: &Wanted, base: Base) -> Option<Found> {
-        let pod = self.get(uid)?;
+        let Some(pod) = self.get(uid) else {
+            self.table().missed = true;
+            return None;
+        };
         let fields = pod::fields(&pod, container, restart, wanted, base);
         Some(Found { complete: fields.get("kubernetes.docker_id").is_some(), fields: Arc::new(fields) })
     }
@@ -148,6 +153,11 @@ impl Pods {
         if let Some((at, pod)) = gone {
             table.remove(at, &pod);
         }
+    }
+
+    /// A file waits, or waited, for a pod that nobody knew when it was looked up.
+    pub fn is_missed(&self) -> bool {
+        self.table().missed
     }
 
     /// The API server's list was read in this process.

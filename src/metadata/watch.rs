@@ -33,6 +33,9 @@ use wire::{Event, Lines};
 /// Codes of failures that are counted; a server that invents more is not followed in that.
 const CODES_MAX: usize = 64;
 
+/// While the first request is held back: how often a missed pod is looked for. Only in the first half minute.
+const HOLD_STEP: Duration = Duration::from_millis(100);
+
 /// Where the API server is.
 #[derive(Clone, Debug)]
 pub enum Api {
@@ -77,12 +80,12 @@ impl<C: Fn() -> Now> Watch<C> {
         Ok(Watch { settings, clock, pods, board, report: MetadataReport::default() })
     }
 
-    /// Follows for ever. `cached`: the table holds pods of an earlier life, so there is no hurry.
+    /// Follows for ever. `cached`: the table holds pods of an earlier life, so there is no hurry until one is missed.
     pub async fn run(mut self, cached: bool) -> Infallible {
         let mut plan = Plan::new(self.settings.timing, RandomState::new().build_hasher().finish());
         let mut client: Option<Client> = None;
         self.publish();
-        sleep(plan.start(cached)).await;
+        self.hold_back(plan.start(cached)).await;
         loop {
             let wait = match self.step(&mut client, &mut plan).await {
                 Ok(came) => plan.came(came),
@@ -98,6 +101,18 @@ impl<C: Fn() -> Now> Watch<C> {
             };
             self.publish();
             sleep(wait).await;
+        }
+    }
+
+    /// Waits so long, but no longer once a file waits for a pod that the cache does not know.
+    async fn hold_back(&self, most: Duration) {
+        let until = (self.clock)().mono.saturating_add(most);
+        while !self.pods.is_missed() {
+            let left = until.saturating_sub((self.clock)().mono);
+            if left.is_zero() {
+                return;
+            }
+            sleep(left.min(HOLD_STEP)).await;
         }
     }
 

@@ -35,6 +35,30 @@ fn after_a_restart_without_an_api_server_metadata_is_complete_at_once() {
 }
 
 #[test]
+fn after_a_restart_a_pod_that_the_cache_does_not_know_is_asked_for_at_once() {
+    let (rig, api) = (Rig::new(), Api::start(Mode::Fine));
+    let (old, new) = (Pod::new(1, &["app=old"]), Pod::new(2, &["app=new"]));
+    api.put(&old.json());
+    let mut agent = rig.start(api.addr, ", wait: 60s");
+    rig.say(&old, "before");
+    rig.everywhere("before", &agent);
+    assert!(agent.stop(SOON).success());
+    let lists = api.lists();
+    // It came while nobody watched. The nodes of a cluster spread their lists over half a minute after a restart; a file
+    // that waits for its pod must not wait for that: its first lines and its keys would go without labels.
+    api.put(&new.json());
+    let agent = rig.start(api.addr, ", wait: 60s");
+    let begin = now().mono;
+    rig.say(&new, "first");
+    for (_, document) in rig.everywhere("first", &agent) {
+        assert_eq!(document["kubernetes"]["labels"]["app"], "new");
+    }
+    let took = now().mono - begin;
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(api.lists(), lists + 1);
+}
+
+#[test]
 fn after_sigkill_the_pods_written_last_are_known() {
     let (rig, api) = (Rig::new(), Api::start(Mode::Fine));
     let pod = Pod::new(1, &["app=web"]);

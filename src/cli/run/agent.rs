@@ -27,7 +27,7 @@ use crate::store::thread::StoreHandle;
 use crate::telemetry::advice::say;
 use crate::telemetry::board::Phase;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, channel};
@@ -47,8 +47,11 @@ pub struct Agent {
     inboxes: Vec<Arc<Inbox>>,
     ended: Receiver<(usize, Option<Vec<Left>>)>,
     pods: Arc<Pods>,
-    cache: Option<Cache<OsStorage>>,
+    cache: Option<SharedCache>,
 }
+
+/// Written by a thread of its own; at most one at a time.
+type SharedCache = Arc<Mutex<Cache<OsStorage>>>;
 
 impl Agent {
     /// Starts everything; an error names what could not be.
@@ -80,6 +83,7 @@ impl Agent {
         let body = move || catalog::thread::run(catalog, &called, around);
         let thread = std::thread::Builder::new().name("catalog".into()).spawn(body);
         let thread = thread.map_err(|e| format!("no thread for the catalog: {e}"))?;
+        let cache = cache.map(|cache| Arc::new(Mutex::new(cache)));
         Ok(Agent { store, caller, catalog: Some(thread), inboxes, ended, pods, cache })
     }
 
@@ -123,11 +127,16 @@ impl Agent {
         self.inboxes.iter().for_each(|inbox| inbox.push(Event::Drain { by }));
         true
     }
-    fn upkeep(&mut self, run: &Run) {
+    fn upkeep(&self, run: &Run) {
         run.board.process(crate::telemetry::process::read());
-        if let Some(cache) = &mut self.cache {
-            // At most every 30 s, a few 100 KiB into the page cache: it does not keep senders waiting.
-            cache.tick(run.clock.now(), &self.pods);
+        let now = run.clock.now();
+        if let Some(cache) = &self.cache
+            // Taken: it is just being written.
+            && cache.try_lock().is_ok_and(|cache| cache.is_due(now, &self.pods))
+        {
+            // A disk may hang, and senders share this thread.
+            let (cache, pods) = (cache.clone(), self.pods.clone());
+            drop(tokio::task::spawn_blocking(move || locked(&cache).write(now, &pods)));
         }
     }
     fn stop(&mut self, run: &Run) {
@@ -137,13 +146,18 @@ impl Agent {
         {
             tracing::error!("the catalog's thread failed");
         }
-        if let Some(cache) = &mut self.cache {
-            cache.write(run.clock.now(), &self.pods);
+        if let Some(cache) = &self.cache {
+            locked(cache).write(run.clock.now(), &self.pods);
         }
         if let Err(why) = self.store.clone().stop(LAST_SYNC) {
             tracing::error!(%why, "the last positions could not be saved");
         }
     }
+}
+
+// A cache is whole after any panic: what it last wrote is all that it knows.
+fn locked(cache: &Mutex<Cache<OsStorage>>) -> MutexGuard<'_, Cache<OsStorage>> {
+    cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn setup(run: &Run) -> Setup {
