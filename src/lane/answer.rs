@@ -1,6 +1,6 @@
 //! Sending sealed batches and judging what the service said: the one place where retry is decided.
 
-use super::batch::{Code, ItemVerdict, Job, PartTag, Reason, Scope, Ticket, Verdict};
+use super::batch::{Code, Job, PartTag, Reason, Scope, Ticket, Verdict};
 use super::flight::{Flight, Kind, Phase};
 use super::format::Format;
 use super::retry::{KEEP_ATTEMPTS, KEEP_FOR, Parking, wait_after};
@@ -38,7 +38,7 @@ impl<F: Format> Lane<F> {
         self.tally.bytes_sent += flight.bytes();
         Some(Action::Send(flight.batch.clone()))
     }
-    fn note(&self, ticket: Ticket, records: u32) -> Action {
+    pub(super) fn note(&self, ticket: Ticket, records: u32) -> Action {
         let lane = self.settings.id.clone();
         let kind = self.flights.get(&ticket).map(|f| &f.kind);
         let intent = match kind {
@@ -102,7 +102,7 @@ impl<F: Format> Lane<F> {
     }
 
     /// The destination and this key work.
-    fn went_well(&mut self, flight: &Flight) {
+    pub(super) fn went_well(&mut self, flight: &Flight) {
         self.aimd.went_well();
         if self.parked.take().is_some() {
             self.wake_keys();
@@ -119,7 +119,7 @@ impl<F: Format> Lane<F> {
             key.most_records = key.most_records.map(|m| m.saturating_mul(2)).filter(|m| *m < 100_000);
         }
     }
-    fn delivered(&mut self, flight: Flight) {
+    pub(super) fn delivered(&mut self, flight: Flight) {
         let latency = self.now.unix_ns.saturating_sub(flight.oldest_ns);
         if flight.oldest_ns != i64::MAX {
             self.tally.delivery.record(self.now, Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
@@ -156,7 +156,7 @@ impl<F: Format> Lane<F> {
         self.moved(&files);
     }
     /// First half of `settle`: what is to be buried must be taken before anything unread of a lost file is given up.
-    fn book(
+    pub(super) fn book(
         &mut self,
         key: Option<usize>,
         ticket: Ticket,
@@ -177,7 +177,7 @@ impl<F: Format> Lane<F> {
         }
         files
     }
-    fn moved(&mut self, files: &[FileId]) {
+    pub(super) fn moved(&mut self, files: &[FileId]) {
         for file in files {
             self.dirty.insert(*file);
             self.note_behind(*file);
@@ -196,7 +196,7 @@ impl<F: Format> Lane<F> {
     }
 
     /// Busy, failing or silent: the same body again, then its key is parked.
-    fn trouble(&mut self, mut flight: Flight, why: (Code, String), scope: Scope, wish: Option<Duration>) {
+    pub(super) fn trouble(&mut self, mut flight: Flight, why: (Code, String), scope: Scope, wish: Option<Duration>) {
         self.aimd.went_badly(self.now.mono);
         count(&mut self.tally.retries, &why.0);
         if let Some(wish) = wish {
@@ -219,7 +219,7 @@ impl<F: Format> Lane<F> {
         self.put_down(flight, why, wish);
     }
     /// What else is sealed for this key waits as long as the service wished.
-    fn keep_quiet(&mut self, key: Option<usize>, until: Duration) {
+    pub(super) fn keep_quiet(&mut self, key: Option<usize>, until: Duration) {
         for flight in self.flights.values_mut().filter(|f| key.is_some() && f.key == key) {
             flight.quiet = flight.quiet.max(until);
             if let Phase::Waiting(at) = flight.phase {
@@ -228,7 +228,7 @@ impl<F: Format> Lane<F> {
         }
     }
     /// Wrong for the destination, not for the records: parked at once, never dropped.
-    fn hold(&mut self, flight: Flight, why: (Code, String), scope: Scope) {
+    pub(super) fn hold(&mut self, flight: Flight, why: (Code, String), scope: Scope) {
         count(&mut self.tally.retries, &why.0);
         match scope {
             Scope::Lane => self.park_lane(flight, why, None),
@@ -236,7 +236,7 @@ impl<F: Format> Lane<F> {
         }
     }
     /// Trouble with the whole destination: sealed bodies stay, one of them probes.
-    fn park_lane(&mut self, mut flight: Flight, why: (Code, String), wish: Option<Duration>) {
+    pub(super) fn park_lane(&mut self, mut flight: Flight, why: (Code, String), wish: Option<Duration>) {
         let before = self.parked.take();
         let answers_late = before.as_ref().is_some_and(|p| self.now.mono < p.until);
         let parking = match before {
@@ -248,7 +248,7 @@ impl<F: Format> Lane<F> {
         self.flights.insert(flight.batch.ticket, flight);
     }
     /// Parks what the flight was for and lets go of its body.
-    fn put_down(&mut self, flight: Flight, why: (Code, String), wish: Option<Duration>) {
+    pub(super) fn put_down(&mut self, flight: Flight, why: (Code, String), wish: Option<Duration>) {
         let mut parks = flight.key;
         match &flight.kind {
             Kind::Object { name } | Kind::Again { name, .. } => {
@@ -280,124 +280,6 @@ impl<F: Format> Lane<F> {
         key.failing = true;
     }
 
-    /// The batch cannot be taken as it is: half of it next time; a single record goes to the dead-letter file.
-    fn refuse(&mut self, flight: Flight, code: Code, say: String) {
-        match &flight.kind {
-            Kind::Plain => {}
-            Kind::Part { .. } | Kind::Object { .. } | Kind::Again { .. } | Kind::Abandon { .. } => {
-                // Objects are never split or thrown away: their spans are decided.
-                count(&mut self.tally.retries, &code);
-                return self.put_down(flight, (code, say), None);
-            }
-        }
-        if flight.taken.0 > 1 {
-            count(&mut self.tally.retries, &code);
-            self.give_back(flight.batch.ticket);
-            if let Some(key) = flight.key.and_then(|k| self.keys.get_mut(&k)) {
-                key.most_records = Some((flight.taken.0 / 2).max(1));
-            }
-        } else {
-            count(&mut self.tally.rejected, &code);
-            let spans = flight.items.spans(0);
-            let files = self.book(flight.key, flight.batch.ticket, &spans, (0, 0), flight.drops);
-            self.bury(flight.key, vec![spans], code, say);
-            self.moved(&files);
-        }
-        self.landed(&flight);
-    }
-
-    /// Item by item: delivered ones settle, the others are read again, buried or counted.
-    fn judge(&mut self, flight: Flight, items: Vec<(u32, ItemVerdict)>) {
-        let mut worst: BTreeMap<u32, ItemVerdict> = BTreeMap::new();
-        for (at, verdict) in items {
-            let record = flight.record_of(at);
-            match worst.get(&record) {
-                Some(known) if severity(known) >= severity(&verdict) => {}
-                Some(_) | None => drop(worst.insert(record, verdict)),
-            }
-        }
-        let (mut delivered, mut drops) = (flight.taken, flight.drops);
-        let mut again: Vec<Span> = Vec::new();
-        let mut rejects: BTreeMap<Code, (String, Vec<Vec<Span>>)> = BTreeMap::new();
-        let (mut held, mut busy) = (None, None);
-        for (record, verdict) in worst {
-            let spans = flight.items.spans(record);
-            let bytes: u64 = spans.iter().map(Span::len).sum();
-            let mut not_delivered = || {
-                delivered.0 = delivered.0.saturating_sub(1);
-                delivered.1 = delivered.1.saturating_sub(bytes);
-            };
-            match verdict {
-                ItemVerdict::Already => self.tally.already += 1,
-                ItemVerdict::Retry(code) => {
-                    not_delivered();
-                    count(&mut self.tally.retries, &code);
-                    again.extend(spans);
-                    busy = Some(code);
-                }
-                ItemVerdict::Hold(code) => {
-                    not_delivered();
-                    count(&mut self.tally.retries, &code);
-                    again.extend(spans);
-                    held = Some(code);
-                }
-                ItemVerdict::Reject { code, say } => {
-                    not_delivered();
-                    count(&mut self.tally.rejected, &code);
-                    let entry = rejects.entry(code).or_insert_with(|| (say, Vec::new()));
-                    entry.1.push(spans);
-                }
-                ItemVerdict::Dropped(reason) => {
-                    not_delivered();
-                    let at = Reason::ALL.iter().position(|r| *r == reason).unwrap_or(0);
-                    if let Some(drop) = drops.get_mut(at) {
-                        drop.0 += 1;
-                        drop.1 += bytes;
-                    }
-                }
-            }
-        }
-        if busy.is_some() {
-            self.aimd.went_badly(self.now.mono);
-        }
-        let why = held.or(busy);
-        if why.is_none() {
-            self.went_well(&flight);
-        }
-        let mut except = again;
-        except.extend(rejects.values().flat_map(|(_, records)| records.iter().flatten().copied()));
-        let files = self.book(flight.key, flight.batch.ticket, &except, delivered, drops);
-        for (code, (say, records)) in rejects {
-            self.bury(flight.key, records, code, say);
-        }
-        self.moved(&files);
-        if let (Some(key), Some(why)) = (flight.key, why) {
-            self.park_key(key, (why, "some items of a batch were not taken".into()), None);
-        }
-        self.landed(&flight);
-    }
-
-    pub(super) fn on_buried(&mut self, ticket: Ticket, result: Result<(), String>) {
-        let Some(at) = self.graves.iter().position(|g| g.ticket == ticket) else { return };
-        match result {
-            Ok(()) => {
-                let Some(grave) = self.graves.remove(at) else { return };
-                self.sums.dead_lettered.0 += grave.taken.0;
-                self.sums.dead_lettered.1 += grave.taken.1;
-                self.settle(grave.key, ticket, &[], (0, 0), Default::default());
-            }
-            Err(why) => {
-                // A full dead-letter file holds: nothing is dropped for want of room there.
-                if let Some(grave) = self.graves.get_mut(at) {
-                    grave.out = false;
-                    grave.retry_at = self.now.mono + Duration::from_secs(10);
-                    if let Some(key) = grave.key {
-                        self.park_key(key, (Code::new("dead_letter"), why), None);
-                    }
-                }
-            }
-        }
-    }
     /// A flight without records or bodies: complete or abandon.
     pub(super) fn errand(&mut self, key: Option<usize>, job: Job, kind: Kind, noted: bool) {
         let ticket = self.ticket();
@@ -421,24 +303,13 @@ impl<F: Format> Lane<F> {
         });
     }
     /// An answered part.
-    fn staged(&mut self, flight: Flight, upload: Arc<str>, tag: PartTag) {
+    pub(super) fn staged(&mut self, flight: Flight, upload: Arc<str>, tag: PartTag) {
         match flight.kind.clone() {
             Kind::Part { name } => self.part_staged(&flight, &name, upload, tag),
             Kind::Again { name, .. } => self.again_staged(&name, upload, tag),
             Kind::Plain | Kind::Object { .. } | Kind::Abandon { .. } => self.give_back(flight.batch.ticket),
         }
         self.landed(&flight);
-    }
-}
-
-/// Which of two verdicts on one record's items counts.
-fn severity(verdict: &ItemVerdict) -> u8 {
-    match verdict {
-        ItemVerdict::Already => 0,
-        ItemVerdict::Dropped(_) => 1,
-        ItemVerdict::Reject { .. } => 2,
-        ItemVerdict::Retry(_) => 3,
-        ItemVerdict::Hold(_) => 4,
     }
 }
 

@@ -4,6 +4,7 @@
 //! and decides retries (`answer`, `retry`); `intent` is for objects that are filled in parts. `thread` is the only I/O.
 
 pub mod account;
+mod again;
 mod answer;
 pub mod batch;
 pub mod bury;
@@ -13,9 +14,11 @@ pub mod format;
 mod intake;
 mod intent;
 pub mod items;
+mod judge;
 pub mod keys;
 pub mod ledger;
 pub mod object;
+mod offer;
 mod plan;
 pub mod pump;
 pub mod retry;

@@ -9,20 +9,20 @@ use super::files::LaneFile;
 use super::flight::{Flight, Grave};
 use super::format::{Format, Limits};
 use super::keys::{Key, Rule};
-use super::ledger::{Account, Ledger};
+use super::ledger::Ledger;
 use super::object::Decided;
 use super::plan::Open;
 use super::pump::Next;
 use super::retry::{Aimd, Parking, Rng};
 use crate::body::chunks::Pool;
-use crate::catalog::view::{FileView, Life};
+use crate::catalog::view::FileView;
 use crate::config::checked::{CatchUp, Start};
 use crate::origin::Origin;
 use crate::record::{FileId, Now};
 use crate::store::saved::{LaneId, LaneState, Position, Saved, Sums};
 use crate::telemetry::latency::Latency;
 use crate::telemetry::report::Read;
-use crate::transform::select::{Lifted, Predicate};
+use crate::transform::select::Predicate;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +58,7 @@ pub struct Settings {
 
 impl Settings {
     /// The input by which the lane reads a file: the one that found it, or a further one that lists it too.
-    fn input_of(&self, origin: &Origin) -> Option<(Arc<str>, Start)> {
+    pub(super) fn input_of(&self, origin: &Origin) -> Option<(Arc<str>, Start)> {
         let first = self.inputs.get_key_value(&origin.input);
         let (name, (start, _)) = first.or_else(|| self.inputs.iter().find(|(name, _)| origin.listed_by(name)))?;
         Some((name.clone(), *start))
@@ -225,7 +225,7 @@ impl<F: Format> Lane<F> {
         self.next_action()
     }
 
-    fn next_action(&mut self) -> Action {
+    pub(super) fn next_action(&mut self) -> Action {
         // Bounded: each round hands out an action, opens or ends a plan, or finds nothing to do.
         loop {
             self.save_what_moved();
@@ -255,7 +255,7 @@ impl<F: Format> Lane<F> {
     }
 
     /// Settled positions and other notes go to the store; the catalog hears how far we are.
-    fn save_what_moved(&mut self) {
+    pub(super) fn save_what_moved(&mut self) {
         if self.dirty.is_empty() && self.to_save.is_empty() {
             return;
         }
@@ -279,7 +279,7 @@ impl<F: Format> Lane<F> {
             self.outbox.push_back(Action::Passed(passed));
         }
     }
-    fn last_save(&mut self) -> Action {
+    pub(super) fn last_save(&mut self) -> Action {
         if !self.sums_saved {
             self.sums_saved = true;
             let sums = Saved::Sums { lane: self.settings.id.clone(), sums: self.sums.clone() };
@@ -300,173 +300,6 @@ impl<F: Format> Lane<F> {
             sent_bytes: self.limits.sent_bytes + margin,
             plain_bytes: self.limits.plain_bytes,
             all: self.drain.is_some() || self.settings.once.is_some(),
-        }
-    }
-
-    fn on_files(&mut self, views: Vec<FileView>) {
-        for view in views {
-            let id = view.file.id;
-            if self.files.contains_key(&id) {
-                self.update_file(view);
-            } else {
-                self.open_file(view);
-            }
-        }
-    }
-
-    /// A file's first offer: is it ours, where do we stand in it, which key does it feed?
-    fn open_file(&mut self, view: FileView) {
-        let id = view.file.id;
-        let Some((input, start)) = self.settings.input_of(&view.file.origin) else {
-            return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
-        };
-        let late = self.settings.once.is_some() && view.file.at_scan.is_none();
-        let mut rest: Vec<Predicate> = Vec::new();
-        for predicate in &self.settings.select {
-            match predicate.lift(&view.file.origin.fields) {
-                Lifted::Keep => {}
-                Lifted::Skip => return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)])),
-                Lifted::PerRecord(p) => rest.push(p),
-            }
-        }
-        if late || (view.life == Life::Gone && !self.saved_positions.contains_key(&id)) {
-            return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
-        }
-        let account = match (self.saved_positions.remove(&id), view.file.at_scan) {
-            (Some(position), _) => Account::open(Some(&position)),
-            (None, Some(size)) if self.first_start && start == Start::End => {
-                self.dirty.insert(id);
-                Account::begin_at(size)
-            }
-            (None, _) => Account::default(),
-        };
-        self.ledger.open(id, account);
-        self.ledger.retake(id);
-        let low = self.ledger.account(id).map_or(0, Account::low);
-        let name = self.format.key(&view.file.origin);
-        let key = match self.key_of.get(&name) {
-            Some(key) => *key,
-            None => {
-                let key = self.keys.last_key_value().map_or(0, |(k, _)| k + 1);
-                self.keys.insert(key, Key::new(name.clone(), self.now));
-                self.key_of.insert(name, key);
-                key
-            }
-        };
-        if let Some(key) = self.keys.get_mut(&key) {
-            key.files += 1;
-        }
-        let cap = self.settings.once.and(view.file.at_scan);
-        self.files.insert(
-            id,
-            LaneFile {
-                view,
-                input,
-                select: rest,
-                key,
-                deferred: None,
-                retry_at: Duration::ZERO,
-                rests: Vec::new(),
-                cap,
-            },
-        );
-        self.outbox.push_back(Action::Passed(vec![(id, low)]));
-        self.note_behind(id);
-        self.lose_what_is_gone(id);
-    }
-
-    fn update_file(&mut self, view: FileView) {
-        let (id, place) = (view.file.id, view.file.place);
-        if let Some(file) = self.files.get_mut(&id) {
-            file.view = view;
-        }
-        self.note_behind(id);
-        // A sibling that grew may end a join that the files before it left open.
-        let key = self.files.get(&id).and_then(|f| self.keys.get(&f.key));
-        let siblings: Vec<FileId> = key
-            .map_or(Vec::new(), |k| k.behind.iter().filter(|(p, _)| p.chain == place.chain).map(|(_, f)| *f).collect());
-        for sibling in siblings {
-            if let Some(file) = self.files.get_mut(&sibling) {
-                file.deferred = None;
-            }
-        }
-        self.lose_what_is_gone(id);
-    }
-
-    /// Keeps `Key::behind` (files with unread bytes) and `unsettled` true.
-    pub(super) fn note_behind(&mut self, id: FileId) {
-        let Some(file) = self.files.get(&id) else { return };
-        let account = self.ledger.account(id);
-        let unread = account.map_or(0, |a| a.unread(file.size()));
-        if account.is_some_and(|a| a.unsettled(file.size()) > 0) {
-            self.unsettled.insert(id);
-        } else {
-            self.unsettled.remove(&id);
-        }
-        let (place, now) = (file.view.file.place, self.now.mono);
-        let Some(key) = self.keys.get_mut(&file.key) else { return };
-        if unread > 0 {
-            if key.behind.is_empty() {
-                key.progress = key.progress.max(now);
-            }
-            key.behind.insert((place, id));
-        } else {
-            key.behind.remove(&(place, id));
-        }
-    }
-
-    /// A file that cannot be read any more: what is unread is lost, counted by name; then it is forgotten.
-    pub(super) fn lose_what_is_gone(&mut self, id: FileId) {
-        let Some(file) = self.files.get(&id) else { return };
-        if file.view.life != Life::Gone {
-            return;
-        }
-        let lost = self.ledger.give_up(id, file.size());
-        if lost > 0 {
-            let who = file.view.file.origin.who();
-            self.sums.lost_bytes += lost;
-            let room = self.tally.lost.len() < 1_000 || self.tally.lost.contains_key(&who);
-            *self.tally.lost.entry(if room { who } else { "other".into() }).or_default() += lost;
-            self.dirty.insert(id);
-        }
-        self.note_behind(id);
-        if self.ledger.account(id).is_some_and(Account::idle) {
-            self.save_what_moved();
-            self.forget_file(id);
-        }
-    }
-    fn forget_file(&mut self, id: FileId) {
-        let Some(file) = self.files.remove(&id) else { return };
-        self.unsettled.remove(&id);
-        self.ledger.close(id);
-        self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
-        if let Some(key) = self.keys.get_mut(&file.key) {
-            key.files -= 1;
-            key.behind.remove(&(file.view.file.place, id));
-        }
-        self.drop_idle_key(file.key);
-    }
-    /// A key without files, flights and objects is forgotten.
-    pub(super) fn drop_idle_key(&mut self, key: usize) {
-        let idle = self.keys.get(&key).is_some_and(|k| k.files == 0 && k.out == 0 && k.objects.is_empty());
-        if idle && let Some(key) = self.keys.remove(&key) {
-            self.key_of.remove(&key.name);
-        }
-    }
-    /// Parked keys and the lane are tried again at once.
-    pub(super) fn wake_keys(&mut self) {
-        for key in self.keys.values_mut() {
-            if let Some(p) = &mut key.parked {
-                p.until = p.until.min(self.now.mono);
-            }
-        }
-        for d in &mut self.decided {
-            if let Some(p) = &mut d.parked {
-                p.until = p.until.min(self.now.mono);
-            }
-        }
-        if let Some(p) = &mut self.parked {
-            p.until = p.until.min(self.now.mono);
         }
     }
 }

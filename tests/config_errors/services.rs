@@ -33,7 +33,7 @@ fn mistakes_in_cloudwatch_logs_are_named() {
         (
             r#"transforms: [{select: {keep: 'hots == "a"'}}]"#,
             &[
-                r#"10:34: outputs.o.transforms[0].select.keep: at character 1: no field `hots`; did you mean `host`?; write a predicate such as `kubernetes.namespace_name != "kube-system"`"#,
+                r#"10:34: outputs.o.transforms[0].select.keep: at character 1: no field `hots`; did you mean `kubernetes.host`?; write a predicate such as `kubernetes.namespace_name != "kube-system"`"#,
             ][..],
         ),
         (
