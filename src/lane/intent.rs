@@ -97,6 +97,7 @@ impl<F: Format> Lane<F> {
             oldest_ns: i64::MAX,
             since: self.now.mono,
             missing: 0,
+            missing_unsure: 0,
             redo: None,
         });
     }
@@ -153,6 +154,7 @@ impl<F: Format> Lane<F> {
             oldest_ns: flight.oldest_ns,
             since: self.now.mono,
             missing: 0,
+            missing_unsure: 0,
             redo: None,
         });
         flight.batch.job = Job::Put { name: name.clone() };
@@ -232,6 +234,7 @@ impl<F: Format> Lane<F> {
                 oldest_ns: object.oldest_ns,
                 since: self.now.mono,
                 missing: 0,
+                missing_unsure: 0,
                 redo: None,
             });
             self.errand(Some(id), job, Kind::Object { name }, false);
@@ -239,11 +242,13 @@ impl<F: Format> Lane<F> {
     }
 
     /// A decided object is there: settle its spans and forget it.
-    pub(super) fn object_done(&mut self, name: &Arc<str>) {
+    /// `already`: by an earlier attempt, which had all of it, or what it had when no answer came.
+    pub(super) fn object_done(&mut self, name: &Arc<str>, already: bool) {
         let Some(at) = self.decided.iter().position(|d| d.name == *name) else { return };
         let done = self.decided.swap_remove(at);
-        self.sums.lost_bytes += done.missing;
-        let taken = (done.taken.0, done.taken.1.saturating_sub(done.missing));
+        let missing = if already { done.missing_unsure } else { done.missing };
+        self.sums.lost_bytes += missing;
+        let taken = (done.taken.0, done.taken.1.saturating_sub(missing));
         if done.oldest_ns != i64::MAX {
             let latency = self.now.unix_ns.saturating_sub(done.oldest_ns);
             self.tally.delivery.record(self.now, Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
@@ -276,7 +281,7 @@ impl<F: Format> Lane<F> {
                 let since = self.now.mono;
                 if let Some(d) = self.decided.iter_mut().find(|d| d.name == *name) {
                     let rest = d.spans.clone();
-                    (d.upload, d.busy, d.since) = (None, false, since);
+                    (d.upload, d.busy, d.since, d.missing) = (None, false, since, 0);
                     d.redo = Some(Redo { upload: None, parts: Vec::new(), rest });
                 }
             }
@@ -361,12 +366,13 @@ impl<F: Format> Lane<F> {
         let finished = self.format.finish();
         let (ticket, now) = (self.ticket(), self.now.mono);
         let Some(d) = self.decided.iter_mut().find(|d| d.name == *name) else { return };
-        d.missing += open.pump.missing;
+        let missing = open.pump.missing;
         d.taken.0 = d.taken.0.max(taken);
         let in_parts = d.redo.as_ref().is_some_and(|r| !r.parts.is_empty()) || !left.is_empty();
         if taken == 0 && !in_parts {
             // Nothing of it can be read any more.
-            return self.object_done(name);
+            d.missing = missing;
+            return self.object_done(name, false);
         }
         let all: Vec<Span> = d.redo.as_ref().map_or_else(|| d.spans.clone(), |r| r.rest.clone());
         let (job, kind) = if in_parts {
@@ -376,9 +382,10 @@ impl<F: Format> Lane<F> {
             let spans = minus(&all, &redo.rest);
             (
                 Job::Part { name: name.clone(), upload: redo.upload.clone(), number },
-                Kind::Again { name: name.clone(), spans },
+                Kind::Again { name: name.clone(), spans, missing },
             )
         } else {
+            d.missing = missing;
             (Job::Put { name: name.clone() }, Kind::Object { name: name.clone() })
         };
         let nowhere = Target { place: "".into(), stream: "".into() };
@@ -403,8 +410,9 @@ impl<F: Format> Lane<F> {
             },
         );
     }
-    pub(super) fn again_staged(&mut self, name: &Arc<str>, upload: Arc<str>, tag: PartTag) {
+    pub(super) fn again_staged(&mut self, name: &Arc<str>, upload: Arc<str>, tag: PartTag, missing: u64) {
         let Some(d) = self.decided.iter_mut().find(|d| d.name == *name) else { return };
+        d.missing += missing;
         let Some(redo) = &mut d.redo else { return };
         redo.upload = Some(upload.clone());
         redo.parts.push(tag);
