@@ -30,7 +30,7 @@ impl<F: Format> Lane<F> {
                 let since = self.now.mono;
                 if let Some(d) = self.decided.iter_mut().find(|d| d.name == *name) {
                     let rest = d.spans.clone();
-                    (d.upload, d.busy, d.since) = (None, false, since);
+                    (d.upload, d.busy, d.since, d.missing) = (None, false, since, 0);
                     d.redo = Some(Redo { upload: None, parts: Vec::new(), rest });
                 }
             }
@@ -114,12 +114,13 @@ impl<F: Format> Lane<F> {
         let finished = self.format.finish();
         let (ticket, now) = (self.ticket(), self.now.mono);
         let Some(d) = self.decided.iter_mut().find(|d| d.name == *name) else { return };
-        d.missing += open.pump.missing;
+        let missing = open.pump.missing;
         d.taken.0 = d.taken.0.max(taken);
         let in_parts = d.redo.as_ref().is_some_and(|r| !r.parts.is_empty()) || !left.is_empty();
         if taken == 0 && !in_parts {
             // Nothing of it can be read any more.
-            return self.object_done(name);
+            d.missing = missing;
+            return self.object_done(name, false);
         }
         let all: Vec<Span> = d.redo.as_ref().map_or_else(|| d.spans.clone(), |r| r.rest.clone());
         let (job, kind) = if in_parts {
@@ -129,9 +130,10 @@ impl<F: Format> Lane<F> {
             let spans = minus(&all, &redo.rest);
             (
                 Job::Part { name: name.clone(), upload: redo.upload.clone(), number },
-                Kind::Again { name: name.clone(), spans },
+                Kind::Again { name: name.clone(), spans, missing },
             )
         } else {
+            d.missing = missing;
             (Job::Put { name: name.clone() }, Kind::Object { name: name.clone() })
         };
         let nowhere = Target { place: "".into(), stream: "".into() };
@@ -156,8 +158,9 @@ impl<F: Format> Lane<F> {
             },
         );
     }
-    pub(super) fn again_staged(&mut self, name: &Arc<str>, upload: Arc<str>, tag: PartTag) {
+    pub(super) fn again_staged(&mut self, name: &Arc<str>, upload: Arc<str>, tag: PartTag, missing: u64) {
         let Some(d) = self.decided.iter_mut().find(|d| d.name == *name) else { return };
+        d.missing += missing;
         let Some(redo) = &mut d.redo else { return };
         redo.upload = Some(upload.clone());
         redo.parts.push(tag);

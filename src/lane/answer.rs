@@ -77,7 +77,7 @@ impl<F: Format> Lane<F> {
             Verdict::Delivered { already } => {
                 self.tally.already += u64::from(already);
                 self.went_well(&flight);
-                self.delivered(flight);
+                self.delivered(flight, already);
             }
             Verdict::Items(items) => self.judge(flight, items),
             Verdict::Staged { upload, tag } => {
@@ -91,6 +91,11 @@ impl<F: Format> Lane<F> {
                     self.sums.possible_duplicates += flight.taken.0;
                     let (lane, sums) = (self.settings.id.clone(), self.sums.clone());
                     self.to_save.push(Saved::Sums { lane, sums });
+                }
+                if let Kind::Object { name } = &flight.kind
+                    && let Some(d) = self.decided.iter_mut().find(|d| d.name == *name)
+                {
+                    d.missing_unsure = d.missing;
                 }
                 self.trouble(flight, (code, String::new()), scope, None);
             }
@@ -119,13 +124,13 @@ impl<F: Format> Lane<F> {
             key.most_records = key.most_records.map(|m| m.saturating_mul(2)).filter(|m| *m < 100_000);
         }
     }
-    pub(super) fn delivered(&mut self, flight: Flight) {
+    pub(super) fn delivered(&mut self, flight: Flight, already: u32) {
         let latency = self.now.unix_ns.saturating_sub(flight.oldest_ns);
         if flight.oldest_ns != i64::MAX {
             self.tally.delivery.record(self.now, Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
         }
         match &flight.kind {
-            Kind::Object { name } => self.object_done(&name.clone()),
+            Kind::Object { name } => self.object_done(&name.clone(), already > 0),
             Kind::Abandon { name } => self.closed(&name.clone()),
             Kind::Plain | Kind::Part { .. } | Kind::Again { .. } => {
                 self.settle(flight.key, flight.batch.ticket, &[], flight.taken, flight.drops);
@@ -306,7 +311,7 @@ impl<F: Format> Lane<F> {
     pub(super) fn staged(&mut self, flight: Flight, upload: Arc<str>, tag: PartTag) {
         match flight.kind.clone() {
             Kind::Part { name } => self.part_staged(&flight, &name, upload, tag),
-            Kind::Again { name, .. } => self.again_staged(&name, upload, tag),
+            Kind::Again { name, missing, .. } => self.again_staged(&name, upload, tag, missing),
             Kind::Plain | Kind::Object { .. } | Kind::Abandon { .. } => self.give_back(flight.batch.ticket),
         }
         self.landed(&flight);

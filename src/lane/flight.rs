@@ -28,8 +28,8 @@ pub enum Kind {
     Part { name: Arc<str> },
     /// The attempt of the decided object of this name: put or complete.
     Object { name: Arc<str> },
-    /// A part of a decided object that is sent again.
-    Again { name: Arc<str>, spans: Vec<Span> },
+    /// A part of a decided object that is sent again; `missing` bytes of its spans could not be read any more.
+    Again { name: Arc<str>, spans: Vec<Span>, missing: u64 },
     /// Forget an upload.
     Abandon { name: Arc<str> },
 }

@@ -89,6 +89,7 @@ impl<F: Format> Lane<F> {
             oldest_ns: i64::MAX,
             since: self.now.mono,
             missing: 0,
+            missing_unsure: 0,
             redo: None,
         });
     }
@@ -145,6 +146,7 @@ impl<F: Format> Lane<F> {
             oldest_ns: flight.oldest_ns,
             since: self.now.mono,
             missing: 0,
+            missing_unsure: 0,
             redo: None,
         });
         flight.batch.job = Job::Put { name: name.clone() };
@@ -224,6 +226,7 @@ impl<F: Format> Lane<F> {
                 oldest_ns: object.oldest_ns,
                 since: self.now.mono,
                 missing: 0,
+                missing_unsure: 0,
                 redo: None,
             });
             self.errand(Some(id), job, Kind::Object { name }, false);
@@ -231,11 +234,13 @@ impl<F: Format> Lane<F> {
     }
 
     /// A decided object is there: settle its spans and forget it.
-    pub(super) fn object_done(&mut self, name: &Arc<str>) {
+    /// `already`: by an earlier attempt, which had all of it, or what it had when no answer came.
+    pub(super) fn object_done(&mut self, name: &Arc<str>, already: bool) {
         let Some(at) = self.decided.iter().position(|d| d.name == *name) else { return };
         let done = self.decided.swap_remove(at);
-        self.sums.lost_bytes += done.missing;
-        let taken = (done.taken.0, done.taken.1.saturating_sub(done.missing));
+        let missing = if already { done.missing_unsure } else { done.missing };
+        self.sums.lost_bytes += missing;
+        let taken = (done.taken.0, done.taken.1.saturating_sub(missing));
         if done.oldest_ns != i64::MAX {
             let latency = self.now.unix_ns.saturating_sub(done.oldest_ns);
             self.tally.delivery.record(self.now, Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));

@@ -66,8 +66,10 @@ pub struct Decided {
     pub oldest_ns: i64,
     /// Monotonic time it was decided or found at the start.
     pub since: Duration,
-    /// Source bytes that could not be read any more when it was sent again.
+    /// Source bytes that the attempt now made lacks: they could not be read any more.
     pub missing: u64,
+    /// Of an attempt that got no answer, and may be what is there.
+    pub missing_unsure: u64,
     /// Sent again in parts: the new upload and its parts so far.
     pub redo: Option<Redo>,
 }

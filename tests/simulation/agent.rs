@@ -32,8 +32,8 @@ pub struct Agent {
     pub rigs: Vec<Rig>,
     pub wake: Duration,
     pub scanned: bool,
-    /// The store said that what the catalog waits for is durable.
-    pub synced: bool,
+    /// So often the store said that what the catalog waits for is durable.
+    pub synced: u32,
 }
 
 impl Agent {
@@ -73,14 +73,12 @@ impl Agent {
             Rig::new(index, lane, pool, Reader::new(catalog.shelf()), books)
         });
         let rigs = rigs.collect();
-        Agent { catalog, rigs, wake: Duration::ZERO, scanned: false, synced: false }
+        Agent { catalog, rigs, wake: Duration::ZERO, scanned: false, synced: 0 }
     }
 
     /// The catalog's thread goes round once.
     pub fn tick(&mut self, plan: &Plan, now: Now, fs: &mut Fs, store: &mut SimStore, chance: &mut Chance) -> String {
-        if std::mem::take(&mut self.synced) {
-            self.catalog.synced();
-        }
+        (0..std::mem::take(&mut self.synced)).for_each(|_| self.catalog.synced());
         let hints = fs.watches.take(plan.deaf && chance.one_in(15));
         let turn = self.catalog.tick(now, &hints);
         let refuse = plan.deaf && chance.one_in(4);
@@ -107,7 +105,7 @@ impl Agent {
                 }
             }
             // Written, or it cannot be written now.
-            ReplyTo::Catalog => self.synced = true,
+            ReplyTo::Catalog => self.synced += 1,
         }
     }
     pub fn done(&self) -> bool {

@@ -92,7 +92,7 @@ impl World {
 
     /// Every cell, at every service.
     fn judge(&mut self) {
-        self.say(|| "judgement".into());
+        self.say(|| format!("judgement over {:#?}", self.agent.as_ref().map(|a| a.catalog.report())));
         let mut possible = None;
         if let Some(agent) = &mut self.agent {
             possible = agent.rigs.get_mut(CLOUDWATCH).map(|r| r.lane.sums().possible_duplicates);

@@ -82,6 +82,7 @@ impl World {
             dead_letter_full: false,
             trace,
         };
+        world.say(|| format!("{:?}", world.plan));
         world.fs.disk.mkdir(crate::node::PODS);
         world.fs.disk.mkdir(crate::node::APPS);
         world.on_node(|node, plan, hands| (0..3).for_each(|_| node.act(plan, hands)));
@@ -270,7 +271,7 @@ impl World {
     }
     fn catalog(&mut self) {
         let Some(agent) = &mut self.agent else { return };
-        if self.now.mono >= agent.wake || self.fs.watches.any() || agent.synced || self.node.pods.any_news() {
+        if self.now.mono >= agent.wake || self.fs.watches.any() || agent.synced > 0 || self.node.pods.any_news() {
             let changed = agent.tick(&self.plan, self.now, &mut self.fs, &mut self.store, &mut self.chance);
             if !changed.is_empty() {
                 self.say(|| format!("catalog:{changed}"));

@@ -18,6 +18,7 @@ impl App {
         App { path, scribe: Scribe::new(Style::Plain, nasty, false), pen: None, moved: false }
     }
     fn open(&mut self, hands: &mut Hands<'_>) {
+        hands.say(|| format!("open {}", self.path.display()));
         let called = self.path.to_string_lossy().into_owned();
         let content = hands.fs.content_at(&self.path).unwrap_or_else(|| hands.truth.content(false, called));
         self.pen = Some(hands.fs.open(&self.path, content, hands.truth));

@@ -38,6 +38,7 @@ impl Container {
     }
     fn open(&mut self, hands: &mut Hands<'_>) {
         let path = self.live();
+        hands.say(|| format!("open {}", path.display()));
         let called = path.to_string_lossy().into_owned();
         let content = hands.fs.content_at(&path).unwrap_or_else(|| hands.truth.content(true, called));
         self.pen = Some(hands.fs.open(&path, content, hands.truth));
