@@ -3,7 +3,7 @@
 use super::batch::Code;
 use super::flight::Phase;
 use super::format::Format;
-use super::keys::Due;
+use super::keys::{Due, Key};
 use super::step::Lane;
 use crate::store::saved::Sums;
 use crate::telemetry::report::{LaneReport, Parked};
@@ -75,8 +75,9 @@ impl<F: Format> Lane<F> {
         if let Some(by) = self.drain {
             let over = self.now.mono.saturating_add(LAST_SAVE) >= by;
             let closing = self.keys.values().any(|k| !k.objects.is_empty());
-            let reading =
-                !self.reading_stopped() && self.keys.values().any(|k| !k.behind.is_empty() && k.parked.is_none());
+            // What waits for the rest of a line or a join does not hold up a stop: the next process reads it.
+            let readable = |k: &Key| k.parked.is_none() && k.waiting(&self.files, &self.ledger, self.now).0 > 0;
+            let reading = !self.reading_stopped() && self.keys.values().any(readable);
             let sending = !self.flights.is_empty() || self.graves.iter().any(|g| g.out);
             return over || !(closing || reading || sending || self.undecided());
         }

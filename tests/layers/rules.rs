@@ -192,7 +192,7 @@ pub fn check(files: &[File]) -> Vec<Finding> {
 pub fn stale(files: &[File]) -> Vec<&'static str> {
     let modules: Vec<Vec<String>> = files.iter().map(|(file, _)| module_of(file)).collect();
     let edges = EDGE.iter().filter(|edge| !modules.iter().any(|module| is_below(module, edge)));
-    let single = LIFTED.iter().map(|(file, _, _)| file).chain(TO_BE_SPLIT);
+    let single = LIFTED.iter().map(|(file, _, _)| file);
     let single = single.filter(|name| !files.iter().any(|(file, _)| file == *name));
     let parts = KNOWS.iter().map(|(part, _)| part);
     let parts = parts.filter(|part| !modules.iter().any(|module| module.first().is_some_and(|first| first == *part)));

@@ -123,8 +123,6 @@ fn region_of(url: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod real;
-#[cfg(test)]
 #[cfg(feature = "standin")]
 mod strict;
 #[cfg(test)]

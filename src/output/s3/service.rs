@@ -345,8 +345,6 @@ fn unknown(code: &str) -> Verdict {
 }
 
 #[cfg(test)]
-mod real;
-#[cfg(test)]
 #[cfg(feature = "standin")]
 mod strict;
 #[cfg(test)]
