@@ -46,9 +46,9 @@ pub fn everything_arrives_once_and_is_counted(row: &Row) {
 pub fn a_throttled_batch_waits_as_long_as_the_service_wishes(row: &Row) {
     let (code, error) = row.busy;
     let rig = each_request(row, 2, &Fault::Status { code, error: error.into(), retry_after: Some(3) });
-    let wishes = rig.shared.record.all().into_iter().filter_map(|a| match a.answer?.1 {
-        Verdict::Retry { after, code, .. } if code.as_str() == error => Some(after),
-        _ => None,
+    let wishes = rig.shared.record.all().into_iter().filter_map(|a| {
+        let Verdict::Retry { after, code, .. } = a.answer?.1 else { return None };
+        (code.as_str() == error).then_some(after)
     });
     assert_eq!(wishes.collect::<Vec<_>>(), vec![Some(Duration::from_secs(3)); 2 * row.requests.len()]);
     assert_eq!(rig.shared.record.count(&format!("retry {error}")), 2 * row.requests.len());

@@ -13,6 +13,7 @@ mod files;
 mod record;
 mod rig;
 mod rows;
+mod small;
 mod truth;
 
 macro_rules! outputs {

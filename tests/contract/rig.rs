@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tailrace::body::chunks::Pool;
 use tailrace::config::checked::{CatchUp, CatchUpOrder, Start};
 use tailrace::lane::account::Left;
@@ -245,11 +245,12 @@ impl Rig {
     }
 
     pub fn until(&self, what: &str, mut done: impl FnMut() -> bool) {
-        let begun = Instant::now();
+        let since = |begun: Duration| (self.shared.clock.now().mono - begun) / crate::clock::SPEED;
+        let begun = self.shared.clock.now().mono;
         while !done() {
             let dead = self.lane.as_ref().is_none_or(JoinHandle::is_finished);
             let told = || format!("{:#?}\n{:#?}", self.shared.record.names(), self.report());
-            assert!(!dead && begun.elapsed() < SOON, "{} waited for: {what}\n{}", self.row.name, told());
+            assert!(!dead && since(begun) < SOON, "{} waited for: {what}\n{}", self.row.name, told());
             std::thread::sleep(Duration::from_millis(2));
         }
     }

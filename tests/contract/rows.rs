@@ -1,6 +1,7 @@
 //! The outputs, a row each: what a case has to know of them, and how their two halves are made.
 
 use crate::rig::{Attempt, Ended, Launch, Setup};
+use crate::small::{Parts, Small};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::future::ProvideCredentials as Provided;
@@ -9,9 +10,6 @@ use std::thread::JoinHandle;
 use tailrace::body::chunks::Pool;
 use tailrace::config::checked::{self, Aws, Compression, Secret};
 use tailrace::config::template::Template;
-use tailrace::lane::batch::{FileKey, Target};
-use tailrace::lane::format::{Encoded, Finished, Format, Limits};
-use tailrace::origin::Origin;
 use tailrace::output::aws::AwsAccess;
 use tailrace::output::cloudwatch::format::CloudWatchFormat;
 use tailrace::output::cloudwatch::service::CloudWatchService;
@@ -20,7 +18,6 @@ use tailrace::output::opensearch::format::OpenSearchFormat;
 use tailrace::output::opensearch::service::OpenSearchService;
 use tailrace::output::s3::format::S3Format;
 use tailrace::output::s3::service::S3Service;
-use tailrace::record::{Now, Record};
 use tailrace::standin::{Control, Fault, Keys, Rule, Which, cloudwatch, opensearch, s3};
 
 /// What happens to records that the service judges badly one by one.
@@ -366,51 +363,3 @@ pub fn opensearch() -> Row {
         leftovers: |_| 0,
     }
 }
-
-/// The real format with small bodies: several in flight for a few hundred lines.
-struct Small<F>(F);
-
-/// The same for S3's parts, which are full at 64 KiB instead of 5 MiB.
-struct Parts(S3Format);
-
-const SMALL_ITEMS: u32 = 40;
-
-macro_rules! but_for_limits {
-    ($format:ty, [$($generic:tt)*], $limits:expr) => {
-        impl $($generic)* Format for $format {
-            fn limits(&self) -> Limits {
-                $limits(self.0.limits())
-            }
-            fn key(&self, origin: &Origin) -> FileKey {
-                self.0.key(origin)
-            }
-            fn target(&self, key: &FileKey, unix_ns: i64) -> Target {
-                self.0.target(key, unix_ns)
-            }
-            fn object_name(&self, target: &Target, first_ns: i64, random: u64) -> String {
-                self.0.object_name(target, first_ns, random)
-            }
-            fn bucket(&self, key: &FileKey, unix_ns: i64) -> i64 {
-                self.0.bucket(key, unix_ns)
-            }
-            fn encode(&mut self, now: Now, origin: &Origin, record: &Record<'_>) -> Encoded {
-                self.0.encode(now, origin, record)
-            }
-            fn sent_len(&self) -> usize {
-                self.0.sent_len()
-            }
-            fn plain_len(&self) -> usize {
-                self.0.plain_len()
-            }
-            fn finish(&mut self) -> Finished {
-                self.0.finish()
-            }
-            fn clear(&mut self) {
-                self.0.clear();
-            }
-        }
-    };
-}
-
-but_for_limits!(Small<F>, [<F: Format>], |limits| Limits { items: SMALL_ITEMS, ..limits });
-but_for_limits!(Parts, [], |limits| Limits { sent_bytes: 64 << 10, object_bytes: 256 << 10, ..limits });
