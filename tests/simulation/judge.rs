@@ -125,7 +125,8 @@ impl World {
         let Some(cell) = self.truth.cells.get(number) else { return true };
         let Some(content) = self.truth.contents.get(cell.content) else { return true };
         // Moved away before the agent saw it under a name that its pattern has.
-        let never_seen = !content.pods && !self.plan.wide && !self.ids.values().any(|c| *c == cell.content);
+        let known = !self.forgot && self.ids.values().any(|c| *c == cell.content);
+        let never_seen = !content.pods && !self.plan.wide && !known;
         // What is dropped is checked against the counters, lane by lane and step by step.
         content.excused || never_seen || (lane == CLOUDWATCH && self.plan.clock_steps)
     }
