@@ -73,6 +73,7 @@ pub struct Entry {
     /// Held handle.
     pub source: Option<Source>,
     pub id: Option<FileId>,
+    /// Without an id: of the bytes that were there when its handle was closed.
     pub head: Head,
     pub generation: u32,
     pub restart: u32,

@@ -95,7 +95,7 @@ pub(super) struct Stock {
 impl Stock {
     pub fn new(setup: Setup, disk: Arc<dyn Disk>) -> Stock {
         Stock {
-            shelf: Arc::new(Shelf::new(disk.clone())),
+            shelf: Arc::new(Shelf::new(disk.clone(), (setup.max_handles / 4).max(1))),
             disk,
             progress: Arc::new(Progress::new(setup.lanes)),
             counts: vec![Counts::default(); setup.inputs.len()],
