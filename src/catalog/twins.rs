@@ -241,8 +241,7 @@ impl Stock {
 
 fn begins_alike(e: &Entry, bytes: &[u8]) -> bool {
     match (e.id, &e.source) {
-        (Some(_), _) => identity::begins_with(bytes, e.head),
+        (Some(_), _) | (None, None) => identity::begins_with(bytes, e.head),
         (None, Some(source)) => !bytes.is_empty() && identity::first_bytes(source).is_ok_and(|b| b == bytes),
-        (None, None) => false,
     }
 }
