@@ -27,10 +27,10 @@ impl Stock {
     pub fn scan_files(&mut self, key: Key, listed: &[Listed]) {
         let Some(dir) = self.dirs.get_mut(&key) else { return };
         if matches!(dir.kind, DirKind::Root | DirKind::Pod(_)) {
-            dir.doubt.clear();
+            dir.doubt = Vec::new();
             return;
         }
-        let doubt: HashSet<OsString> = dir.doubt.drain(..).collect();
+        let doubt: HashSet<OsString> = std::mem::take(&mut dir.doubt).into_iter().collect();
         let had = self.names_in(key);
         let shown = self.shown(key, listed, &had);
         let seen: Vec<Seen> = shown.iter().map(|s| Seen { name: s.name.clone(), inode: s.inode }).collect();
@@ -242,6 +242,8 @@ impl Stock {
         self.entries.insert(key, Box::new(entry));
         self.hold(key, source);
         if let Some(dir) = self.dirs.get_mut(&dir) {
+            // Most have one for ever.
+            dir.entries.reserve_exact(usize::from(dir.entries.is_empty()));
             dir.entries.push(key);
         }
         if let Some(group) = self.groups.get_mut(&chain) {
