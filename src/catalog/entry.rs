@@ -8,7 +8,7 @@ use super::shelf::Source;
 use super::view::{Ages, File, FileView, Life, Place};
 use crate::origin::{Fields, Meta};
 use crate::record::{FileId, Grammar};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
@@ -73,6 +73,7 @@ pub struct Entry {
     /// Held handle.
     pub source: Option<Source>,
     pub id: Option<FileId>,
+    /// Without an id: of the bytes that were there when its handle was closed.
     pub head: Head,
     pub generation: u32,
     pub restart: u32,
@@ -256,7 +257,7 @@ pub struct Dir {
     /// Names that came or went since the last scan: what is closed under them is looked at again.
     pub doubt: Vec<OsString>,
     /// Names that are another name of a known file: not opened again while the inode is the same.
-    pub skip: HashMap<OsString, u64>,
+    pub skip: BTreeMap<OsString, u64>,
     /// A watch was asked for and not refused.
     pub watched: bool,
     /// An input begins here: that it is missing says nothing about its files.

@@ -15,7 +15,6 @@ use crate::record::Grammar;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 /// A file that was last written so long ago is not hot when it is found.
@@ -28,10 +27,10 @@ impl Stock {
     pub fn scan_files(&mut self, key: Key, listed: &[Listed]) {
         let Some(dir) = self.dirs.get_mut(&key) else { return };
         if matches!(dir.kind, DirKind::Root | DirKind::Pod(_)) {
-            dir.doubt.clear();
+            dir.doubt = Vec::new();
             return;
         }
-        let doubt: HashSet<OsString> = dir.doubt.drain(..).collect();
+        let doubt: HashSet<OsString> = std::mem::take(&mut dir.doubt).into_iter().collect();
         let had = self.names_in(key);
         let shown = self.shown(key, listed, &had);
         let seen: Vec<Seen> = shown.iter().map(|s| Seen { name: s.name.clone(), inode: s.inode }).collect();
@@ -85,7 +84,9 @@ impl Stock {
         match self.disk.peek(&base, &path) {
             Ok(stat) if (stat.inode, stat.dev) != known => false,
             Ok(_) if e.source.as_ref().is_some_and(|s| s.gz == gz) => true,
-            Ok(_) if gz || e.id.is_none() => true,
+            Ok(_) if gz => true,
+            // Closed while it was empty: nothing tells it from the next one.
+            Ok(_) if e.head.0 == 0 => loc.link,
             // A new file may have got the inode: only the head tells.
             Ok(stat) => stat.size >= e.size && self.proven(file, &path),
             // It will be missing in the next listing.
@@ -93,38 +94,12 @@ impl Stock {
         }
     }
 
-    /// Whether what stands at `path` begins as the closed entry does. Its handle is kept for the lanes.
-    fn proven(&mut self, file: Key, path: &Path) -> bool {
-        let Some(source) = self.entries.get(&file).and_then(|e| self.open_proven(e, path)) else { return false };
-        self.hold(file, source);
-        self.active.insert(file);
-        true
-    }
-
-    /// The same without keeping it.
-    pub fn proven_at(&self, e: &Entry, path: &Path) -> bool {
-        self.open_proven(e, path).is_some()
-    }
-
-    fn open_proven(&self, e: &Entry, path: &Path) -> Option<Source> {
-        let loc = e.loc()?;
-        let closed = super::shelf::Closed {
-            base: self.base(e.input),
-            dir: path.parent().unwrap_or(Path::new("")).into(),
-            name: path.file_name().unwrap_or_default().into(),
-            inode: loc.inode,
-            head: e.head,
-            gz: e.plain.is_none(),
-        };
-        closed.open(self.disk.as_ref()).ok()
-    }
-
     /// Its inode stands under another name: renamed, if that can be proven.
     fn moved(&mut self, (file, gz): Named, dir: Key, to: &Shown) -> bool {
         let Some(e) = self.entries.get(&file) else { return false };
         let held = e.source.as_ref().is_some_and(|s| s.gz == gz);
         let path = self.path_in(dir, &to.name);
-        let sure = if held && !to.link { true } else { e.id.is_some() && self.proven(file, &path) };
+        let sure = if held && !to.link { true } else { self.proven(file, &path) };
         if !sure {
             return false;
         }
@@ -159,6 +134,7 @@ impl Stock {
             return None;
         }
         let path = self.path_in(dir, &s.name);
+        self.make_room();
         let content = match self.disk.open(&self.base(input), &path) {
             Ok(content) => content,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -266,6 +242,8 @@ impl Stock {
         self.entries.insert(key, Box::new(entry));
         self.hold(key, source);
         if let Some(dir) = self.dirs.get_mut(&dir) {
+            // Most have one for ever.
+            dir.entries.reserve_exact(usize::from(dir.entries.is_empty()));
             dir.entries.push(key);
         }
         if let Some(group) = self.groups.get_mut(&chain) {

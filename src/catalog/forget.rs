@@ -45,7 +45,9 @@ impl Stock {
     /// Nothing of it can be read any more: what no lane settled is lost, and it is forgotten.
     pub fn gone(&mut self, key: Key) {
         let Some(e) = self.entries.get(&key) else { return };
-        let lost = e.size.saturating_sub(self.settled(e));
+        // What was closed empty was never looked into; another entry may have its bytes.
+        let unseen = e.head.0 == 0 && e.source.is_none();
+        let lost = if unseen { 0 } else { e.size.saturating_sub(self.settled(e)) };
         let who = self.who(e);
         self.count_lost(who, lost);
         self.forget(key);

@@ -42,7 +42,7 @@ impl Stock {
     }
 
     /// Its container has no later restart and is not over as far as directories say; this is its live file.
-    fn newest_live(&self, e: &Entry) -> bool {
+    pub fn newest_live(&self, e: &Entry) -> bool {
         let group = self.groups.get(&e.group);
         self.kubernetes(e.input) && e.live && group.is_some_and(|g| e.restart == g.newest && !g.over)
     }

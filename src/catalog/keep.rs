@@ -62,25 +62,6 @@ impl Stock {
         e.staged = (e.size, now);
     }
 
-    /// Closes the longest idle, settled ones first. Deleted files are not closed here: nothing would bring them back.
-    fn close_idlest(&mut self) {
-        let mut open: Vec<(bool, Duration, Key)> = self
-            .entries
-            .iter()
-            .filter(|(_, e)| e.source.is_some() && e.loc().is_some() && e.id.is_some() && e.measure.is_none())
-            .map(|(key, e)| (self.settled(e) < e.size, e.grew, *key))
-            .collect();
-        open.sort_unstable();
-        // A little more than needed, so that this is not done for each new file.
-        let enough = self.max_handles - self.max_handles / 16;
-        for (_, _, key) in open {
-            if self.open <= enough {
-                break;
-            }
-            self.close(key);
-        }
-    }
-
     /// Deleted files whose bytes some lane still needs: past the limits the pod that holds most goes first.
     fn shed(&mut self) {
         let held: Vec<(Key, u64)> = self

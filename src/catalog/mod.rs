@@ -7,7 +7,8 @@
 //!
 //! The pure rules: [`name`], [`glob`], [`ages`], [`order`] (turns, life, danger), [`rotation`], [`identity`].
 //! The moves they decide: `scan` (directories), `files` (what came, moved, went), `recognise` (who it is), `sizes`
-//! (growth and truncation), `judge` (life, danger, offers), `keep` (handles, deleted files, page cache).
+//! (growth and truncation), `judge` (life, danger, offers), `handles` (their
+//! limit), `keep` (deleted files, page cache).
 
 pub mod ages;
 pub mod disk;
@@ -16,6 +17,7 @@ mod files;
 mod forget;
 pub mod glob;
 pub mod gz;
+mod handles;
 mod hints;
 pub mod identity;
 mod judge;

@@ -3,7 +3,7 @@
 //! After a restart: inode and head, else chain and head; all marks must hold and nothing may have shrunk. Else it is
 //! a new generation. The path is never identity.
 
-use super::entry::{Key, Loc, Trail, Who};
+use super::entry::{Key, Trail, Who};
 use super::identity::{self, Head};
 use super::measure::Measure;
 use super::shelf::Source;
@@ -51,8 +51,8 @@ impl Stock {
 
     fn recognise(&mut self, key: Key, by_inode: bool) {
         let Some(e) = self.entries.get(&key).filter(|e| e.id.is_none() && e.measure.is_none()) else { return };
-        let Some(source) = e.source.clone() else { return };
-        if source.gz {
+        if e.plain.is_none() {
+            let Ok(source) = self.reopen(key) else { return };
             // Inode and chain are looked at together when its size is known.
             if by_inode {
                 self.recognise_gz(key, &source);
@@ -64,11 +64,14 @@ impl Stock {
         if ids.is_empty() {
             return;
         }
+        let Ok(source) = self.reopen(key) else { return };
         let Ok(bytes) = identity::first_bytes(&source) else { return };
+        let Some(e) = self.entries.get(&key) else { return };
+        let size = e.size;
         let (mut found, mut generation) = (None, e.generation);
         for id in self.eligible(key, ids, &bytes) {
             let Some((file, marks)) = self.known.get(id) else { continue };
-            if file.size <= e.size && identity::marks_hold(&source, marks).unwrap_or(false) {
+            if file.size <= size && identity::marks_hold(&source, marks).unwrap_or(false) {
                 found = Some(id);
                 break;
             }
@@ -235,17 +238,7 @@ impl Stock {
 
     /// The first bytes of a file that has no id yet.
     fn peep(&mut self, key: Key) -> Option<Vec<u8>> {
-        let e = self.entries.get(&key)?;
-        let read = match &e.source {
-            Some(source) => identity::first_bytes(source),
-            None => {
-                let loc: &Loc = e.loc()?;
-                let path = self.path_in(e.dir, &loc.name);
-                self.disk
-                    .open(&self.base(e.input), &path)
-                    .and_then(|content| identity::first_bytes(&Source { content, gz: e.plain.is_none() }))
-            }
-        };
+        let read = self.reopen(key).and_then(|source| identity::first_bytes(&source));
         match read {
             Ok(bytes) => Some(bytes),
             Err(error) => {

@@ -7,7 +7,7 @@ use super::identity;
 use super::spec::SpecKind;
 use super::stock::Stock;
 use super::{WatchChange, name};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -62,11 +62,11 @@ impl Stock {
             children: Vec::new(),
             entries: Vec::new(),
             doubt: Vec::new(),
-            skip: HashMap::new(),
+            skip: BTreeMap::new(),
             watched: false,
             top: false,
         };
-        self.dirs.insert(key, dir);
+        self.dirs.insert(key, Box::new(dir));
         self.due.insert(key);
         Some(key)
     }
@@ -135,8 +135,8 @@ impl Stock {
             self.dir_gone(child);
         }
         for (name, inode) in now {
-            let known = |d: &Dir| d.children.binary_search_by(|c| (*c.name).cmp(name)).is_ok();
-            if self.dirs.get(&key).is_some_and(known) {
+            let known = self.dirs.get(&key).map(|d| d.children.binary_search_by(|c| (*c.name).cmp(name)).is_ok());
+            if known == Some(true) {
                 continue;
             }
             let Some(child_kind) = self.child_kind(input, &kind, name) else { continue };
@@ -148,6 +148,7 @@ impl Stock {
                 && let Some(dir) = self.dirs.get_mut(&key)
             {
                 let at = dir.children.binary_search_by(|c| (*c.name).cmp(name)).unwrap_or_else(|at| at);
+                dir.children.reserve_exact(usize::from(dir.children.is_empty()));
                 dir.children.insert(at, Child { name: name.into(), key: child, inode });
             }
         }
@@ -232,7 +233,7 @@ impl Stock {
         };
         if !self.groups.contains_key(&chain) {
             if let Who::Pod(pod, _) = &who {
-                self.uids.entry(pod.uid.clone()).or_default().push(chain);
+                self.uids.entry(pod.uid.clone()).or_insert_with(|| Vec::with_capacity(1)).push(chain);
             }
             let group = Group { input, who, entries: Vec::with_capacity(1), over: false, newest: 0, runs: Vec::new() };
             self.groups.insert(chain, Box::new(group));

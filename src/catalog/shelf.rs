@@ -88,12 +88,14 @@ pub struct Shelf {
     disk: Arc<dyn Disk>,
     slots: RwLock<HashMap<FileId, Slot>>,
     news: Mutex<News>,
+    spare: usize,
 }
 
 impl Shelf {
-    /// An empty one.
-    pub fn new(disk: Arc<dyn Disk>) -> Shelf {
-        Shelf { disk, slots: RwLock::default(), news: Mutex::default() }
+    /// An empty one. Lanes may leave `spare` handles open until the catalog counts them; past that each read opens
+    /// its file for itself.
+    pub fn new(disk: Arc<dyn Disk>, spare: usize) -> Shelf {
+        Shelf { disk, slots: RwLock::default(), news: Mutex::default(), spare }
     }
 
     /// The file's content, opened if need be. [`io::ErrorKind::NotFound`]: it cannot be read now; its view says
@@ -117,20 +119,20 @@ impl Shelf {
 
     /// Puts the new handle on the shelf, unless the catalog or another lane was faster.
     fn keep(&self, id: FileId, closed: &Arc<Closed>, source: Source) -> Source {
+        // Always in this order: slots, then news.
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         match slots.get_mut(&id) {
             Some(Slot::Open(other)) => return other.clone(),
             Some(slot @ Slot::Closed(_)) => {
-                if !matches!(slot, Slot::Closed(now) if Arc::ptr_eq(now, closed)) {
+                let same = matches!(slot, Slot::Closed(now) if Arc::ptr_eq(now, closed));
+                if !same || news.opened.len() >= self.spare {
                     return source;
                 }
                 *slot = Slot::Open(source.clone());
             }
             None => return source,
         }
-        drop(slots);
-        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
-        // Bounded by the files on the shelf: each is closed again only by the catalog, which empties this first.
         news.opened.push((id, source.clone()));
         source
     }

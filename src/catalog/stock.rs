@@ -43,7 +43,7 @@ pub(super) struct Stock {
     pub retain_max: u64,
     pub min_free_percent: u8,
     pub random: Box<dyn FnMut() -> u128 + Send>,
-    pub dirs: HashMap<Key, Dir>,
+    pub dirs: HashMap<Key, Box<Dir>>,
     pub entries: HashMap<Key, Box<Entry>>,
     pub groups: HashMap<u64, Box<Group>>,
     /// Groups by pod UID, as directories say it.
@@ -95,7 +95,7 @@ pub(super) struct Stock {
 impl Stock {
     pub fn new(setup: Setup, disk: Arc<dyn Disk>) -> Stock {
         Stock {
-            shelf: Arc::new(Shelf::new(disk.clone())),
+            shelf: Arc::new(Shelf::new(disk.clone(), (setup.max_handles / 4).max(1))),
             disk,
             progress: Arc::new(Progress::new(setup.lanes)),
             counts: vec![Counts::default(); setup.inputs.len()],

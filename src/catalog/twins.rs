@@ -33,8 +33,7 @@ impl Stock {
         let held = e.source.as_ref().is_some_and(|h| h.gz == gz);
         let same = || {
             let grown = gz || stat.size >= e.size;
-            let whole = identity::first_bytes(source).unwrap_or_default();
-            e.id.is_some() && grown && identity::begins_with(&whole, e.head)
+            grown && identity::first_bytes(source).is_ok_and(|b| identity::begins_with(&b, e.head))
         };
         // While we hold it nobody else gets its inode; else only the head tells.
         if !held && !same() {
@@ -242,8 +241,7 @@ impl Stock {
 
 fn begins_alike(e: &Entry, bytes: &[u8]) -> bool {
     match (e.id, &e.source) {
-        (Some(_), _) => identity::begins_with(bytes, e.head),
+        (Some(_), _) | (None, None) => identity::begins_with(bytes, e.head),
         (None, Some(source)) => !bytes.is_empty() && identity::first_bytes(source).is_ok_and(|b| b == bytes),
-        (None, None) => false,
     }
 }

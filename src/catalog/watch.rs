@@ -68,7 +68,7 @@ impl Watch {
         if let Some(old) = self.by_key.insert(key, wd).filter(|old| *old != wd) {
             self.release(old, key);
         }
-        let keys = self.by_wd.entry(wd).or_default();
+        let keys = self.by_wd.entry(wd).or_insert_with(|| Vec::with_capacity(1));
         if !keys.contains(&key) {
             keys.push(key);
         }

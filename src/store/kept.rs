@@ -13,6 +13,8 @@ use std::io;
 pub(super) struct Kept {
     files: HashMap<FileId, Box<[u8]>>,
     lanes: HashMap<LaneId, LaneState>,
+    /// Entries are encoded here first, so that each is allocated once in its size.
+    scratch: Vec<u8>,
 }
 
 /// Log bytes are handed on in pieces of about this size.
@@ -23,9 +25,9 @@ impl Kept {
         match replay::fold_lanes(&mut self.lanes, saved) {
             Some(FileNews::Known(file)) => {
                 let id = file.id;
-                let mut entry = Vec::new();
-                codec::encode(&Saved::File(file), &mut entry);
-                self.files.insert(id, entry.into_boxed_slice());
+                self.scratch.clear();
+                codec::encode(&Saved::File(file), &mut self.scratch);
+                self.files.insert(id, self.scratch.as_slice().into());
             }
             Some(FileNews::Gone(id)) => {
                 self.files.remove(&id);

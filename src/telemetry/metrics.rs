@@ -49,12 +49,17 @@ fn process(s: &Snapshot, now: Now, t: &mut Text) {
         .int(&[], u64::from(healthy));
     t.family(Gauge, "stuck_threads", "Own threads that did not beat for 60 s, as /livez says.")
         .int(&[], s.stuck(now).len() as u64);
-    t.family(Gauge, "process_resident_memory_bytes", "Resident memory.").int(&[], s.process.rss);
-    t.family(Gauge, "process_resident_memory_peak_bytes", "The most memory that was ever resident.")
-        .int(&[], s.process.rss_peak);
+    let mut known = |name: &str, help: &str, value: u64| {
+        // No process has none of it: it could not be read.
+        if value > 0 {
+            t.family(Gauge, name, help).int(&[], value);
+        }
+    };
+    known("process_resident_memory_bytes", "Resident memory.", s.process.rss);
+    known("process_resident_memory_peak_bytes", "The most memory that was ever resident.", s.process.rss_peak);
+    known("process_threads", "Threads.", s.process.threads);
     t.family(Counter, "process_cpu_seconds_total", "User and system time of all threads.")
         .float(&[], s.process.cpu.as_secs_f64());
-    t.family(Gauge, "process_threads", "Threads.").int(&[], s.process.threads);
 }
 
 fn catalog(c: &CatalogReport, t: &mut Text) {

@@ -3,7 +3,7 @@
 use super::report::ProcessReport;
 use std::time::Duration;
 
-/// Reads it from /proc and the process's CPU clock. What cannot be read is 0.
+/// Reads it from /proc and the process's CPU clock. What cannot be read is 0, and no metric.
 pub fn read() -> ProcessReport {
     let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     let cpu = Duration::new(u64::try_from(cpu.tv_sec).unwrap_or(0), u32::try_from(cpu.tv_nsec).unwrap_or(0));

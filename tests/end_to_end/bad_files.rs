@@ -2,7 +2,7 @@
 
 use crate::logs::{append, container, cri, pack};
 use crate::stage::{Stage, bodies};
-use crate::support::{Place, SOON, Services, until_or};
+use crate::support::{Agent, Place, SOON, Services, until_or};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 #[test]
@@ -125,4 +125,29 @@ fn lines_that_are_no_cri_arrive_as_they_are() {
             assert!(got.iter().any(|b| b == want), "{name}: {want}: {got:?}");
         }
     }
+}
+
+#[test]
+fn more_empty_files_than_handles_keep_no_new_pod_waiting() {
+    let place = Place::new();
+    let services = Services::start();
+    let mut empty = Vec::new();
+    for n in 0..400 {
+        empty.push(container(&place, "idle", &format!("pod-{n}")).join("0.log"));
+        append(empty.last().unwrap(), b"");
+    }
+    let config = place.config("", &services.outputs());
+    let args = ["run", "-c", config.to_str().unwrap()];
+    let agent = Agent::start_limited(place.path(), &args, place.admin, 256);
+    agent.until_ready();
+    let stage = Stage { agent, services, place, config };
+    append(&container(&stage.place, "shop", "cart").join("0.log"), cri("new"));
+    stage.until_bodies(&["new"]);
+    append(&empty[399], cri("first"));
+    append(&empty[0], cri("first too"));
+    stage.until_bodies(&["new", "first", "first too"]);
+    let open = std::fs::read_dir(format!("/proc/{}/fd", stage.agent.pid())).unwrap().count();
+    assert!(open < 200, "{open} handles are open");
+    let log = stage.agent.log();
+    assert!(!log.contains("Too many open files"), "{log}");
 }

@@ -179,10 +179,25 @@ impl Agent {
     }
     /// The same with further variables; an empty value takes one away.
     pub fn start_with(dir: &Path, args: &[&str], admin: SocketAddr, env: &[(&str, &str)]) -> Agent {
+        Agent::begin(dir, args, admin, env, None)
+    }
+    /// With so many handles at most.
+    pub fn start_limited(dir: &Path, args: &[&str], admin: SocketAddr, handles: u32) -> Agent {
+        Agent::begin(dir, args, admin, &[], Some(handles))
+    }
+    fn begin(dir: &Path, args: &[&str], admin: SocketAddr, env: &[(&str, &str)], handles: Option<u32>) -> Agent {
         let log = dir.join("agent.log");
         let out = File::options().create(true).append(true).open(&log).unwrap();
         let keys = Keys::demo();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tailrace"));
+        let mut command = match handles {
+            Some(most) => {
+                let mut shell = Command::new("/bin/sh");
+                let script = format!("ulimit -Sn {most}; ulimit -Hn {most}; exec \"$0\" \"$@\"");
+                shell.args(["-c", &script, env!("CARGO_BIN_EXE_tailrace")]);
+                shell
+            }
+            None => Command::new(env!("CARGO_BIN_EXE_tailrace")),
+        };
         command
             .args(args)
             .env_clear()

@@ -94,6 +94,8 @@ impl Disk for SimDisk {
                 if let Some(node) = w.nodes.get_mut(&inode) {
                     node.handles += 1;
                 }
+                let open = w.nodes.values().map(|n| n.handles).sum();
+                w.calls.most_handles = w.calls.most_handles.max(open);
                 Ok(Arc::new(SimContent { world: self.0.clone(), inode }))
             }
             Item::Dir(_) | Item::Fifo(_) | Item::Link(_, _) => Err(io::ErrorKind::InvalidInput.into()),

@@ -27,6 +27,8 @@ pub struct Calls {
     pub stats: u64,
     /// Reads.
     pub reads: u64,
+    /// Handles that were ever open at once, when one was opened for reading.
+    pub most_handles: u64,
 }
 
 /// The disk; clones are the same one.

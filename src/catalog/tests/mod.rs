@@ -3,6 +3,7 @@
 mod files_world;
 mod finding;
 mod growing;
+mod handles;
 mod keeping;
 mod offering;
 mod restarting;
