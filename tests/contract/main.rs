@@ -5,7 +5,7 @@
 //! each ends with the same reckoning (`truth`): nothing is lost, nothing comes twice where the service can prevent
 //! it, and every counter says what happened. A new output is a row in `rows` and its name in the list below.
 #![cfg(all(feature = "standin", feature = "outputs"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 mod cases;
 mod clock;

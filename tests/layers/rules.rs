@@ -54,6 +54,7 @@ const KNOWS: &[(&str, &[&str])] = &[
             "store::saved",
             "telemetry::report",
             "telemetry::latency",
+            "telemetry::advice",
         ],
     ),
     ("output", &["record", "origin", "config", "lane::batch", "lane::format", "body"]),
