@@ -191,6 +191,13 @@ fn codes_and_pods_are_bounded_and_nothing_is_lost_to_the_bound() {
 }
 
 #[test]
+fn memory_and_threads_that_could_not_be_read_are_left_out() {
+    let text = render(&snapshot(), NOW);
+    assert!(text.contains("tailrace_process_resident_memory_bytes 16777216"));
+    assert!(!text.contains("process_threads") && !text.contains("process_resident_memory_peak_bytes"));
+}
+
+#[test]
 fn an_agent_that_just_started_renders() {
     let e = Exposition::parse(&render(&Snapshot::default(), NOW));
     assert_eq!(e.get("ready"), 0.0);
