@@ -53,11 +53,12 @@ impl Inbox {
         if mail.events.is_empty() && mail.views.is_empty() && !wait.is_zero() {
             mail = self.wake.wait_timeout(mail, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
-        if let Some(event) = mail.events.pop_front() {
-            return Some(event);
-        }
+        // Files first: the end of the first scan, or a drain, must not be heard of before what there was to read.
         let views = std::mem::take(&mut mail.views);
-        (!views.is_empty()).then(|| Event::Files(views.into_values().collect()))
+        if !views.is_empty() {
+            return Some(Event::Files(views.into_values().collect()));
+        }
+        mail.events.pop_front()
     }
 }
 

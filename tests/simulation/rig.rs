@@ -109,14 +109,14 @@ impl Rig {
         !self.views.is_empty() || !self.events.is_empty()
     }
     fn mail(&mut self) -> Option<Event> {
-        if let Some(event) = self.events.pop_front() {
-            return Some(event);
-        }
         let views = std::mem::take(&mut self.views);
         for view in views.values() {
             self.sizes.insert(view.file.id, view.size);
         }
-        (!views.is_empty()).then(|| Event::Files(views.into_values().collect()))
+        if !views.is_empty() {
+            return Some(Event::Files(views.into_values().collect()));
+        }
+        self.events.pop_front()
     }
 
     /// Steps until the lane sleeps, or is done.
