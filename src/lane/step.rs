@@ -130,6 +130,8 @@ pub struct Lane<F: Format> {
     pub(super) now: Now,
     pub(super) next_ticket: u64,
     pub(super) next_plan: u64,
+    /// The last plan was one of a key that fails.
+    pub(super) probed: bool,
     pub(super) buffer: Vec<u8>,
     pub(super) drain: Option<Duration>,
     pub(super) scanned: Option<Duration>,
@@ -192,6 +194,7 @@ impl<F: Format> Lane<F> {
             now,
             next_ticket: 1,
             next_plan: 1,
+            probed: false,
             buffer: Vec::new(),
             drain: None,
             scanned: None,
@@ -407,7 +410,7 @@ impl<F: Format> Lane<F> {
         let Some(key) = self.keys.get_mut(&file.key) else { return };
         if unread > 0 {
             if key.behind.is_empty() {
-                key.progress = key.progress.max(now);
+                (key.progress, key.tried) = (key.progress.max(now), None);
             }
             key.behind.insert((place, id));
         } else {
