@@ -215,7 +215,11 @@ impl<F: Format> Lane<F> {
         match event {
             Event::Tick => {}
             Event::Files(views) => self.on_files(views),
-            Event::Scanned => self.scanned = Some(now.mono),
+            Event::Scanned => {
+                self.scanned = Some(now.mono);
+                let once = self.settings.once.is_some();
+                self.files.values_mut().for_each(|f| f.all_here = once);
+            }
             Event::Block(buffer, read) => self.on_block(buffer, read),
             Event::Answer(ticket, verdict) => self.on_answer(ticket, verdict),
             Event::Saved(ticket, durable) => self.on_saved(ticket, durable),
@@ -371,6 +375,7 @@ impl<F: Format> Lane<F> {
                 retry_at: Duration::ZERO,
                 rests: Vec::new(),
                 cap,
+                all_here: false,
             },
         );
         self.outbox.push_back(Action::Passed(vec![(id, low)]));
