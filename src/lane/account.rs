@@ -88,13 +88,13 @@ impl<F: Format> Lane<F> {
         let now = self.now.mono;
         let from = self.scanned.unwrap_or(now);
         let stuck = |since: Duration| now.saturating_sub(since.max(from)) >= give_up;
+        // A key that had no turn yet has not failed while the others get on.
+        let lane = self.keys.values().map(|k| k.progress).max().unwrap_or_default();
         let works = |k: &super::keys::Key| !k.behind.is_empty() || k.out > 0 || !k.objects.is_empty();
-        let keys = self.keys.values().filter(|k| works(k)).all(|k| stuck(k.progress));
+        let keys = self.keys.values().filter(|k| works(k)).all(|k| stuck(k.tried.unwrap_or(lane)));
         let decided = self.decided.iter().all(|d| stuck(d.since));
-        let last = Duration::from_nanos(u64::try_from(self.tally.last_settled).unwrap_or(0));
-        let age = Duration::from_nanos(u64::try_from(self.now.unix_ns).unwrap_or(0)).saturating_sub(last);
-        let graves = self.graves.is_empty() || (age >= give_up && stuck(from));
-        let errands = self.flights.values().all(|f| f.key.is_some() || f.first.is_some_and(stuck));
+        let graves = self.graves.iter().all(|g| stuck(g.since));
+        let errands = self.flights.values().all(|f| f.key.is_some() || stuck(f.first.unwrap_or(lane)));
         keys && decided && graves && errands
     }
     fn undecided(&self) -> bool {

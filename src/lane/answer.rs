@@ -120,7 +120,7 @@ impl<F: Format> Lane<F> {
         if let Some(key) = flight.key.and_then(|k| self.keys.get_mut(&k)) {
             key.parked = None;
             key.failing = false;
-            key.progress = self.now.mono;
+            (key.progress, key.tried) = (self.now.mono, None);
             key.most_records = key.most_records.map(|m| m.saturating_mul(2)).filter(|m| *m < 100_000);
         }
     }
@@ -178,7 +178,7 @@ impl<F: Format> Lane<F> {
         }
         self.tally.last_settled = self.now.unix_ns;
         if let Some(key) = key.and_then(|k| self.keys.get_mut(&k)) {
-            key.progress = self.now.mono;
+            (key.progress, key.tried) = (self.now.mono, None);
         }
         files
     }

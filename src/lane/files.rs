@@ -16,7 +16,7 @@ pub enum End {
     Open,
     /// This file is complete; a joined record may go on in the next sibling.
     Sibling,
-    /// The same, and it was silent for a minute: unless a next sibling has bytes, what is unfinished ends here.
+    /// The same, and it was silent for a minute, or there are no other files: unless a next sibling has bytes, what is unfinished ends here.
     LastSibling,
     /// What is unfinished ends here.
     Here,
@@ -54,6 +54,8 @@ pub struct LaneFile {
     pub rests: Vec<(u64, Long)>,
     /// `--once`: the size at the first scan; nothing past it is read.
     pub cap: Option<u64>,
+    /// `--once`, and the first scan is over: a sibling that is not here now has no bytes.
+    pub all_here: bool,
 }
 
 impl LaneFile {
@@ -78,7 +80,7 @@ impl LaneFile {
         let silent = now.mono.saturating_sub(self.view.grew) >= SILENCE;
         match self.view.life {
             Life::Ended | Life::Gone => End::Here,
-            Life::Final if silent => End::LastSibling,
+            Life::Final if silent || self.all_here => End::LastSibling,
             Life::Final => End::Sibling,
             Life::Growing if silent => End::Here,
             Life::Growing => End::Open,

@@ -87,6 +87,8 @@ pub struct Grave {
     pub burial: Burial,
     /// Whose they were.
     pub key: Option<usize>,
+    /// Dug at (monotonic).
+    pub since: Duration,
     /// Not before (monotonic): the last try failed.
     pub retry_at: Duration,
     /// Written, waiting for the disk's answer.

@@ -43,6 +43,8 @@ pub struct Key {
     pub served: Option<u64>,
     /// Last time anything of it was settled, or it became behind (monotonic).
     pub progress: Duration,
+    /// When it was first planned since then (monotonic): it has had its turn.
+    pub tried: Option<Duration>,
     phase: f64,
 }
 
@@ -93,6 +95,7 @@ impl Key {
             planned: 0,
             served: None,
             progress: now.mono,
+            tried: None,
             phase,
         }
     }

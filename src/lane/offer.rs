@@ -78,6 +78,7 @@ impl<F: Format> Lane<F> {
                 retry_at: Duration::ZERO,
                 rests: Vec::new(),
                 cap,
+                all_here: false,
             },
         );
         self.outbox.push_back(Action::Passed(vec![(id, low)]));
@@ -115,7 +116,7 @@ impl<F: Format> Lane<F> {
         let Some(key) = self.keys.get_mut(&file.key) else { return };
         if unread > 0 {
             if key.behind.is_empty() {
-                key.progress = key.progress.max(now);
+                (key.progress, key.tried) = (key.progress.max(now), None);
             }
             key.behind.insert((place, id));
         } else {

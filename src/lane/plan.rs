@@ -78,7 +78,7 @@ impl<F: Format> Lane<F> {
 
     fn pick_key(&mut self) -> Option<usize> {
         let rule = self.rule();
-        let mut best: Option<((Due, i64), usize)> = None;
+        let mut best: Option<((bool, Due, i64), usize)> = None;
         for (id, key) in &self.keys {
             if !key.may_plan(self.now) || (key.behind.is_empty() && key.objects.is_empty()) {
                 continue;
@@ -92,8 +92,10 @@ impl<F: Format> Lane<F> {
                 CatchUpOrder::Oldest => key.waiting(&self.files, &self.ledger, self.now).1,
                 CatchUpOrder::Newest => key.newest(&self.files).saturating_neg(),
             };
-            if best.as_ref().is_none_or(|(b, _)| (due, rank) < *b) {
-                best = Some(((due, rank), *id));
+            // After a probe it is the turn of the keys that work, or many that fail would leave them none.
+            let rank = (self.probed && key.failing, due, rank);
+            if best.as_ref().is_none_or(|(b, _)| rank < *b) {
+                best = Some((rank, *id));
             }
         }
         best.map(|(_, key)| key)
@@ -105,6 +107,8 @@ impl<F: Format> Lane<F> {
         let (rule, plan) = (self.rule(), self.next_plan);
         let Some(key) = self.keys.get_mut(&id) else { return false };
         key.planned = plan;
+        self.probed = key.failing;
+        key.tried.get_or_insert(self.now.mono);
         let (bytes, oldest, danger) = key.waiting(&self.files, &self.ledger, self.now);
         if bytes == 0 {
             return self.close_objects(id);
@@ -320,8 +324,8 @@ impl<F: Format> Lane<F> {
         self.ledger.take(ticket, runs);
         let destination = key.and_then(|k| self.keys.get(&k)).map_or(String::new(), |k| k.name.to_string());
         let burial = Burial { output: self.settings.output.to_string(), destination, code, say };
-        let retry_at = self.now.mono;
-        self.graves.push_back(Grave { ticket, records, burial, key, retry_at, out: false, taken: (0, 0) });
+        let (since, retry_at) = (self.now.mono, self.now.mono);
+        self.graves.push_back(Grave { ticket, records, burial, key, since, retry_at, out: false, taken: (0, 0) });
     }
     fn seal_grave(&mut self, ticket: Ticket, mut open: Open) {
         let lines = std::mem::take(&mut open.pump.sink.buried);

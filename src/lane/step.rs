@@ -130,6 +130,8 @@ pub struct Lane<F: Format> {
     pub(super) now: Now,
     pub(super) next_ticket: u64,
     pub(super) next_plan: u64,
+    /// The last plan was one of a key that fails.
+    pub(super) probed: bool,
     pub(super) buffer: Vec<u8>,
     pub(super) drain: Option<Duration>,
     pub(super) scanned: Option<Duration>,
@@ -192,6 +194,7 @@ impl<F: Format> Lane<F> {
             now,
             next_ticket: 1,
             next_plan: 1,
+            probed: false,
             buffer: Vec::new(),
             drain: None,
             scanned: None,
@@ -212,7 +215,11 @@ impl<F: Format> Lane<F> {
         match event {
             Event::Tick => {}
             Event::Files(views) => self.on_files(views),
-            Event::Scanned => self.scanned = Some(now.mono),
+            Event::Scanned => {
+                self.scanned = Some(now.mono);
+                let once = self.settings.once.is_some();
+                self.files.values_mut().for_each(|f| f.all_here = once);
+            }
             Event::Block(buffer, read) => self.on_block(buffer, read),
             Event::Answer(ticket, verdict) => self.on_answer(ticket, verdict),
             Event::Saved(ticket, durable) => self.on_saved(ticket, durable),

@@ -44,6 +44,7 @@ impl World {
         if fine {
             (0..LANES).for_each(|lane| self.services.heal(lane));
         }
+        self.on_node(|node, _, hands| node.tear(hands));
         self.start(true);
         let by = self.now.mono + Duration::from_secs(4_000);
         while self.agent.as_ref().is_some_and(|a| !a.done()) {

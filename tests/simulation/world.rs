@@ -64,7 +64,8 @@ impl World {
         let mut services = Services::default();
         services.opensearch.most_plain = 1_500 + chance.below(6_000) as usize;
         for (lane, weather) in services.weather.iter_mut().enumerate() {
-            *weather = Weather { lane, trouble: chance.below(plan.trouble + 1), hangs: 8, ..Weather::default() };
+            let (slow, trouble) = (chance.one_in(2), chance.below(plan.trouble + 1));
+            *weather = Weather { lane, slow, trouble, hangs: 8, ..Weather::default() };
         }
         let mut world = World {
             node: Node::new(&plan),
@@ -200,7 +201,7 @@ impl World {
         let downs = [Down::Credentials, Down::Unreachable, Down::Hanging, Down::Throttling];
         let down = if self.chance.one_in(3) { self.chance.pick(&downs) } else { None };
         let denied = self.chance.one_in(3).then(|| "tools".to_owned());
-        let weather = Weather { lane, trouble, hangs: 8, denied, down };
+        let weather = Weather { lane, slow: self.chance.one_in(2), trouble, hangs: 8, denied, down };
         self.say(|| format!("{weather:?}"));
         if let Some(of_lane) = self.services.weather.get_mut(lane) {
             *of_lane = weather;

@@ -34,6 +34,9 @@ impl App {
             self.scribe.line(pen, hands);
         }
     }
+    pub fn tear(&mut self, hands: &mut Hands<'_>) {
+        self.scribe.tear(hands.truth);
+    }
     fn close(&mut self, hands: &mut Hands<'_>) {
         if let Some(pen) = self.pen.take() {
             self.scribe.finish_half(&pen, hands);

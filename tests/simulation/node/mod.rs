@@ -144,6 +144,11 @@ impl Node {
             self.pods.deleted(&uid);
         }
     }
+    /// `--once` takes what is unfinished for finished.
+    pub fn tear(&mut self, hands: &mut Hands<'_>) {
+        self.containers.iter_mut().for_each(|c| c.tear(hands));
+        self.apps.iter_mut().for_each(|a| a.tear(hands));
+    }
     /// Everybody's last words: the runtime is through with what it began, or not.
     pub fn calm_down(&mut self, hands: &mut Hands<'_>) {
         for container in &mut self.containers {

@@ -58,6 +58,9 @@ impl Container {
             self.steps = vec![Step::Reopen, Step::Rename, Step::Compress, Step::Prune];
         }
     }
+    pub fn tear(&mut self, hands: &mut Hands<'_>) {
+        self.scribe.tear(hands.truth);
+    }
     pub fn busy(&self) -> bool {
         !self.steps.is_empty()
     }

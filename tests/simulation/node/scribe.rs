@@ -3,6 +3,7 @@
 use super::Hands;
 use crate::chance::Chance;
 use crate::fs::Pen;
+use crate::truth::Truth;
 use std::time::Duration;
 use tailrace::output::document::{TIME_LEN, time_text};
 use tailrace::record::Stamp;
@@ -52,6 +53,16 @@ impl Scribe {
     pub fn forget(&mut self) {
         self.open = [None, None];
         self.half = None;
+    }
+    /// Somebody takes what is there for all there is (`--once`).
+    pub fn tear(&mut self, truth: &mut Truth) {
+        for open in self.open.iter_mut().flatten() {
+            open.torn = true;
+            truth.torn(open.whole);
+        }
+        if let Some(half) = &self.half {
+            truth.torn(half.whole);
+        }
     }
     /// The rest of a torn line.
     pub fn finish_half(&mut self, pen: &Pen, hands: &mut Hands<'_>) {

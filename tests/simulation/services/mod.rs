@@ -55,7 +55,9 @@ impl Services {
         let strike = weather.strike(&batch, at);
         let wait = match strike {
             Strike::Hang => LONGEST,
-            Strike::None | Strike::Verdict(_) | Strike::After(_) | Strike::Some if at.chance.one_in(15) => {
+            Strike::None | Strike::Verdict(_) | Strike::After(_) | Strike::Some
+                if weather.slow && at.chance.one_in(10) =>
+            {
                 at.chance.millis(1_000, 60_000)
             }
             Strike::None | Strike::Verdict(_) | Strike::After(_) | Strike::Some => at.chance.millis(1, 300),

@@ -10,6 +10,8 @@ use tailrace::lane::batch::{Batch, Code, Job, Scope, Verdict};
 pub struct Weather {
     /// Which service this is, for what only it does.
     pub lane: usize,
+    /// Some answers take up to a minute.
+    pub slow: bool,
     /// Per cent of requests that meet something.
     pub trouble: u64,
     /// Of those: per cent that hang.
