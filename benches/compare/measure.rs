@@ -31,7 +31,7 @@ fn peak(pid: u32) -> Option<f64> {
 }
 
 /// Waits for the child; `done` says when one that does not end by itself has delivered everything.
-#[expect(clippy::disallowed_methods, reason = "a bench measures wall time")]
+#[allow(clippy::disallowed_methods, reason = "a bench measures wall time")]
 pub fn watch(mut child: Child, before: Before, mut done: impl FnMut() -> bool) -> (f64, f64, f64, bool) {
     let mut peak_mib = 0f64;
     let mut told = false;
@@ -55,7 +55,7 @@ pub struct Before {
     at: Instant,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a bench measures wall time")]
+#[allow(clippy::disallowed_methods, reason = "a bench measures wall time")]
 pub fn before() -> Before {
     Before { cpu: children_cpu(), at: Instant::now() }
 }

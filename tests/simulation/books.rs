@@ -77,9 +77,6 @@ impl Books {
         let dropped: u64 = sums.dropped.iter().map(|d| d.1).sum();
         assert!(dropped == 0 || self.lane == CLOUDWATCH, "nothing is dropped for {}: {sums:?}", self.lane);
     }
-    pub fn settled(&self) -> u64 {
-        self.settled
-    }
 }
 
 /// What `next` covers and `before` does not.

@@ -68,7 +68,7 @@ impl Node {
 
     pub fn new_pod(&mut self, plan: &Plan, hands: &mut Hands<'_>) {
         self.born += 1;
-        let (n, namespace) = (self.born, if self.born % 2 == 0 { "shop" } else { "tools" });
+        let (n, namespace) = (self.born, if self.born.is_multiple_of(2) { "shop" } else { "tools" });
         let uid = format!("uid{n}");
         let dir = format!("{PODS}/{namespace}_pod-{n}_{uid}");
         hands.say(|| format!("new pod {dir}"));
@@ -76,7 +76,7 @@ impl Node {
         for name in ["app", "side"].iter().take(1 + usize::from(hands.chance.one_in(4))) {
             let scribe = Scribe::new(style, plan.nasty, plan.poison);
             let keep = 1 + hands.chance.below(3) as usize;
-            self.containers.push(Container::new((&uid, &dir), name, keep, scribe, style));
+            self.containers.push(Container::new((&uid, &dir), name, keep, scribe));
         }
         if hands.chance.percent(70) {
             self.pods.know(&uid, namespace, &format!("pod-{n}"));

@@ -1,7 +1,7 @@
 //! A container and its log files, as containerd writes them and kubelet rotates, compresses and removes them.
 
 use super::Hands;
-use super::scribe::{Scribe, Style};
+use super::scribe::Scribe;
 use crate::fs::Pen;
 use std::path::PathBuf;
 
@@ -19,7 +19,6 @@ pub struct Container {
     pub name: String,
     pub dir: PathBuf,
     pub restart: u32,
-    style: Style,
     scribe: Scribe,
     pen: Option<Pen>,
     steps: Vec<Step>,
@@ -27,11 +26,11 @@ pub struct Container {
 }
 
 impl Container {
-    pub fn new(pod: (&str, &str), name: &str, keep: usize, scribe: Scribe, style: Style) -> Container {
+    pub fn new(pod: (&str, &str), name: &str, keep: usize, scribe: Scribe) -> Container {
         let (uid, dir) = pod;
         let dir = PathBuf::from(dir).join(name);
         let (uid, name) = (uid.to_owned(), name.to_owned());
-        Container { uid, name, dir, restart: 0, style, scribe, pen: None, steps: Vec::new(), keep }
+        Container { uid, name, dir, restart: 0, scribe, pen: None, steps: Vec::new(), keep }
     }
     fn live(&self) -> PathBuf {
         self.dir.join(format!("{}.log", self.restart))
@@ -148,8 +147,5 @@ impl Container {
             self.scribe.finish_half(&pen, hands);
         }
         hands.pods.terminated(&self.uid, &self.name, self.restart);
-    }
-    pub fn style(&self) -> Style {
-        self.style
     }
 }
