@@ -4,7 +4,13 @@
 //! Every test is ignored by `cargo test`: `scripts/test` installs and starts the servers, and runs the module of each
 //! one that could be started. The modules have the servers' names.
 #![cfg(all(feature = "outputs", feature = "standin"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test a panic is the answer")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "in a test a panic is the answer"
+)]
 
 #[allow(dead_code, reason = "shared with tests/standin")]
 #[path = "../support/client.rs"]

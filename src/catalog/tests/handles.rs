@@ -32,7 +32,7 @@ fn empty_files_need_no_handle_past_the_limit_and_are_read_from_their_first_byte(
     assert_within(&rig, 20);
     assert!(rig.views.is_empty() && rig.disk.handles() >= 18, "within the limit handles are kept");
     // Cold: only their watches tell of them.
-    assert_eq!(rig.catalog.report().inputs.iter().map(|(_, i)| i.hot).sum::<u64>(), 0);
+    assert_eq!(rig.catalog.report().inputs.values().map(|i| i.hot).sum::<u64>(), 0);
     let before = rig.disk.calls().opens;
     rig.secs(50);
     assert_eq!(rig.disk.calls().opens, before, "nothing is done for what is empty and cold");
@@ -86,7 +86,7 @@ fn an_empty_file_that_was_closed_may_be_renamed_replaced_or_removed() {
     let mut texts: Vec<_> = rig.views.keys().copied().collect::<Vec<_>>().into_iter().map(|id| rig.read(id)).collect();
     texts.sort();
     assert_eq!(texts, [line(1, "renamed"), line(2, "its successor"), line(3, "another")]);
-    assert_eq!(rig.catalog.report().inputs.iter().map(|(_, i)| i.files).sum::<u64>(), 3);
+    assert_eq!(rig.catalog.report().inputs.values().map(|i| i.files).sum::<u64>(), 3);
     assert!(rig.catalog.report().lost.is_empty());
 }
 
