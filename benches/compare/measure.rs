@@ -31,7 +31,6 @@ fn peak(pid: u32) -> Option<f64> {
 }
 
 /// Waits for the child; `done` says when one that does not end by itself has delivered everything.
-#[allow(clippy::disallowed_methods, reason = "a bench measures wall time")]
 pub fn watch(mut child: Child, before: Before, mut done: impl FnMut() -> bool) -> (f64, f64, f64, bool) {
     let mut peak_mib = 0f64;
     let mut told = false;

@@ -244,7 +244,6 @@ impl Rig {
         lock(&self.shared.state).lanes.get(&LaneId("contract".into())).cloned().unwrap_or_default()
     }
 
-    #[allow(clippy::disallowed_methods, reason = "how long the test itself waits")]
     pub fn until(&self, what: &str, mut done: impl FnMut() -> bool) {
         let since = |begun: Duration| (self.shared.clock.now().mono - begun) / crate::clock::SPEED;
         let begun = self.shared.clock.now().mono;
