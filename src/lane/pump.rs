@@ -304,6 +304,7 @@ impl Pump {
         // Exact spans hold complete records: a join still open was ended by a rule when they were first read.
         let last = self.joiner.open_spans().last().map(|s| s.file);
         if let Source::Spans(spans) = &mut self.source {
+            self.left.append(&mut self.sink.left);
             self.left.extend(spans.drain(..).map(|(span, _)| span));
             if !self.left.is_empty() {
                 let mut left: Vec<Span> = self.joiner.open_spans().collect();

@@ -48,6 +48,8 @@ pub struct Sink {
     pub refused: Vec<(Reason, Vec<Span>)>,
     /// Left unread in the current file.
     pub holes: SpanSet,
+    /// Of exact spans: records that did not fit any more, with all their parts.
+    pub left: Vec<Span>,
     /// Parts in earlier gaps or files of records that were finished in the current one.
     pub earlier: Vec<Run>,
     /// The batch's time bucket.
@@ -103,6 +105,7 @@ impl Sink {
             drops: Default::default(),
             refused: Vec::new(),
             holes: SpanSet::default(),
+            left: Vec::new(),
             earlier: Vec::new(),
             bucket: None,
             first_ns: None,
@@ -226,6 +229,9 @@ impl Sink {
         self.leave(from, spans);
     }
     fn leave(&mut self, from: &From<'_>, spans: &[Span]) {
+        if matches!(self.mode, Mode::Replay) {
+            self.left.extend_from_slice(spans);
+        }
         for span in spans.iter().filter(|s| from.is_current(s)) {
             self.holes.insert(span.start, span.end, Mark::NONE);
         }
