@@ -44,6 +44,7 @@ impl Services {
             r#"data_dir: {data}
 shutdown_timeout: 15s
 admin: {{listen: "{admin}"}}
+retain: {{min_free: 1%}}
 
 inputs:
   pods:
