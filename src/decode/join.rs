@@ -117,6 +117,11 @@ impl Joiner {
             .map(|s| s.file)
     }
 
+    /// Where each open join begins: its first part.
+    pub fn open_starts(&self) -> impl Iterator<Item = Span> {
+        self.joins.iter().filter_map(|j| j.spans.first().copied())
+    }
+
     /// Spans of all open parts, by channel.
     pub fn open_spans(&self) -> impl Iterator<Item = Span> {
         self.joins.iter().flat_map(|j| j.spans.iter().copied())

@@ -87,6 +87,8 @@ pub struct Grave {
     pub burial: Burial,
     /// Whose they were.
     pub key: Option<usize>,
+    /// Bytes that could not be read any more.
+    pub missing: u64,
     /// Dug at (monotonic).
     pub since: Duration,
     /// Not before (monotonic): the last try failed.

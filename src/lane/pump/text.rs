@@ -1,6 +1,7 @@
 //! From blocks to records: lines, pieces of lines that are too long, the proofs at their ends.
 
 use super::{Cursor, Env, Pump, Source};
+use crate::catalog::view::Life;
 use crate::decode::line::{self, Line};
 use crate::lane::files::{End, Long};
 use crate::lane::format::Format;
@@ -13,6 +14,7 @@ impl Pump {
         let Some(mut cursor) = self.cursor.take() else { return };
         if bytes.is_empty() {
             // The file is shorter than we were told: the catalog will say what became of it.
+            self.interrupted |= env.files.get(&cursor.file).is_some_and(|f| f.view.life != Life::Gone);
             self.sink.file_done = true;
             self.cursor = Some(cursor);
             return;
