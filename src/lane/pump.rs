@@ -149,8 +149,8 @@ impl Pump {
             // A target is no reason to stop inside a record: it would be read in vain, again and again.
             let inside = self.joiner.is_open() || self.cursor.as_ref().is_some_and(|c| !c.carry.is_empty());
             let enough = full || self.sink.full || (self.raw >= self.target && !inside);
-            let idle = |c: &Cursor| c.passing && !self.joiner.is_open();
-            if self.cursor.as_ref().is_some_and(|c| enough || self.sink.file_done || c.at >= c.end || idle(c)) {
+            let over = |c: &Cursor| enough || self.sink.file_done || c.at >= c.end || self.looked_enough(c);
+            if self.cursor.as_ref().is_some_and(over) {
                 self.finish_cursor(format, env);
             }
             let Some(cursor) = &self.cursor else {

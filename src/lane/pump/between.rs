@@ -39,6 +39,11 @@ impl Pump {
         (at < to).then(|| Cursor { passing: true, ..Cursor::new(env, file, at, to) })
     }
 
+    /// What others have taken was read for an open join's sake, and that has ended.
+    pub(super) fn looked_enough(&self, cursor: &Cursor) -> bool {
+        cursor.passing && !self.joiner.is_open()
+    }
+
     /// An open join, and what is read next (`None`: nothing any more) lies in another file than the one it has seen.
     /// True when something changed: another look is due.
     pub(super) fn follow<F: Format>(&mut self, format: &mut F, env: &Env<'_>, next: Option<FileId>) -> bool {

@@ -36,7 +36,7 @@ impl Pump {
                 self.whole_line(format, env, &mut cursor, bytes, &carry, (start, end));
             }
             from = next;
-            if self.sink.stopped() || (cursor.passing && !self.joiner.is_open()) {
+            if self.sink.stopped() || self.looked_enough(&cursor) {
                 break;
             }
         }
@@ -49,7 +49,7 @@ impl Pump {
         let base = cursor.at;
         let rest = bytes.get(from..).unwrap_or(&[]);
         let block_end = base + bytes.len() as u64;
-        if self.sink.stopped() {
+        if self.sink.stopped() || self.looked_enough(cursor) {
             return;
         }
         let ends_here = block_end >= cursor.end;
