@@ -251,6 +251,13 @@ impl<F: Format> Lane<F> {
         }
         let ticket = self.ticket();
         self.ledger.take(ticket, runs);
+        let mut noted = !self.limits.note_attempts;
+        for end in std::mem::take(&mut open.pump.ended) {
+            if self.ledger.cut(end.file, end.end) {
+                self.dirty.insert(end.file);
+                noted = false;
+            }
+        }
         if sink.taken.0 == 0 {
             self.format.clear();
             let drops = sink.drops;
@@ -261,7 +268,7 @@ impl<F: Format> Lane<F> {
             if let Some(key) = self.keys.get_mut(&id) {
                 key.learn(open.pump.raw, plain, sent);
             }
-            self.launch(id, ticket, &mut open, finished);
+            self.launch(id, ticket, &mut open, finished, noted);
         }
         for file in files {
             self.note_behind(file);
@@ -287,7 +294,7 @@ impl<F: Format> Lane<F> {
     }
 
     /// A sealed body becomes a flight.
-    fn launch(&mut self, id: usize, ticket: Ticket, open: &mut Open, finished: Finished) {
+    fn launch(&mut self, id: usize, ticket: Ticket, open: &mut Open, finished: Finished, noted: bool) {
         let Some(key) = self.keys.get(&id) else { return };
         let sink = &mut open.pump.sink;
         let first_ns = sink.first_ns.unwrap_or(0);
@@ -311,7 +318,7 @@ impl<F: Format> Lane<F> {
             phase: Phase::Waiting(self.now.mono),
             oldest_ns: sink.oldest_ns,
             quiet: Duration::ZERO,
-            noted: !self.limits.note_attempts,
+            noted,
         };
         if self.limits.object_bytes > 0 {
             let bucket = sink.bucket.unwrap_or(0);

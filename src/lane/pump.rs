@@ -15,7 +15,7 @@ use super::ledger::{Ledger, Run};
 use super::sink::{From, Sink};
 use crate::decode::join::Joiner;
 use crate::decode::stamp::DateCache;
-use crate::record::{FileId, Mark, Now, Span};
+use crate::record::{FileId, Mark, Now, Record, Span};
 use crate::telemetry::report::Read;
 use between::next_sibling;
 use std::collections::{BTreeMap, VecDeque};
@@ -60,7 +60,7 @@ struct Cursor {
     end: u64,
     /// `end` is the end of the file, not of a gap.
     at_end: bool,
-    /// `end` is the end of a record.
+    /// A record ends at `end`, whatever its last line says and whatever follows.
     ends_record: bool,
     /// Nothing is taken here: these bytes are settled or in flight, and are read for what they end.
     passing: bool,
@@ -106,6 +106,8 @@ pub struct Pump {
     pub interrupted: bool,
     /// Files read to their end with something unfinished left: not due until they change.
     pub deferred: Vec<(FileId, u64)>,
+    /// Last parts of records that were taken and that something ended which is not in the bytes.
+    pub ended: Vec<Span>,
 }
 
 impl Pump {
@@ -133,6 +135,7 @@ impl Pump {
             missing: 0,
             interrupted: false,
             deferred: Vec::new(),
+            ended: Vec::new(),
         }
     }
     /// What was taken: call when `next` said `Done`.
@@ -197,10 +200,14 @@ impl Pump {
                 None if !more => {}
                 Some((file, ..)) if self.follow(format, env, Some(file)) => {}
                 Some((file, begin, end, ends_record)) => {
+                    let cursor = Cursor::new(env, file, begin, end);
                     if let Source::Spans(spans) = &mut self.source {
-                        spans.pop_front();
+                        match spans.front_mut() {
+                            Some((span, _)) if cursor.end < end => span.start = cursor.end,
+                            Some(_) | None => drop(spans.pop_front()),
+                        }
                     }
-                    self.cursor = Some(Cursor { ends_record, ..Cursor::new(env, file, begin, end) });
+                    self.cursor = Some(Cursor { ends_record: cursor.ends_record || ends_record, ..cursor });
                     return true;
                 }
                 None => {
@@ -232,8 +239,10 @@ impl Pump {
         let last_gap = cursor.at_end || (!more() && !self.joiner.is_open());
         let at_file_end = reached && matches!(self.source, Source::Files(_)) && last_gap;
         let strangers = reached && self.next_span_is_a_stranger(env, cursor.file);
-        if (at_file_end && Self::ends(env, cursor.file, end)) || strangers || (reached && cursor.ends_record) {
-            self.end_joins(format, env, &cursor);
+        if (at_file_end && Self::ends(env, cursor.file, end)) || strangers {
+            self.end_joins(format, env, &cursor, true);
+        } else if reached && cursor.ends_record {
+            self.end_joins(format, env, &cursor, false);
         }
         self.note_intake(env, cursor.file);
         for span in self.joiner.open_spans().filter(|s| s.file == cursor.file) {
@@ -294,7 +303,8 @@ impl Pump {
             End::Open | End::Sibling => false,
         }
     }
-    fn end_joins<F: Format>(&mut self, format: &mut F, env: &Env<'_>, cursor: &Cursor) {
+    /// Ends what is open: `all`, or what has its last part at the end of this cursor.
+    fn end_joins<F: Format>(&mut self, format: &mut F, env: &Env<'_>, cursor: &Cursor, all: bool) {
         let Some(file) = env.files.get(&cursor.file) else { return };
         let from = From {
             file: cursor.file,
@@ -304,8 +314,17 @@ impl Pump {
             earlier_marks: &self.earlier_marks,
             now: env.now,
         };
-        let sink = &mut self.sink;
-        self.joiner.end(&mut |record, spans| sink.record(format, env.key, &from, record, spans));
+        let (sink, ended) = (&mut self.sink, &mut self.ended);
+        let mut emit = |record: &Record<'_>, spans: &[Span]| {
+            let taken = sink.taken.0;
+            sink.record(format, env.key, &from, record, spans);
+            ended.extend(spans.last().filter(|_| sink.taken.0 > taken));
+        };
+        if all {
+            self.joiner.end(&mut emit);
+        } else {
+            self.joiner.end_at(cursor.file, cursor.end, &mut emit);
+        }
     }
     fn finish_plan<F: Format>(&mut self, format: &mut F, env: &Env<'_>) {
         // Exact spans hold complete records: a join still open was ended by a rule when they were first read.
@@ -321,7 +340,7 @@ impl Pump {
             }
         }
         if let (Source::Spans(_), Some(file)) = (&self.source, last) {
-            self.end_joins(format, env, &Cursor::new(env, file, 0, 0));
+            self.end_joins(format, env, &Cursor::new(env, file, 0, 0), true);
             self.note_intake(env, file);
         }
         self.leave_open(env, false);
@@ -329,14 +348,18 @@ impl Pump {
 }
 
 impl Cursor {
+    /// From `begin` to `end`, or to the first known end of a record before it.
     fn new(env: &Env<'_>, file: FileId, begin: u64, end: u64) -> Cursor {
-        let mark = env.ledger.account(file).map_or(Mark::NONE, |a| a.mark_at(begin));
+        let account = env.ledger.account(file);
+        let mark = account.map_or(Mark::NONE, |a| a.mark_at(begin));
+        let cut = account.and_then(|a| a.cut_within(begin, end));
+        let end = cut.unwrap_or(end);
         Cursor {
             file,
             begin,
             end,
             at_end: env.files.get(&file).is_none_or(|f| f.size() <= end),
-            ends_record: false,
+            ends_record: cut.is_some(),
             passing: false,
             at: begin,
             upto: begin,

@@ -135,7 +135,7 @@ impl World {
         let Some(cell) = self.truth.cells.get(number) else { return true };
         let pods = self.truth.contents.get(cell.content).is_some_and(|c| c.pods);
         let known_by_id = lane == OPENSEARCH;
-        lane == CLOUDWATCH || (self.forgot && !(known_by_id && pods)) || (known_by_id && cell.torn)
+        lane == CLOUDWATCH || (self.forgot && (!known_by_id || !pods || cell.torn))
     }
     fn none(&self, what: &str, lane: usize, cells: &[u32]) {
         let some: Vec<String> = cells.iter().take(4).map(|n| self.truth.describe(*n)).collect();

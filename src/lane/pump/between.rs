@@ -74,7 +74,7 @@ impl Pump {
                 self.leave_open(env, true);
             }
             _ if Self::ends(env, seen, end) => {
-                self.end_joins(format, env, &Cursor::new(env, seen, size, size));
+                self.end_joins(format, env, &Cursor::new(env, seen, size, size), true);
                 // What did not fit any more stays a hole.
                 self.joiner.clear();
             }

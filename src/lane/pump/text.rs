@@ -66,7 +66,12 @@ impl Pump {
         let mut carry = std::mem::take(&mut cursor.carry);
         carry.extend_from_slice(rest);
         if ends_here && !carry.is_empty() && self.takes_unfinished(env, cursor) {
+            let taken = self.sink.taken.0;
             self.whole_line(format, env, cursor, bytes, &carry, (start, block_end));
+            let goes_on = self.joiner.open_spans().any(|s| (s.file, s.end) == (cursor.file, block_end));
+            if cursor.at_end && !cursor.passing && self.sink.taken.0 > taken && !goes_on {
+                self.ended.push(Span { file: cursor.file, start, end: block_end });
+            }
             carry.clear();
         } else {
             let done = self.pieces(format, env, cursor, bytes, &carry, start);
@@ -80,7 +85,7 @@ impl Pump {
     fn takes_unfinished(&self, env: &Env<'_>, cursor: &Cursor) -> bool {
         match self.source {
             Source::Spans(_) => true,
-            Source::Files(_) if !cursor.at_end => true,
+            Source::Files(_) if !cursor.at_end || cursor.ends_record => true,
             Source::Files(_) => match env.files.get(&cursor.file).map(|f| f.end(env.now)) {
                 Some(End::Open) | None => false,
                 Some(End::Sibling | End::LastSibling | End::Here) => true,

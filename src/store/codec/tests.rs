@@ -43,7 +43,8 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         lost_bytes: 13,
         possible_duplicates: 14,
     };
-    let position = Position { low: 10, low_mark: mark(10), above, high_mark: mark(1000) };
+    let position = Position { low: 10, low_mark: mark(10), above, high_mark: mark(1000), cuts: Vec::new() };
+    let cut = Position { cuts: vec![40, 300], ..position.clone() };
     let intent = |upload| Intent { name: name(), spans: vec![span], upload };
     vec![
         (
@@ -54,6 +55,10 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         (
             Saved::Position { lane: lane(), file: id, position },
             "0329027333020100000000000000000000000000000a0a80020d0c0b0a02140a0ac007e80780020d0c0b0a",
+        ),
+        (
+            Saved::Position { lane: lane(), file: id, position: cut },
+            "032d027333020100000000000000000000000000000a0a80020d0c0b0a02140a0ac007e80780020d0c0b0a02288402",
         ),
         (Saved::Sums { lane: lane(), sums }, "0412027333010203040405060708090a0b0c0d0e"),
         (Saved::Attempt { lane: lane(), ticket: 300, records: 4 }, "0506027333ac0204"),
