@@ -17,7 +17,7 @@ use crate::decode::join::Joiner;
 use crate::decode::stamp::DateCache;
 use crate::record::{FileId, Mark, Now, Record, Span};
 use crate::telemetry::report::Read;
-use between::next_sibling;
+use between::goes_on;
 use std::collections::{BTreeMap, VecDeque};
 use text::remember_mark;
 
@@ -299,8 +299,9 @@ impl Pump {
     fn ends(env: &Env<'_>, file: FileId, end: End) -> bool {
         match end {
             End::Here => true,
-            End::LastSibling => next_sibling(env, file).is_none(),
-            End::Open | End::Sibling => false,
+            End::LastSibling => !goes_on(env, file, true),
+            End::Sibling => !goes_on(env, file, false),
+            End::Open => false,
         }
     }
     /// Ends what is open: `all`, or what has its last part at the end of this cursor.

@@ -155,11 +155,8 @@ fn put_position(position: &Position, out: &mut Vec<u8>) {
     put_mark(&position.low_mark, out);
     put_pairs(&position.above, out);
     put_mark(&position.high_mark, out);
-    // Rare, and unknown to versions before 0.2: then nothing is written.
-    if !position.cuts.is_empty() {
-        let mut last = 0u64;
-        put_list(&position.cuts, out, |cut, out| put(cut.wrapping_sub(std::mem::replace(&mut last, *cut)), out));
-    }
+    let mut last = 0u64;
+    put_list(&position.cuts, out, |cut, out| put(cut.wrapping_sub(std::mem::replace(&mut last, *cut)), out));
 }
 
 fn put_sums(sums: &Sums, out: &mut Vec<u8>) {
@@ -286,6 +283,7 @@ impl<'a> Cursor<'a> {
             last = last.wrapping_add(c.number()?);
             Some(last)
         };
+        // Version 0.1 knew of no cuts.
         let cuts = if self.0.is_empty() { Vec::new() } else { self.list(&mut cut)? };
         Some(Position { low, low_mark, above, high_mark, cuts })
     }

@@ -115,8 +115,18 @@ impl Pump {
     }
 }
 
+/// Whether a join may go on behind the end of this file: in its next sibling (`must`: which is known already), unless
+/// one that stood between them is gone.
+pub(super) fn goes_on(env: &Env<'_>, file: FileId, must: bool) -> bool {
+    let place = |file: FileId| env.files.get(&file).map(|f| f.view.file.place);
+    match (place(file), next_sibling(env, file).and_then(place)) {
+        (Some(here), Some(next)) => next.next_to(&here),
+        (Some(_) | None, _) => !must,
+    }
+}
+
 /// The next file with bytes of the same restart.
-pub(super) fn next_sibling(env: &Env<'_>, file: FileId) -> Option<FileId> {
+fn next_sibling(env: &Env<'_>, file: FileId) -> Option<FileId> {
     let here = env.files.get(&file)?.view.file.place;
     let later = |f: &&LaneFile| {
         let place = f.view.file.place;
