@@ -45,15 +45,14 @@ impl<F: Format> Lane<F> {
             Some(Kind::Object { name }) => self.intent(name),
             Some(Kind::Plain | Kind::Part { .. } | Kind::Again { .. } | Kind::Abandon { .. }) | None => None,
         };
-        match intent {
-            Some(intent) => {
-                Action::Save { records: vec![Saved::Intent { lane, intent }], sync: true, then: Some(ticket) }
-            }
-            None => {
-                let note = Saved::Attempt { lane, ticket: ticket.0, records };
-                Action::Save { records: vec![note], sync: false, then: Some(ticket) }
-            }
-        }
+        let sync = intent.is_some();
+        let records = match intent {
+            Some(intent) => vec![Saved::Intent { lane, intent }],
+            None if self.limits.note_attempts => vec![Saved::Attempt { lane, ticket: ticket.0, records }],
+            // Positions with new cuts were handed over before: this is answered when they are written.
+            None => Vec::new(),
+        };
+        Action::Save { records, sync, then: Some(ticket) }
     }
     pub(super) fn on_saved(&mut self, ticket: Ticket, _durable: bool) {
         // Not durable: the store says so itself (log, metric); delivery goes on, at least once.

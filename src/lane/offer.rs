@@ -77,6 +77,7 @@ impl<F: Format> Lane<F> {
                 deferred: None,
                 retry_at: Duration::ZERO,
                 rests: Vec::new(),
+                looked: Vec::new(),
                 cap,
                 all_here: false,
             },

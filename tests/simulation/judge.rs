@@ -1,7 +1,7 @@
 //! The end of a world: everything heals, and then every byte that was written must be accounted for.
 
 use crate::plan::Kind;
-use crate::truth::{CLOUDWATCH, LANES, OPENSEARCH};
+use crate::truth::{CLOUDWATCH, Cell, LANES, OPENSEARCH};
 use crate::world::World;
 use std::time::Duration;
 use tailrace::store::memory::Faults;
@@ -135,7 +135,15 @@ impl World {
         let Some(cell) = self.truth.cells.get(number) else { return true };
         let pods = self.truth.contents.get(cell.content).is_some_and(|c| c.pods);
         let known_by_id = lane == OPENSEARCH;
-        lane == CLOUDWATCH || (self.forgot && !(known_by_id && pods)) || (known_by_id && cell.torn)
+        lane == CLOUDWATCH
+            || (self.forgot && (!known_by_id || !pods || cell.torn))
+            || (known_by_id && self.plan.kind != Kind::Steady && self.beheaded(cell))
+    }
+    /// The file with the beginning of its line went while the agent was away: what is read again has another id.
+    fn beheaded(&self, cell: &Cell) -> bool {
+        let went = |content: usize| self.truth.contents.get(content).is_some_and(|c| c.names == 0);
+        let before = |c: &&Cell| c.whole == cell.whole && c.content < cell.content;
+        self.truth.cells.iter().filter(before).any(|c| went(c.content))
     }
     fn none(&self, what: &str, lane: usize, cells: &[u32]) {
         let some: Vec<String> = cells.iter().take(4).map(|n| self.truth.describe(*n)).collect();
