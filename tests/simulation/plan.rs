@@ -25,6 +25,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Kind; 5] = [Kind::Steady, Kind::Crash, Kind::Power, Kind::Drain, Kind::Once];
     pub fn name(self) -> &'static str {
         match self {
             Kind::Steady => "steady",
