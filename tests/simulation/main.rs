@@ -77,6 +77,11 @@ fn once_reads_what_is_there_to_its_end() {
 }
 
 #[test]
+fn rolling_a_process_that_stands_by_takes_over_without_loss_or_repeat() {
+    run_all(Kind::Rolling);
+}
+
+#[test]
 #[ignore = "minutes: scripts/simulate"]
 fn a_million_schedules_of_all_worlds() {
     let wanted = std::env::var("SIM_WORLD").ok();
