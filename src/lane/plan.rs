@@ -11,6 +11,7 @@ use super::sink::{Mode, Sink};
 use super::step::{Action, Lane};
 use crate::config::checked::CatchUpOrder;
 use crate::record::{FileId, Mark, Span};
+use crate::seeded::{Bug, seeded};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -299,7 +300,7 @@ impl<F: Format> Lane<F> {
             phase: Phase::Waiting(self.now.mono),
             oldest_ns: sink.oldest_ns,
             quiet: Duration::ZERO,
-            noted: !self.limits.note_attempts,
+            noted: !self.limits.note_attempts || seeded(Bug::AttemptNotNoted),
         };
         if self.limits.object_bytes > 0 {
             let bucket = sink.bucket.unwrap_or(0);
@@ -337,5 +338,8 @@ impl<F: Format> Lane<F> {
             return self.on_buried(ticket, Ok(()));
         }
         self.outbox.push_back(Action::Bury { ticket, lines });
+        if seeded(Bug::BuriedBeforeSync) {
+            self.on_buried(ticket, Ok(()));
+        }
     }
 }

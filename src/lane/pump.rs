@@ -17,6 +17,7 @@ use crate::catalog::view::Place;
 use crate::decode::join::Joiner;
 use crate::decode::stamp::DateCache;
 use crate::record::{FileId, Mark, Now, Span};
+use crate::seeded::{Bug, seeded};
 use crate::telemetry::report::Read;
 use std::collections::{BTreeMap, VecDeque};
 use text::remember_mark;
@@ -220,7 +221,7 @@ impl Pump {
             self.end_joins(format, env, &cursor);
         }
         self.note_intake(env, cursor.file);
-        for span in self.joiner.open_spans().filter(|s| s.file == cursor.file) {
+        for span in self.joiner.open_spans().filter(|s| s.file == cursor.file && !seeded(Bug::JoinForgotten)) {
             self.sink.holes.insert(span.start, span.end, Mark::NONE);
         }
         let unfinished = cursor.upto < cursor.end || self.joiner.is_open();

@@ -15,6 +15,8 @@ mod judge;
 mod node;
 mod plan;
 mod rig;
+#[cfg(feature = "seeded-bugs")]
+mod seeded;
 mod services;
 mod small;
 mod store;

@@ -1,0 +1,106 @@
+//! Faults that can be switched on in a build made for it, to prove that the simulation finds them: a test of the tests.
+//!
+//! With the feature `seeded-bugs` one [`Bug`] at a time is chosen for a thread, and the place that it names does the
+//! wrong thing. Without the feature, as in every build that is shipped, [`seeded`] is a constant `false`.
+//! Which invariant finds which, and in which world: `tests/simulation/seeded.rs`.
+
+/// What is done wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// A position moves when a batch leaves, not when it was confirmed.
+    PositionBeforeAnswer,
+    /// A file that has a known inode is taken for the known file.
+    InodeTrustedAlone,
+    /// After a restart a file with a known first line is the known file, whatever stands below the position.
+    MarkNotChecked,
+    /// A file id that cannot be derived again is used before it is durable.
+    IdNotDurable,
+    /// What is written to a file after it was renamed is not seen.
+    LateGrowthIgnored,
+    /// A `.gz` beside or after its plain file is another file.
+    GzReadTwice,
+    /// What a lane loses with a file is not counted.
+    LossNotCounted,
+    /// The parts of a line whose end is not there yet are taken for read.
+    JoinForgotten,
+    /// Settled spans above the low-water mark are not saved.
+    SpansNotSaved,
+    /// No answer is taken for a good one.
+    LostAnswerIsDelivered,
+    /// Items that a service did not take are settled with their batch.
+    PartialFailureIgnored,
+    /// What is wrong for the destination is taken for a bad record.
+    HoldIsReject,
+    /// A key that is refused parks its whole lane.
+    KeyParksLane,
+    /// A record goes to the dead letters when they were asked to take it, not when they have it.
+    BuriedBeforeSync,
+    /// An attempt that may be repeated is not noted before it leaves.
+    AttemptNotNoted,
+    /// OpenSearch's "already there" is a bad record.
+    ConflictIsReject,
+    /// S3's "already there" is a loss.
+    ObjectThereIsLoss,
+    /// The intent of an object is written after the request that creates it has left.
+    IntentAfterSend,
+    /// After a crash an object is sent again under another name.
+    IntentRenamed,
+    /// An answered part is settled before its object is there.
+    PartIsDelivered,
+    /// The store appends behind the torn end of its log.
+    TornTailKept,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Bug; 21] = [
+        Bug::PositionBeforeAnswer,
+        Bug::InodeTrustedAlone,
+        Bug::MarkNotChecked,
+        Bug::IdNotDurable,
+        Bug::LateGrowthIgnored,
+        Bug::GzReadTwice,
+        Bug::LossNotCounted,
+        Bug::JoinForgotten,
+        Bug::SpansNotSaved,
+        Bug::LostAnswerIsDelivered,
+        Bug::PartialFailureIgnored,
+        Bug::HoldIsReject,
+        Bug::KeyParksLane,
+        Bug::BuriedBeforeSync,
+        Bug::AttemptNotNoted,
+        Bug::ConflictIsReject,
+        Bug::ObjectThereIsLoss,
+        Bug::IntentAfterSend,
+        Bug::IntentRenamed,
+        Bug::PartIsDelivered,
+        Bug::TornTailKept,
+    ];
+}
+
+#[cfg(feature = "seeded-bugs")]
+mod choice {
+    use super::Bug;
+    use std::cell::Cell;
+
+    thread_local!(static CHOSEN: Cell<Option<Bug>> = const { Cell::new(None) });
+
+    /// From now on this thread's agent has this fault, or none.
+    pub fn choose(bug: Option<Bug>) {
+        CHOSEN.set(bug);
+    }
+
+    /// Whether this fault is the chosen one.
+    pub fn seeded(bug: Bug) -> bool {
+        CHOSEN.get() == Some(bug)
+    }
+}
+
+#[cfg(feature = "seeded-bugs")]
+pub use choice::{choose, seeded};
+
+/// Without the feature there are none.
+#[cfg(not(feature = "seeded-bugs"))]
+pub const fn seeded(_: Bug) -> bool {
+    false
+}
