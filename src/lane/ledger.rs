@@ -57,7 +57,13 @@ impl Account {
         Position {
             low: self.low,
             low_mark: self.low_mark.unwrap_or(Mark::NONE),
-            above: self.settled.ranges().iter().filter(|_| !seeded(Bug::SpansNotSaved)).map(|r| (r.start, r.end)).collect(),
+            above: self
+                .settled
+                .ranges()
+                .iter()
+                .filter(|_| !seeded(Bug::SpansNotSaved))
+                .map(|r| (r.start, r.end))
+                .collect(),
             high_mark: self.settled.ranges().last().map_or(Mark::NONE, |r| r.mark),
         }
     }
