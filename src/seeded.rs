@@ -51,27 +51,27 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 20] = [
-        Bug::PositionBeforeAnswer,
-        Bug::InodeTrustedAlone,
-        Bug::MarkNotChecked,
-        Bug::LateGrowthIgnored,
-        Bug::GzReadTwice,
-        Bug::LossNotCounted,
-        Bug::JoinForgotten,
-        Bug::SpansNotSaved,
-        Bug::LostAnswerIsDelivered,
-        Bug::PartialFailureIgnored,
-        Bug::HoldIsReject,
-        Bug::KeyParksLane,
-        Bug::BuriedBeforeSync,
-        Bug::AttemptNotNoted,
-        Bug::ConflictIsReject,
-        Bug::ObjectThereIsLoss,
-        Bug::IntentAfterSend,
-        Bug::IntentRenamed,
-        Bug::PartIsDelivered,
-        Bug::TornTailKept,
+    pub const ALL: [Self; 20] = [
+        Self::PositionBeforeAnswer,
+        Self::InodeTrustedAlone,
+        Self::MarkNotChecked,
+        Self::LateGrowthIgnored,
+        Self::GzReadTwice,
+        Self::LossNotCounted,
+        Self::JoinForgotten,
+        Self::SpansNotSaved,
+        Self::LostAnswerIsDelivered,
+        Self::PartialFailureIgnored,
+        Self::HoldIsReject,
+        Self::KeyParksLane,
+        Self::BuriedBeforeSync,
+        Self::AttemptNotNoted,
+        Self::ConflictIsReject,
+        Self::ObjectThereIsLoss,
+        Self::IntentAfterSend,
+        Self::IntentRenamed,
+        Self::PartIsDelivered,
+        Self::TornTailKept,
     ];
 }
 
@@ -79,25 +79,19 @@ impl Bug {
 compile_error!("the feature `seeded-bugs` is for tests: an agent that is used has none of it");
 
 #[cfg(feature = "seeded-bugs")]
-mod choice {
-    use super::Bug;
-    use std::cell::Cell;
+std::thread_local!(static CHOSEN: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) });
 
-    thread_local!(static CHOSEN: Cell<Option<Bug>> = const { Cell::new(None) });
-
-    /// From now on this thread's agent has this fault, or none.
-    pub fn choose(bug: Option<Bug>) {
-        CHOSEN.set(bug);
-    }
-
-    /// Whether this fault is the chosen one.
-    pub fn seeded(bug: Bug) -> bool {
-        CHOSEN.get() == Some(bug)
-    }
+/// From now on this thread's agent has this fault, or none.
+#[cfg(feature = "seeded-bugs")]
+pub fn choose(bug: Option<Bug>) {
+    CHOSEN.set(bug);
 }
 
+/// Whether this fault is the chosen one.
 #[cfg(feature = "seeded-bugs")]
-pub use choice::{choose, seeded};
+pub fn seeded(bug: Bug) -> bool {
+    CHOSEN.get() == Some(bug)
+}
 
 /// Without the feature there are none.
 #[cfg(not(feature = "seeded-bugs"))]
