@@ -11,6 +11,7 @@ use super::sink::{Mode, Sink};
 use super::step::{Action, Lane};
 use crate::config::checked::CatchUpOrder;
 use crate::record::{FileId, Mark, Span};
+use crate::seeded::{Bug, seeded};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -251,7 +252,7 @@ impl<F: Format> Lane<F> {
         }
         let ticket = self.ticket();
         self.ledger.take(ticket, runs);
-        let mut noted = !self.limits.note_attempts;
+        let mut noted = !self.limits.note_attempts || seeded(Bug::AttemptNotNoted);
         for end in std::mem::take(&mut open.pump.ended) {
             if self.ledger.cut(end.file, end.end) {
                 self.dirty.insert(end.file);
@@ -366,5 +367,8 @@ impl<F: Format> Lane<F> {
             return self.on_buried(ticket, Ok(()));
         }
         self.outbox.push_back(Action::Bury { ticket, lines });
+        if seeded(Bug::BuriedBeforeSync) {
+            self.on_buried(ticket, Ok(()));
+        }
     }
 }
