@@ -237,6 +237,8 @@ impl Storage for MemoryStorage {
         disk.may(Write::Truncate)?;
         let content = disk.content_mut(name)?;
         content.bytes.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
+        // What no sync will save is cut off.
+        content.dropped &= content.bytes.len() > content.durable.len();
         Ok(())
     }
 
