@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod dead_letters;
+#[allow(dead_code, reason = "shared")]
 #[path = "../end_to_end/logs.rs"]
 mod logs;
 mod pods;

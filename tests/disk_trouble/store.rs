@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tailrace::record::{FileId, Mark};
 use tailrace::store::file::{NAME, Store};
 use tailrace::store::memory::{MemoryStorage, Write};
-use tailrace::store::saved::{LaneId, Position, Saved, State};
+use tailrace::store::saved::{LaneId, Saved, State};
 use tailrace::store::thread::StoreHandle;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -27,15 +26,12 @@ enum Before {
     Garbage,
 }
 
-fn position(file: u128) -> Saved {
-    let position = Position { low: 7, low_mark: Mark::NONE, above: Vec::new(), high_mark: Mark::NONE };
-    Saved::Position { lane: LaneId("l".into()), file: FileId(file), position }
+fn note(ticket: u64) -> Saved {
+    Saved::Attempt { lane: LaneId("l".into()), ticket, records: 1 }
 }
 
-fn files(state: &State) -> Vec<u128> {
-    let mut files: Vec<u128> = state.lanes.values().flat_map(|l| l.positions.keys().map(|f| f.0)).collect();
-    files.sort_unstable();
-    files
+fn notes(state: &State) -> Vec<u64> {
+    state.lanes.values().flat_map(|lane| lane.attempts.keys().copied()).collect()
 }
 
 fn disk(before: Before) -> MemoryStorage {
@@ -44,7 +40,7 @@ fn disk(before: Before) -> MemoryStorage {
         disk.put(NAME, b"this was a log once, before somebody wrote into it");
     } else if before != Before::Nothing {
         let (mut store, ..) = Store::open_in(Box::new(disk.clone()), at(0)).unwrap();
-        store.append(&[position(1)], at(0)).unwrap();
+        store.append(&[note(1)], at(0)).unwrap();
         let bytes = disk.bytes(NAME).unwrap();
         disk.put(NAME, &[bytes.as_slice(), if before == Before::Torn { b"torn" } else { b"" }].concat());
     }
@@ -76,14 +72,14 @@ fn positions_are_kept_in_memory_while_they_cannot_be_written_and_written_when_th
             disk.set_faults(fails(write, errno));
             let (store, state, _) = Store::open_in(Box::new(disk.clone()), at(0)).unwrap();
             let known = matches!(before, Before::Log | Before::Torn);
-            assert_eq!(files(&state), if known { vec![1] } else { vec![] }, "what can be read is known");
+            assert_eq!(notes(&state), if known { vec![1] } else { vec![] }, "what can be read is known");
             let clock = Arc::new(AtomicU64::new(0));
             let time = clock.clone();
             let handle = StoreHandle::start(store, move || at(time.load(Ordering::Relaxed))).unwrap();
-            let ask = |file, sync| {
+            let ask = |ticket, sync| {
                 let (send, answer) = channel();
                 clock.fetch_add(600, Ordering::Relaxed);
-                handle.append_then(vec![position(file)], sync, Box::new(move |good| send.send(good).unwrap()));
+                handle.append_then(vec![note(ticket)], sync, Box::new(move |good| send.send(good).unwrap()));
                 answer.recv_timeout(SOON).expect("nobody waits in vain")
             };
             let replies: Vec<(bool, bool)> = (0..5).map(|n| (ask(10 + 2 * n, false), ask(11 + 2 * n, true))).collect();
@@ -103,8 +99,8 @@ fn positions_are_kept_in_memory_while_they_cannot_be_written_and_written_when_th
             until(&case, SOON, || handle.trouble().is_none() && said("data_dir can be written again") == times);
             disk.lose_power(|_| 0);
             let (_, state, _) = Store::open_in(Box::new(disk.clone()), at(0)).unwrap();
-            let all: Vec<u128> = known.then_some(1).into_iter().chain(10..20).chain([99]).collect();
-            assert_eq!(files(&state), all, "{case}: nothing is forgotten");
+            let all: Vec<u64> = known.then_some(1).into_iter().chain(10..20).chain([99]).collect();
+            assert_eq!(notes(&state), all, "{case}: nothing is forgotten");
             if name == ERRNOS[0].0 {
                 println!("  {before:?} {write:?}: {:?}", replies[4]);
             }
