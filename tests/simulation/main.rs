@@ -16,6 +16,8 @@ mod many;
 mod node;
 mod plan;
 mod rig;
+#[cfg(feature = "seeded-bugs")]
+mod seeded;
 mod services;
 mod small;
 mod store;
