@@ -141,7 +141,8 @@ impl World {
     }
     /// Nothing is called lost that was not in danger of it.
     fn judge_losses(&self) {
-        let contents = self.truth.contents.iter().filter(|c| c.excused || c.unsteady);
+        let contents =
+            self.truth.contents.iter().filter(|c| c.excused || c.unsteady || (self.plan.sheds() && c.names == 0));
         let most: u64 = contents.map(|c| c.bytes.len() as u64).sum();
         for rig in self.agent.iter().flat_map(|a| &a.rigs).filter(|_| !self.forgot) {
             let lost = rig.lane.sums().lost_bytes;
