@@ -141,7 +141,8 @@ impl World {
     }
     /// Nothing is called lost that was not in danger of it.
     fn judge_losses(&self) {
-        let contents = self.truth.contents.iter().filter(|c| c.excused || c.unsteady);
+        let contents =
+            self.truth.contents.iter().filter(|c| c.excused || c.unsteady || (self.plan.sheds() && c.names == 0));
         let most: u64 = contents.map(|c| c.bytes.len() as u64).sum();
         for rig in self.agent.iter().flat_map(|a| &a.rigs).filter(|_| !self.forgot) {
             let lost = rig.lane.sums().lost_bytes;
@@ -154,6 +155,12 @@ impl World {
         // Moved away before the agent saw it under a name that its pattern has.
         let known = !self.forgot && self.ids.values().any(|c| *c == cell.content);
         let never_seen = !content.pods && !self.plan.wide && !known;
+        if content.names == 0 && !known && !self.plan.last_words {
+            return true;
+        }
+        if content.unsteady && !self.plan.wide && !self.plan.copies {
+            return true;
+        }
         // Past a cap files are let go; how much, the counters say, which the books check.
         if self.plan.sheds() && content.names == 0 {
             return true;
