@@ -16,7 +16,7 @@ pub struct Cursor {
 }
 
 enum Inner {
-    Gzip(GzCursor<Stored>),
+    Gzip(Box<GzCursor<Stored>>),
     Packed(Box<PackedCursor<Stored>>),
 }
 
@@ -42,7 +42,7 @@ impl Cursor {
         let stored = Stored { content: content.clone(), at: 0 };
         let inner = match packed.then(|| PackedCursor::new(stored)) {
             Some(Ok(cursor)) => Inner::Packed(Box::new(cursor)),
-            Some(Err(_)) | None => Inner::Gzip(GzCursor::new(Stored { content, at: 0 })),
+            Some(Err(_)) | None => Inner::Gzip(Box::new(GzCursor::new(Stored { content, at: 0 }))),
         };
         Cursor { inner, torn: false }
     }

@@ -291,12 +291,12 @@ impl Stock {
             }
             Err(error) => self.not_copied(key, &error),
         }
-        let nameless = |e: &Box<Entry>| match e.trail {
+        let nameless = |e: &Entry| match e.trail {
             Trail::Deleted => true,
             Trail::Missing(count) => e.source.is_none() && count >= 3,
             Trail::Named | Trail::Elsewhere | Trail::Displaced(_) | Trail::Kept | Trail::Gone => false,
         };
-        if self.entries.get(&key).is_some_and(nameless) {
+        if self.entries.get(&key).is_some_and(|e| nameless(e)) {
             self.read_from_copy(key);
         }
         self.active.insert(key);

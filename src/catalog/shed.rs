@@ -29,20 +29,26 @@ pub(super) struct Space {
     short: bool,
 }
 
-/// Everything that could be given up: by pod, oldest first.
-struct Held {
-    of: BTreeMap<String, (u64, BTreeSet<(Place, Key, u64)>)>,
+/// Everything that could be given up, by pod.
+#[derive(Default)]
+struct Held(BTreeMap<String, OfPod>);
+
+#[derive(Default)]
+struct OfPod {
+    bytes: u64,
+    /// Oldest first.
+    files: BTreeSet<(Place, Key, u64)>,
 }
 
 impl Held {
     /// The oldest of the pod that holds most.
     fn next(&mut self) -> Option<(String, Key, u64)> {
-        let (who, (sum, files)) = self.of.iter_mut().max_by_key(|(_, (sum, _))| *sum)?;
-        let (_, key, bytes) = files.pop_first()?;
-        *sum = sum.saturating_sub(bytes);
+        let (who, most) = self.0.iter_mut().max_by_key(|(_, of)| of.bytes)?;
+        let (_, key, bytes) = most.files.pop_first()?;
+        most.bytes = most.bytes.saturating_sub(bytes);
         let who = who.clone();
-        if files.is_empty() {
-            self.of.remove(&who);
+        if most.files.is_empty() {
+            self.0.remove(&who);
         }
         Some((who, key, bytes))
     }
@@ -113,7 +119,7 @@ impl Stock {
     }
 
     fn held_by_pod(&self) -> Held {
-        let mut of: BTreeMap<String, (u64, BTreeSet<_>)> = BTreeMap::new();
+        let mut held = Held::default();
         let copied = self.retained.copies.iter().filter_map(|(key, copy)| match copy {
             Copy::There { kept, .. } => Some((*key, kept.end.at)),
             Copy::Wanted { .. } | Copy::Asked { .. } => None,
@@ -121,11 +127,11 @@ impl Stock {
         let handles = self.active.iter().filter_map(|key| Some((*key, self.handle_bytes(self.entries.get(key)?)?)));
         for (key, bytes) in copied.chain(handles) {
             let Some(e) = self.entries.get(&key).filter(|_| !self.retained.is_asked(key)) else { continue };
-            let (sum, files) = of.entry(self.who(e)).or_default();
-            *sum += bytes;
-            files.insert((e.place(), key, bytes));
+            let of_pod = held.0.entry(self.who(e)).or_default();
+            of_pod.bytes += bytes;
+            of_pod.files.insert((e.place(), key, bytes));
         }
-        Held { of }
+        held
     }
 
     fn let_go(&mut self, key: Key, bytes: u64, who: &str) {
