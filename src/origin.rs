@@ -32,8 +32,7 @@ impl Fields {
     }
 }
 
-/// A pod's facts as they go into documents: the JSON object that stands under `"kubernetes"`.
-/// An empty object (`file` inputs) writes no such key.
+/// A file's origin as it goes into documents: a pod's facts under `"kubernetes"`, without a pod `"host"` and `"path"`.
 #[derive(Debug)]
 pub struct Meta {
     fields: Arc<Fields>,
@@ -51,7 +50,7 @@ impl Meta {
     pub fn fields(&self) -> &Arc<Fields> {
         &self.fields
     }
-    /// `,"kubernetes":{...}` as a JSON member with its leading comma, or nothing.
+    /// `,"kubernetes":{...}` (or `,"host":..,"path":..`) as JSON members with their leading comma, or nothing.
     pub fn plain(&self) -> &[u8] {
         self.plain.get_or_init(|| render::member(&self.fields, Dots::Keep))
     }

@@ -1,10 +1,8 @@
 //! Where a file stands among its siblings, whether more can come, and whether it will be deleted soon. Pure.
 
-use super::view::Life;
+use super::view::{Life, Place};
 use std::time::Duration;
 
-/// Turns are this far apart, so that an older sibling found later fits between.
-const STEP: u64 = 1 << 20;
 /// The first turn; room below for what is found later and is older.
 const FIRST: u64 = 1 << 40;
 
@@ -24,10 +22,10 @@ pub fn turns(siblings: &[Option<u64>], latest: u64) -> Vec<u64> {
         out.push(match (turn, before, after) {
             (Some(turn), _, _) => *turn,
             (None, Some(low), Some(high)) if low.saturating_add(1) < high => low + (high - low) / 2,
-            (None, None, Some(high)) if high > 1 => high.saturating_sub(STEP).max(high / 2),
+            (None, None, Some(high)) if high > 1 => high.saturating_sub(Place::STEP).max(high / 2),
             // Newest of all, or no room: after everything.
             (None, _, _) => {
-                latest = if latest == 0 { FIRST } else { latest.saturating_add(STEP) };
+                latest = if latest == 0 { FIRST } else { latest.saturating_add(Place::STEP) };
                 latest
             }
         });
@@ -120,7 +118,7 @@ mod tests {
         #[test]
         fn what_comes_later_has_a_later_turn(given in proptest::collection::vec(proptest::option::of(0u64..1), 0..12)) {
             // Any pattern of known and unknown, known ones with room as they are given out here.
-            let all: Vec<Option<u64>> = given.iter().enumerate().map(|(n, g)| g.map(|_| FIRST + n as u64 * STEP)).collect();
+            let all: Vec<Option<u64>> = given.iter().enumerate().map(|(n, g)| g.map(|_| FIRST + n as u64 * Place::STEP)).collect();
             let got = turns(&all, 0);
             proptest::prop_assert!(got.windows(2).all(|w| w[0] < w[1]), "{:?} {:?}", all, got);
         }

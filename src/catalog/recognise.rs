@@ -12,6 +12,7 @@ use super::{ages, gz, order};
 use crate::decode::line::detect;
 use crate::origin::Fields;
 use crate::record::{FileId, Grammar, Mark};
+use crate::seeded::{Bug, seeded};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -69,9 +70,11 @@ impl Stock {
         let Some(e) = self.entries.get(&key) else { return };
         let size = e.size;
         let (mut found, mut generation) = (None, e.generation);
-        for id in self.eligible(key, ids, &bytes) {
+        let trusted = by_inode && seeded(Bug::InodeTrustedAlone);
+        for id in if trusted { ids } else { self.eligible(key, ids, &bytes) } {
             let Some((file, marks)) = self.known.get(id) else { continue };
-            if file.size <= size && identity::marks_hold(&source, marks).unwrap_or(false) {
+            let held = || seeded(Bug::MarkNotChecked) || identity::marks_hold(&source, marks).unwrap_or(false);
+            if trusted || (file.size <= size && held()) {
                 found = Some(id);
                 break;
             }

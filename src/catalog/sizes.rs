@@ -7,6 +7,7 @@ use super::shelf::Source;
 use super::stock::Stock;
 use super::{WatchChange, ages, identity};
 use crate::origin::Meta;
+use crate::seeded::{Bug, seeded};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,6 +91,9 @@ impl Stock {
 
     pub fn grown(&mut self, key: Key, size: u64) {
         let Some(e) = self.entries.get(&key) else { return };
+        if !e.live && seeded(Bug::LateGrowthIgnored) {
+            return;
+        }
         let settled = if e.ages.0.len() > STEPS { self.settled(e) } else { 0 };
         let (now, kubernetes) = (self.now, self.kubernetes(e.input));
         let Some(e) = self.entries.get_mut(&key) else { return };

@@ -17,6 +17,17 @@ pub struct Place {
     pub turn: u64,
 }
 
+impl Place {
+    /// Turns are so far apart, so that an older sibling found later fits between.
+    pub const STEP: u64 = 1 << 20;
+
+    /// Both are of one restart, and no file was known between them, not even one that is gone.
+    pub fn next_to(&self, earlier: &Place) -> bool {
+        let apart = self.turn.checked_sub(earlier.turn);
+        (self.chain, self.restart) == (earlier.chain, earlier.restart) && apart.is_some_and(|turns| turns <= Self::STEP)
+    }
+}
+
 /// Can more bytes come?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {

@@ -217,6 +217,10 @@ impl Demo<'_> {
         self.services.each().all(|(_, standin)| standin.control.receipts().distinct() >= written)
     }
 
+    fn nothing_arrived(&self) -> bool {
+        self.services.each().all(|(_, standin)| standin.control.receipts().totals().records == 0)
+    }
+
     /// The table, what it cost, and what is wrong with it. An agent may end by itself only when it was told to (`--once`).
     fn report(&self, writer: Option<&Writer>, status: ExitStatus, by_itself: bool) -> Exit {
         let now = self.clock.now();
@@ -228,6 +232,14 @@ impl Demo<'_> {
         };
         let cost = table::cost(self.agent.usage(), now.mono);
         say(&format!("\n{}{note}\n{cost}", table::table(&rows)));
+        if let Some(dir) = self.args.logs.as_ref().filter(|_| self.nothing_arrived()) {
+            complain(&format!(
+                "tailrace demo: no log was found below {dir}: it must look like /var/log/pods, with files like \
+                 {dir}/NAMESPACE_POD_UID/CONTAINER/0.log\n",
+                dir = dir.display()
+            ));
+            return Exit::Wrong;
+        }
         let mut wrong = table::complaints(&rows);
         if !status.success() || (by_itself && writer.is_some()) {
             wrong.push(format!("the agent ended with {status}; it said last:\n{}", self.agent.said()));

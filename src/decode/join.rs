@@ -102,6 +102,13 @@ impl Joiner {
         }
     }
 
+    /// What is open and has its last part before `at` in `file` ended there.
+    pub fn end_at(&mut self, file: FileId, at: u64, emit: Emit<'_>) {
+        while let Some(join) = self.first_open(|j| j.ends_at(file, at)) {
+            join.finish(false, emit);
+        }
+    }
+
     /// Something waits for its next part.
     pub fn is_open(&self) -> bool {
         self.joins.iter().any(Join::is_open)
@@ -115,6 +122,11 @@ impl Joiner {
             .min_by_key(|j| j.since())
             .and_then(|j| j.spans.first())
             .map(|s| s.file)
+    }
+
+    /// Where each open join begins: its first part.
+    pub fn open_starts(&self) -> impl Iterator<Item = Span> {
+        self.joins.iter().filter_map(|j| j.spans.first().copied())
     }
 
     /// Spans of all open parts, by channel.
@@ -143,6 +155,9 @@ impl Joiner {
 impl Join {
     fn is_open(&self) -> bool {
         !self.spans.is_empty()
+    }
+    fn ends_at(&self, file: FileId, at: u64) -> bool {
+        self.spans.last().is_some_and(|last| last.file == file && last.end == at)
     }
     /// Orders joins by record time of their first part.
     fn since(&self) -> i64 {

@@ -107,6 +107,15 @@ impl<F: Format> Lane<F> {
         self.open = Some(Open { purpose: Purpose::Again { name }, pump, oldest_seen, behind: false });
         true
     }
+    /// A file of a decided object could not be read just now: what is there is not to be taken for lost.
+    pub(super) fn again_later(&mut self, name: &Arc<str>) {
+        self.format.clear();
+        let now = self.now;
+        let Some(d) = self.decided.iter_mut().find(|d| d.name == *name) else { return };
+        let why = (Code::new("unreadable"), "a file of this object cannot be read now".to_owned());
+        d.busy = false;
+        d.parked = Some(Parking::again(d.parked.take(), now, why, None, &mut self.rng));
+    }
     /// The spans of a decided object were read again: put them, or the next part of them.
     pub(super) fn seal_again(&mut self, name: &Arc<str>, mut open: Open) {
         let left = open.pump.take_left();

@@ -7,6 +7,7 @@ use super::retry::{KEEP_ATTEMPTS, KEEP_FOR, Parking, wait_after};
 use super::sink::Count;
 use super::step::{Action, Lane};
 use crate::record::{FileId, Span};
+use crate::seeded::{Bug, seeded};
 use crate::store::saved::Saved;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,9 +27,9 @@ impl<F: Format> Lane<F> {
         let now = self.now.mono;
         let flight = self.flights.values_mut().find(|f| matches!(f.phase, Phase::Waiting(t) if t <= now))?;
         let ticket = flight.batch.ticket;
-        if !flight.noted {
+        let (noted, records) = (flight.noted, flight.taken.0 as u32);
+        if !noted && !seeded(Bug::IntentAfterSend) {
             flight.phase = Phase::Saving;
-            let records = flight.taken.0 as u32;
             return Some(self.note(ticket, records));
         }
         flight.attempts += 1;
@@ -36,7 +37,16 @@ impl<F: Format> Lane<F> {
         flight.phase = Phase::Sent(now);
         self.tally.requests += 1;
         self.tally.bytes_sent += flight.bytes();
-        Some(Action::Send(flight.batch.clone()))
+        let batch = flight.batch.clone();
+        if !noted && seeded(Bug::IntentAfterSend) {
+            let note = self.note(ticket, records);
+            self.outbox.push_back(note);
+        }
+        if seeded(Bug::PositionBeforeAnswer) {
+            let files = self.ledger.settle(ticket, &[]);
+            self.moved(&files);
+        }
+        Some(Action::Send(batch))
     }
     pub(super) fn note(&self, ticket: Ticket, records: u32) -> Action {
         let lane = self.settings.id.clone();
@@ -45,15 +55,14 @@ impl<F: Format> Lane<F> {
             Some(Kind::Object { name }) => self.intent(name),
             Some(Kind::Plain | Kind::Part { .. } | Kind::Again { .. } | Kind::Abandon { .. }) | None => None,
         };
-        match intent {
-            Some(intent) => {
-                Action::Save { records: vec![Saved::Intent { lane, intent }], sync: true, then: Some(ticket) }
-            }
-            None => {
-                let note = Saved::Attempt { lane, ticket: ticket.0, records };
-                Action::Save { records: vec![note], sync: false, then: Some(ticket) }
-            }
-        }
+        let sync = intent.is_some();
+        let records = match intent {
+            Some(intent) => vec![Saved::Intent { lane, intent }],
+            None if self.limits.note_attempts => vec![Saved::Attempt { lane, ticket: ticket.0, records }],
+            // Positions with new cuts were handed over before: this is answered when they are written.
+            None => Vec::new(),
+        };
+        Action::Save { records, sync, then: Some(ticket) }
     }
     pub(super) fn on_saved(&mut self, ticket: Ticket, _durable: bool) {
         // Not durable: the store says so itself (log, metric); delivery goes on, at least once.
@@ -85,6 +94,7 @@ impl<F: Format> Lane<F> {
                 self.staged(flight, upload, tag);
             }
             Verdict::Retry { after, code, scope } => self.trouble(flight, (code, String::new()), scope, after),
+            Verdict::Unknown { .. } if seeded(Bug::LostAnswerIsDelivered) => self.delivered(flight, 0),
             Verdict::Unknown { code, scope } => {
                 if self.limits.note_attempts {
                     // With the answer in one write: a crash must not lose the count.
@@ -99,6 +109,8 @@ impl<F: Format> Lane<F> {
                 }
                 self.trouble(flight, (code, String::new()), scope, None);
             }
+            Verdict::Hold { code, say, .. } if seeded(Bug::HoldIsReject) => self.refuse(flight, code, say),
+            Verdict::Hold { code, say, .. } if seeded(Bug::KeyParksLane) => self.park_lane(flight, (code, say), None),
             Verdict::Hold { code, scope, say } => self.hold(flight, (code, say), scope),
             Verdict::Reject { code, say } => self.refuse(flight, code, say),
             Verdict::Split { code } => self.refuse(flight, code, "too large as one request".into()),

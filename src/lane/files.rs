@@ -1,7 +1,7 @@
 //! A file as its lane sees it: the catalog's view, and what this lane decided about it once.
 
 use crate::catalog::view::{FileView, Life};
-use crate::record::{Channel, Now};
+use crate::record::{Channel, FileId, Now};
 use crate::transform::select::Predicate;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,19 @@ pub struct Long {
     pub channel: Option<Channel>,
 }
 
+/// How far what follows an open join was looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Looked {
+    /// Turn of the file.
+    pub turn: u64,
+    /// Up to here.
+    pub at: u64,
+    /// In this sibling.
+    pub file: FileId,
+}
+
+/// Open joins that are remembered per file: one for each channel, and some more.
+const JOINS: usize = 8;
 /// Places inside long lines that are remembered per file.
 const RESTS: usize = 64;
 
@@ -52,6 +65,8 @@ pub struct LaneFile {
     /// Where the rest of a long line begins, and what it inherits, for a plan that begins there. Not saved: after a
     /// restart inside such a line its rest has the time at which it was seen.
     pub rests: Vec<(u64, Long)>,
+    /// Joins that begin in this file (at this offset) and stayed open.
+    pub looked: Vec<(u64, Looked)>,
     /// `--once`: the size at the first scan; nothing past it is read.
     pub cap: Option<u64>,
     /// `--once`, and the first scan is over: a sibling that is not here now has no bytes.
@@ -70,6 +85,19 @@ impl LaneFile {
     /// What a reading that begins at `at` inherits.
     pub fn rest_at(&self, at: u64) -> Option<Long> {
         self.rests.iter().find(|(known, _)| *known == at).map(|(_, long)| *long)
+    }
+    /// The join that begins at `at` stayed open.
+    pub fn look(&mut self, at: u64, looked: Looked) {
+        let before = self.looked_at(at);
+        self.looked.retain(|(known, _)| *known != at);
+        if self.looked.len() >= JOINS {
+            self.looked.remove(0);
+        }
+        self.looked.push((at, before.map_or(looked, |b| b.max(looked))));
+    }
+    /// How far what follows the join that begins at `at` was looked through.
+    pub fn looked_at(&self, at: u64) -> Option<Looked> {
+        self.looked.iter().find(|(known, _)| *known == at).map(|(_, looked)| *looked)
     }
     /// Bytes to be read.
     pub fn size(&self) -> u64 {

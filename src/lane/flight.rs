@@ -61,7 +61,7 @@ pub struct Flight {
     pub oldest_ns: i64,
     /// The service wished to hear nothing of its key until then (monotonic).
     pub quiet: Duration,
-    /// An attempt was noted in the store and not yet answered.
+    /// What has to be in the store before this attempt is there: its note, its intent, where its records were cut.
     pub noted: bool,
 }
 
@@ -87,6 +87,8 @@ pub struct Grave {
     pub burial: Burial,
     /// Whose they were.
     pub key: Option<usize>,
+    /// Bytes that could not be read any more.
+    pub missing: u64,
     /// Dug at (monotonic).
     pub since: Duration,
     /// Not before (monotonic): the last try failed.

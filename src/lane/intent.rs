@@ -10,6 +10,7 @@ use super::ledger::{Account, Run};
 use super::object::{Decided, OpenObject};
 use super::step::Lane;
 use crate::record::{Mark, Span};
+use crate::seeded::{Bug, seeded};
 use crate::store::saved::{Intent, OpenUpload, Saved};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,7 +79,7 @@ impl<F: Format> Lane<F> {
         let bytes = intent.spans.iter().map(Span::len).sum();
         self.decided.push(Decided {
             ticket,
-            name: intent.name,
+            name: if seeded(Bug::IntentRenamed) { format!("{}-2", intent.name).into() } else { intent.name },
             spans: intent.spans,
             upload: intent.upload,
             busy: false,
@@ -175,6 +176,9 @@ impl<F: Format> Lane<F> {
         object.oldest_ns = object.oldest_ns.min(flight.oldest_ns);
         let into = object.ticket;
         self.to_save.push(Saved::Part { lane, name: name.clone(), upload, tag, spans });
+        if seeded(Bug::PartIsDelivered) {
+            self.settle(flight.key, flight.batch.ticket, &[], (0, 0), Default::default());
+        }
         self.ledger.merge(flight.batch.ticket, into);
         self.complete_closing(id);
     }
@@ -238,7 +242,11 @@ impl<F: Format> Lane<F> {
     pub(super) fn object_done(&mut self, name: &Arc<str>, already: bool) {
         let Some(at) = self.decided.iter().position(|d| d.name == *name) else { return };
         let done = self.decided.swap_remove(at);
-        let missing = if already { done.missing_unsure } else { done.missing };
+        let missing = match already {
+            true if seeded(Bug::ObjectThereIsLoss) => done.taken.1,
+            true => done.missing_unsure,
+            false => done.missing,
+        };
         self.sums.lost_bytes += missing;
         let taken = (done.taken.0, done.taken.1.saturating_sub(missing));
         if done.oldest_ns != i64::MAX {

@@ -139,18 +139,21 @@ impl Key {
         (bytes, oldest, danger)
     }
     /// Its files in the order to read them: chains in turn, beginning behind the one served last; siblings oldest first.
-    /// With `danger` only the files in danger.
+    /// With `danger` only the files in danger, and of those in which a join stayed open the siblings that may end it.
     pub fn queue(&self, files: &BTreeMap<FileId, LaneFile>, now: Now, danger: bool) -> VecDeque<FileId> {
         let (mut behind, mut before) = (VecDeque::new(), VecDeque::new());
-        let mut held_chain = None;
+        let (mut held_chain, mut open_run) = (None, None);
         for (place, id) in &self.behind {
             let Some(file) = files.get(id) else { continue };
             if held_chain == Some(place.chain) || file.waits(now) {
                 held_chain = Some(place.chain);
                 continue;
             }
-            if danger && !file.view.danger {
+            if danger && !file.view.danger && open_run != Some((place.chain, place.restart)) {
                 continue;
+            }
+            if !file.looked.is_empty() {
+                open_run = Some((place.chain, place.restart));
             }
             let part = if self.served.is_some_and(|s| place.chain <= s) { &mut before } else { &mut behind };
             part.push_back(*id);

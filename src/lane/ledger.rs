@@ -6,11 +6,14 @@
 use super::batch::Ticket;
 use super::spans::SpanSet;
 use crate::record::{FileId, Mark, Span};
+use crate::seeded::{Bug, seeded};
 use crate::store::saved::Position;
 use std::collections::BTreeMap;
 
 /// At most this many settled spans above the low-water mark; when those are full nothing above them is read.
 pub const MAX_SPANS: usize = 1_024;
+/// At most this many cuts are remembered above the low-water mark; the oldest go first.
+const MAX_CUTS: usize = 256;
 
 /// A taken piece of a file, with the proof at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct Account {
     low_mark: Option<Mark>,
     settled: SpanSet,
     taken: SpanSet,
+    /// Ascending; see `cut_within`.
+    cuts: Vec<u64>,
 }
 
 impl Account {
@@ -39,7 +44,8 @@ impl Account {
             let last = i + 1 == p.above.len();
             settled.insert(*start, *end, if last { p.high_mark } else { Mark::NONE });
         }
-        let mut account = Account { low: p.low, low_mark: Some(p.low_mark), settled, taken: SpanSet::default() };
+        let (low_mark, cuts) = (Some(p.low_mark), p.cuts.clone());
+        let mut account = Account { low: p.low, low_mark, settled, taken: SpanSet::default(), cuts };
         account.advance();
         account
     }
@@ -56,8 +62,15 @@ impl Account {
         Position {
             low: self.low,
             low_mark: self.low_mark.unwrap_or(Mark::NONE),
-            above: self.settled.ranges().iter().map(|r| (r.start, r.end)).collect(),
+            above: self
+                .settled
+                .ranges()
+                .iter()
+                .filter(|_| !seeded(Bug::SpansNotSaved))
+                .map(|r| (r.start, r.end))
+                .collect(),
             high_mark: self.settled.ranges().last().map_or(Mark::NONE, |r| r.mark),
+            cuts: self.cuts.clone(),
         }
     }
     /// The proof at `at`, where one is known: reading that begins there can build on it.
@@ -82,6 +95,19 @@ impl Account {
         }
         let stop = [self.settled.next_start(at), self.taken.next_start(at)].into_iter().flatten().min();
         Some((at, stop.map_or(readable, |s| s.min(readable))))
+    }
+    /// The first place in `(start, end]` where a record ended for a reason that is not in the bytes (silence, the end of
+    /// `--once`): what is read again ends there again, whatever was written behind it, or it would have another id.
+    pub fn cut_within(&self, start: u64, end: u64) -> Option<u64> {
+        self.cuts.iter().copied().find(|cut| *cut > start && *cut <= end)
+    }
+    fn cut(&mut self, at: u64) -> bool {
+        let Err(place) = self.cuts.binary_search(&at) else { return false };
+        self.cuts.insert(place, at);
+        if self.cuts.len() > MAX_CUTS {
+            self.cuts.remove(0);
+        }
+        true
     }
     /// Bytes below `size` that are neither settled nor taken.
     pub fn unread(&self, size: u64) -> u64 {
@@ -113,6 +139,7 @@ impl Account {
                 self.low_mark = Some(first.mark);
             }
         }
+        self.cuts.retain(|cut| *cut > self.low);
     }
 }
 
@@ -146,6 +173,10 @@ impl Ledger {
             }
         }
         self.tickets.entry(ticket).or_default().extend(runs);
+    }
+    /// A record of this file ended at `at`, and nothing in the bytes says so. False when that was known.
+    pub fn cut(&mut self, file: FileId, at: u64) -> bool {
+        self.accounts.get_mut(&file).is_some_and(|account| account.cut(at))
     }
     /// For a file opened after a ticket took runs of it (restart with open intents).
     pub fn retake(&mut self, file: FileId) {

@@ -10,6 +10,7 @@ use super::step::{Action, Lane};
 use crate::catalog::view::{FileView, Life};
 use crate::config::checked::Start;
 use crate::record::FileId;
+use crate::seeded::{Bug, seeded};
 use crate::transform::select::{Lifted, Predicate};
 use std::time::Duration;
 
@@ -81,6 +82,7 @@ impl<F: Format> Lane<F> {
                 deferred: None,
                 retry_at: Duration::ZERO,
                 rests: Vec::new(),
+                looked: Vec::new(),
                 cap,
                 all_here: false,
             },
@@ -136,7 +138,7 @@ impl<F: Format> Lane<F> {
         let lost = self.ledger.give_up(id, file.size());
         if lost > 0 {
             let who = file.view.file.origin.who();
-            self.sums.lost_bytes += lost;
+            self.sums.lost_bytes += if seeded(Bug::LossNotCounted) { 0 } else { lost };
             let room = self.tally.lost.len() < 1_000 || self.tally.lost.contains_key(&who);
             *self.tally.lost.entry(if room { who } else { "other".into() }).or_default() += lost;
             self.dirty.insert(id);

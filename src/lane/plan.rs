@@ -11,12 +11,15 @@ use super::sink::{Mode, Sink};
 use super::step::{Action, Lane};
 use crate::config::checked::CatchUpOrder;
 use crate::record::{FileId, Mark, Span};
+use crate::seeded::{Bug, seeded};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Reading stops this long before the end of a drain: what is open is sealed, sent and saved.
 const LAST_READ: Duration = Duration::from_secs(8);
+/// A file that could not be read is left alone for so long: the catalog will say what became of it.
+const READ_AGAIN: Duration = Duration::from_millis(500);
 /// A lane with older unread bytes than this is catching up.
 const BEHIND: i64 = 60 * 1_000_000_000;
 
@@ -194,8 +197,7 @@ impl<F: Format> Lane<F> {
         if bytes.is_empty()
             && let Some(file) = file.and_then(|f| self.files.get_mut(&f))
         {
-            // The catalog will say what became of it; until then do not try again at every turn.
-            file.retry_at = self.now.mono + Duration::from_millis(500);
+            file.retry_at = self.now.mono + READ_AGAIN;
         }
         self.buffer = buffer;
     }
@@ -209,12 +211,23 @@ impl<F: Format> Lane<F> {
                 f.cut_at(at, long);
             }
         }
+        for (start, looked) in std::mem::take(&mut open.pump.looked) {
+            if let Some(f) = self.files.get_mut(&start.file) {
+                f.look(start.start, looked);
+            }
+        }
         for (file, size) in std::mem::take(&mut open.pump.deferred) {
             if let Some(f) = self.files.get_mut(&file) {
                 f.deferred = Some(size);
             }
         }
         match open.purpose.clone() {
+            Purpose::Again { name } if open.pump.interrupted => self.again_later(&name),
+            Purpose::Bury { ticket } if open.pump.interrupted => {
+                if let Some(grave) = self.graves.iter_mut().find(|g| g.ticket == ticket) {
+                    grave.retry_at = self.now.mono + READ_AGAIN;
+                }
+            }
             Purpose::Deliver { key } => self.seal_key(key, open),
             Purpose::Again { name } => self.seal_again(&name, open),
             Purpose::Bury { ticket } => self.seal_grave(ticket, open),
@@ -239,6 +252,13 @@ impl<F: Format> Lane<F> {
         }
         let ticket = self.ticket();
         self.ledger.take(ticket, runs);
+        let mut noted = !self.limits.note_attempts || seeded(Bug::AttemptNotNoted);
+        for end in std::mem::take(&mut open.pump.ended) {
+            if self.ledger.cut(end.file, end.end) {
+                self.dirty.insert(end.file);
+                noted = false;
+            }
+        }
         if sink.taken.0 == 0 {
             self.format.clear();
             let drops = sink.drops;
@@ -249,7 +269,7 @@ impl<F: Format> Lane<F> {
             if let Some(key) = self.keys.get_mut(&id) {
                 key.learn(open.pump.raw, plain, sent);
             }
-            self.launch(id, ticket, &mut open, finished);
+            self.launch(id, ticket, &mut open, finished, noted);
         }
         for file in files {
             self.note_behind(file);
@@ -275,7 +295,7 @@ impl<F: Format> Lane<F> {
     }
 
     /// A sealed body becomes a flight.
-    fn launch(&mut self, id: usize, ticket: Ticket, open: &mut Open, finished: Finished) {
+    fn launch(&mut self, id: usize, ticket: Ticket, open: &mut Open, finished: Finished, noted: bool) {
         let Some(key) = self.keys.get(&id) else { return };
         let sink = &mut open.pump.sink;
         let first_ns = sink.first_ns.unwrap_or(0);
@@ -299,7 +319,7 @@ impl<F: Format> Lane<F> {
             phase: Phase::Waiting(self.now.mono),
             oldest_ns: sink.oldest_ns,
             quiet: Duration::ZERO,
-            noted: !self.limits.note_attempts,
+            noted,
         };
         if self.limits.object_bytes > 0 {
             let bucket = sink.bucket.unwrap_or(0);
@@ -325,17 +345,30 @@ impl<F: Format> Lane<F> {
         let destination = key.and_then(|k| self.keys.get(&k)).map_or(String::new(), |k| k.name.to_string());
         let burial = Burial { output: self.settings.output.to_string(), destination, code, say };
         let (since, retry_at) = (self.now.mono, self.now.mono);
-        self.graves.push_back(Grave { ticket, records, burial, key, since, retry_at, out: false, taken: (0, 0) });
+        self.graves.push_back(Grave {
+            ticket,
+            records,
+            burial,
+            key,
+            missing: 0,
+            since,
+            retry_at,
+            out: false,
+            taken: (0, 0),
+        });
     }
     fn seal_grave(&mut self, ticket: Ticket, mut open: Open) {
         let lines = std::mem::take(&mut open.pump.sink.buried);
         let Some(grave) = self.graves.iter_mut().find(|g| g.ticket == ticket) else { return };
         grave.out = true;
         grave.taken = open.pump.sink.taken;
-        self.sums.lost_bytes += open.pump.missing;
+        grave.missing = open.pump.missing;
         if lines.is_empty() {
             return self.on_buried(ticket, Ok(()));
         }
         self.outbox.push_back(Action::Bury { ticket, lines });
+        if seeded(Bug::BuriedBeforeSync) {
+            self.on_buried(ticket, Ok(()));
+        }
     }
 }

@@ -8,16 +8,17 @@ mod between;
 mod text;
 
 use super::batch::FileKey;
-use super::files::{End, LaneFile, Long};
+use super::files::{End, LaneFile, Long, Looked};
 use super::format::Format;
 use super::intake::Intake;
 use super::ledger::{Ledger, Run};
 use super::sink::{From, Sink};
-use crate::catalog::view::Place;
 use crate::decode::join::Joiner;
 use crate::decode::stamp::DateCache;
-use crate::record::{FileId, Mark, Now, Span};
+use crate::record::{FileId, Mark, Now, Record, Span};
+use crate::seeded::{Bug, seeded};
 use crate::telemetry::report::Read;
+use between::goes_on;
 use std::collections::{BTreeMap, VecDeque};
 use text::remember_mark;
 
@@ -60,7 +61,7 @@ struct Cursor {
     end: u64,
     /// `end` is the end of the file, not of a gap.
     at_end: bool,
-    /// `end` is the end of a record.
+    /// A record ends at `end`, whatever its last line says and whatever follows.
     ends_record: bool,
     /// Nothing is taken here: these bytes are settled or in flight, and are read for what they end.
     passing: bool,
@@ -88,6 +89,8 @@ pub struct Pump {
     earlier_marks: Vec<(FileId, Mark)>,
     /// While a join is open: up to where it has seen what was written.
     seen: Option<(FileId, u64)>,
+    /// Joins that stayed open: where each begins, and up to where what follows was looked through.
+    pub looked: Vec<(Span, Looked)>,
     max_record: usize,
     target: u64,
     /// Plain bytes read.
@@ -100,8 +103,12 @@ pub struct Pump {
     pub cuts: Vec<(FileId, u64, Long)>,
     /// Bytes of exact spans that could not be read any more.
     pub missing: u64,
+    /// A file that is there could not be read just now.
+    pub interrupted: bool,
     /// Files read to their end with something unfinished left: not due until they change.
     pub deferred: Vec<(FileId, u64)>,
+    /// Last parts of records that were taken and that something ended which is not in the bytes.
+    pub ended: Vec<Span>,
 }
 
 impl Pump {
@@ -118,6 +125,7 @@ impl Pump {
             runs: Vec::new(),
             earlier_marks: Vec::new(),
             seen: None,
+            looked: Vec::new(),
             max_record,
             target,
             raw: 0,
@@ -126,7 +134,9 @@ impl Pump {
             left: Vec::new(),
             cuts: Vec::new(),
             missing: 0,
+            interrupted: false,
             deferred: Vec::new(),
+            ended: Vec::new(),
         }
     }
     /// What was taken: call when `next` said `Done`.
@@ -143,12 +153,12 @@ impl Pump {
             // A target is no reason to stop inside a record: it would be read in vain, again and again.
             let inside = self.joiner.is_open() || self.cursor.as_ref().is_some_and(|c| !c.carry.is_empty());
             let enough = full || self.sink.full || (self.raw >= self.target && !inside);
-            let idle = |c: &Cursor| c.passing && !self.joiner.is_open();
-            if self.cursor.as_ref().is_some_and(|c| enough || self.sink.file_done || c.at >= c.end || idle(c)) {
+            let over = |c: &Cursor| enough || self.sink.file_done || c.at >= c.end || self.looked_enough(c);
+            if self.cursor.as_ref().is_some_and(over) {
                 self.finish_cursor(format, env);
             }
             let Some(cursor) = &self.cursor else {
-                if enough || !self.open_next(env) {
+                if enough || !self.open_next(format, env) {
                     self.finish_plan(format, env);
                     return Next::Done;
                 }
@@ -167,46 +177,60 @@ impl Pump {
         self.cursor.as_ref().map(|c| c.file)
     }
 
-    fn open_next(&mut self, env: &Env<'_>) -> bool {
+    fn open_next<F: Format>(&mut self, format: &mut F, env: &Env<'_>) -> bool {
         self.sink.file_done = false;
-        // Bounded: each round takes a file off the queue, or lets an open join see one more sibling.
+        // Bounded: each round takes a file off the queue, or lets an open join look into one more sibling.
         loop {
             if let Some(cursor) = self.between(env) {
                 self.cursor = Some(cursor);
                 return true;
             }
-            let (file, begin, end, ends_record) = match &mut self.source {
-                Source::Spans(spans) => match spans.front() {
-                    Some((span, ends)) => (span.file, span.start, span.end, *ends),
-                    None => return false,
-                },
+            let (more, next) = match &self.source {
+                Source::Spans(spans) => {
+                    let next = spans.front().map(|(s, ends)| (s.file, s.start, s.end, *ends));
+                    (next.is_some(), next)
+                }
                 Source::Files(files) => {
-                    let Some(file) = files.front().copied() else { return false };
-                    let size = env.files.get(&file).map_or(0, |f| if env.now.mono < f.retry_at { 0 } else { f.size() });
-                    let Some((begin, end)) = env.ledger.account(file).and_then(|a| a.gap(self.from, size)) else {
-                        leave_file(files, &mut self.joiner, env);
-                        self.from = 0;
-                        continue;
-                    };
-                    (file, begin, end, false)
+                    let gap = |file: &FileId| self.gap(env, *file).map(|(begin, end)| (*file, begin, end, false));
+                    (!files.is_empty(), files.front().and_then(gap))
                 }
             };
-            if self.sees_a_sibling_before(env, file) {
-                continue;
+            match next {
+                None if !more && matches!(self.source, Source::Spans(_)) => return false,
+                None if !more && !self.follow(format, env, None) => return false,
+                None if !more => {}
+                Some((file, ..)) if self.follow(format, env, Some(file)) => {}
+                Some((file, begin, end, ends_record)) => {
+                    let cursor = Cursor::new(env, file, begin, end);
+                    if let Source::Spans(spans) = &mut self.source {
+                        match spans.front_mut() {
+                            Some((span, _)) if cursor.end < end => span.start = cursor.end,
+                            Some(_) | None => drop(spans.pop_front()),
+                        }
+                    }
+                    self.cursor = Some(Cursor { ends_record: cursor.ends_record || ends_record, ..cursor });
+                    return true;
+                }
+                None => {
+                    if let Source::Files(files) = &mut self.source {
+                        files.pop_front();
+                    }
+                    self.from = 0;
+                }
             }
-            if let Source::Spans(spans) = &mut self.source {
-                spans.pop_front();
-            }
-            self.cursor = Some(Cursor { ends_record, ..Cursor::new(env, file, begin, end) });
-            return true;
         }
+    }
+    /// What is to be read next of a file.
+    fn gap(&self, env: &Env<'_>, file: FileId) -> Option<(u64, u64)> {
+        let size = env.files.get(&file).map_or(0, |f| if env.now.mono < f.retry_at { 0 } else { f.size() });
+        env.ledger.account(file)?.gap(self.from, size)
     }
 
     /// The current gap is through: what was taken of it becomes runs.
     fn finish_cursor<F: Format>(&mut self, format: &mut F, env: &Env<'_>) {
         let Some(mut cursor) = self.cursor.take() else { return };
         if cursor.passing {
-            return self.passed(format, env, &cursor);
+            return self.passed(env, &cursor);
         }
         let end = env.files.get(&cursor.file).map_or(End::Open, |f| f.end(env.now));
         let reached = cursor.at >= cursor.end && !self.sink.stopped();
@@ -216,15 +240,16 @@ impl Pump {
         let last_gap = cursor.at_end || (!more() && !self.joiner.is_open());
         let at_file_end = reached && matches!(self.source, Source::Files(_)) && last_gap;
         let strangers = reached && self.next_span_is_a_stranger(env, cursor.file);
-        if (at_file_end && self.ends(env, cursor.file, end)) || strangers || (reached && cursor.ends_record) {
-            self.end_joins(format, env, &cursor);
+        if (at_file_end && Self::ends(env, cursor.file, end)) || strangers {
+            self.end_joins(format, env, &cursor, true);
+        } else if reached && cursor.ends_record {
+            self.end_joins(format, env, &cursor, false);
         }
         self.note_intake(env, cursor.file);
-        for span in self.joiner.open_spans().filter(|s| s.file == cursor.file) {
+        for span in self.joiner.open_spans().filter(|s| s.file == cursor.file && !seeded(Bug::JoinForgotten)) {
             self.sink.holes.insert(span.start, span.end, Mark::NONE);
         }
-        let unfinished = cursor.upto < cursor.end || self.joiner.is_open();
-        if at_file_end && unfinished {
+        if at_file_end && cursor.upto < cursor.end {
             self.deferred.push((cursor.file, size));
         }
         let upto = cursor.upto;
@@ -255,7 +280,7 @@ impl Pump {
         } else if let Source::Files(files) = &mut self.source {
             // Stopped inside a file: its later siblings wait, or lines would overtake each other.
             skip_chain(files, env);
-            self.joiner.clear();
+            self.leave_open(env, false);
             self.from = 0;
         }
     }
@@ -272,22 +297,16 @@ impl Pump {
         spans.front().is_some_and(|(next, _)| next.file != file && place(&next.file) != place(&file))
     }
     /// Whether a join that is open at the end of a file ends there.
-    fn ends(&self, env: &Env<'_>, file: FileId, end: End) -> bool {
+    fn ends(env: &Env<'_>, file: FileId, end: End) -> bool {
         match end {
             End::Here => true,
-            End::LastSibling => !self.sibling_follows(env, file),
-            End::Open | End::Sibling => false,
+            End::LastSibling => !goes_on(env, file, true),
+            End::Sibling => !goes_on(env, file, false),
+            End::Open => false,
         }
     }
-    /// Whether a file in the queue goes on where this one ended.
-    fn sibling_follows(&self, env: &Env<'_>, file: FileId) -> bool {
-        let Source::Files(files) = &self.source else { return false };
-        let place = |f: &FileId| env.files.get(f).map(|f| f.view.file.place);
-        let Some(here) = place(&file) else { return false };
-        let after = |p: Place| (p.chain, p.restart) == (here.chain, here.restart) && p.turn > here.turn;
-        files.iter().any(|f| place(f).is_some_and(after))
-    }
-    fn end_joins<F: Format>(&mut self, format: &mut F, env: &Env<'_>, cursor: &Cursor) {
+    /// Ends what is open: `all`, or what has its last part at the end of this cursor.
+    fn end_joins<F: Format>(&mut self, format: &mut F, env: &Env<'_>, cursor: &Cursor, all: bool) {
         let Some(file) = env.files.get(&cursor.file) else { return };
         let from = From {
             file: cursor.file,
@@ -297,8 +316,17 @@ impl Pump {
             earlier_marks: &self.earlier_marks,
             now: env.now,
         };
-        let sink = &mut self.sink;
-        self.joiner.end(&mut |record, spans| sink.record(format, env.key, &from, record, spans));
+        let (sink, ended) = (&mut self.sink, &mut self.ended);
+        let mut emit = |record: &Record<'_>, spans: &[Span]| {
+            let taken = sink.taken.0;
+            sink.record(format, env.key, &from, record, spans);
+            ended.extend(spans.last().filter(|_| sink.taken.0 > taken));
+        };
+        if all {
+            self.joiner.end(&mut emit);
+        } else {
+            self.joiner.end_at(cursor.file, cursor.end, &mut emit);
+        }
     }
     fn finish_plan<F: Format>(&mut self, format: &mut F, env: &Env<'_>) {
         // Exact spans hold complete records: a join still open was ended by a rule when they were first read.
@@ -314,22 +342,26 @@ impl Pump {
             }
         }
         if let (Source::Spans(_), Some(file)) = (&self.source, last) {
-            self.end_joins(format, env, &Cursor::new(env, file, 0, 0));
+            self.end_joins(format, env, &Cursor::new(env, file, 0, 0), true);
             self.note_intake(env, file);
         }
-        self.joiner.clear();
+        self.leave_open(env, false);
     }
 }
 
 impl Cursor {
+    /// From `begin` to `end`, or to the first known end of a record before it.
     fn new(env: &Env<'_>, file: FileId, begin: u64, end: u64) -> Cursor {
-        let mark = env.ledger.account(file).map_or(Mark::NONE, |a| a.mark_at(begin));
+        let account = env.ledger.account(file);
+        let mark = account.map_or(Mark::NONE, |a| a.mark_at(begin));
+        let cut = account.and_then(|a| a.cut_within(begin, end));
+        let end = cut.unwrap_or(end);
         Cursor {
             file,
             begin,
             end,
             at_end: env.files.get(&file).is_none_or(|f| f.size() <= end),
-            ends_record: false,
+            ends_record: cut.is_some(),
             passing: false,
             at: begin,
             upto: begin,
@@ -339,26 +371,6 @@ impl Cursor {
             long: env.files.get(&file).and_then(|f| f.rest_at(begin)),
             cutting: false,
         }
-    }
-}
-
-/// Goes on to the next file: an open join only follows into the next sibling of the same restart, once this file is
-/// complete; if it is not complete yet, the siblings after it wait.
-fn leave_file(files: &mut VecDeque<FileId>, joiner: &mut Joiner, env: &Env<'_>) {
-    let Some(left) = files.pop_front() else { return };
-    if !joiner.is_open() {
-        return;
-    }
-    let Some(file) = env.files.get(&left) else { return joiner.clear() };
-    let place = file.view.file.place;
-    let next = files.front().and_then(|f| env.files.get(f)).map(|f| f.view.file.place);
-    let goes_on = next.is_some_and(|n| n.chain == place.chain && n.restart == place.restart);
-    if goes_on && file.end(env.now) == End::Open {
-        files.push_front(left);
-        skip_chain(files, env);
-    }
-    if !goes_on || file.end(env.now) == End::Open {
-        joiner.clear();
     }
 }
 

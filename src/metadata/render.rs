@@ -1,7 +1,8 @@
-//! The `kubernetes` member of a document, rendered once per change.
+//! What a document says of its origin, rendered once per change: the `kubernetes` member, or where there is no pod
+//! `host` and `path`.
 //!
 //! The member order is fixed, so that the same facts give the same bytes (they compress against each other). Fields
-//! outside the document (`tailrace.*`, `path`, the deployment's name) are for keys and predicates and never appear.
+//! outside the document (`tailrace.*`, the deployment's name) are for keys and predicates and never appear.
 
 use crate::origin::Fields;
 
@@ -29,7 +30,10 @@ pub enum Dots {
     Underscore,
 }
 
-/// `,"kubernetes":{...}` with its leading comma, or nothing where none of its members is known.
+/// What a file without a pod says of itself: the lines of many nodes' `/var/log/messages` lie in one index.
+const PODLESS: [&str; 2] = ["host", "path"];
+
+/// `,"kubernetes":{...}` with its leading comma; where none of its members is known `,"host":"..","path":".."`.
 pub fn member(fields: &Fields, dots: Dots) -> Box<[u8]> {
     let mut inside = Vec::new();
     for name in PLAIN {
@@ -56,12 +60,25 @@ pub fn member(fields: &Fields, dots: Dots) -> Box<[u8]> {
         }
     }
     if inside.is_empty() {
-        return Box::default();
+        return podless(fields);
     }
     let mut out = Vec::with_capacity(inside.len() + 16);
     out.extend_from_slice(b",\"kubernetes\":{");
     out.append(&mut inside);
     out.push(b'}');
+    out.into_boxed_slice()
+}
+
+fn podless(fields: &Fields) -> Box<[u8]> {
+    let mut out = Vec::new();
+    for name in PODLESS {
+        if let Some(value) = fields.get(name) {
+            out.push(b',');
+            string(name, &mut out);
+            out.push(b':');
+            string(value, &mut out);
+        }
+    }
     out.into_boxed_slice()
 }
 
@@ -106,8 +123,10 @@ mod tests {
     }
 
     #[test]
-    fn without_kubernetes_fields_there_is_no_member() {
-        assert_eq!(text(&[("path", "/a"), ("input", "x"), ("tailrace.pod", "known")]), "");
+    fn without_a_pod_a_document_says_where_its_file_is() {
+        let pairs = [("path", "/a"), ("input", "x"), ("host", "node-1"), ("tailrace.pod", "known")];
+        assert_eq!(text(&pairs), r#","host":"node-1","path":"/a""#);
+        assert_eq!(text(&[("input", "x")]), "");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) fn lane(name: &str) -> LaneId {
 }
 
 pub(super) fn position_at(lane_name: &str, file: u128, low: u64) -> Saved {
-    let position = Position { low, low_mark: Mark::NONE, above: Vec::new(), high_mark: Mark::NONE };
+    let position = Position { low, low_mark: Mark::NONE, above: Vec::new(), high_mark: Mark::NONE, cuts: Vec::new() };
     Saved::Position { lane: lane(lane_name), file: FileId(file), position }
 }
 
@@ -49,8 +49,8 @@ fn a_mark() -> impl Strategy<Value = Mark> {
 }
 
 fn a_position() -> impl Strategy<Value = Position> {
-    (a_number(), a_mark(), vec((a_number(), a_number()), 0..5), a_mark())
-        .prop_map(|(low, low_mark, above, high_mark)| Position { low, low_mark, above, high_mark })
+    (a_number(), a_mark(), vec((a_number(), a_number()), 0..5), a_mark(), vec(a_number(), 0..5))
+        .prop_map(|(low, low_mark, above, high_mark, cuts)| Position { low, low_mark, above, high_mark, cuts })
 }
 
 fn sums() -> impl Strategy<Value = Sums> {

@@ -155,6 +155,8 @@ fn put_position(position: &Position, out: &mut Vec<u8>) {
     put_mark(&position.low_mark, out);
     put_pairs(&position.above, out);
     put_mark(&position.high_mark, out);
+    let mut last = 0u64;
+    put_list(&position.cuts, out, |cut, out| put(cut.wrapping_sub(std::mem::replace(&mut last, *cut)), out));
 }
 
 fn put_sums(sums: &Sums, out: &mut Vec<u8>) {
@@ -283,7 +285,15 @@ impl<'a> Cursor<'a> {
             last = start.wrapping_add(c.number()?);
             Some((start, last))
         })?;
-        Some(Position { low, low_mark, above, high_mark: self.mark()? })
+        let high_mark = self.mark()?;
+        let mut last = 0u64;
+        let mut cut = |c: &mut Self| {
+            last = last.wrapping_add(c.number()?);
+            Some(last)
+        };
+        // Version 0.1 knew of no cuts.
+        let cuts = if self.0.is_empty() { Vec::new() } else { self.list(&mut cut)? };
+        Some(Position { low, low_mark, above, high_mark, cuts })
     }
 
     fn sums(&mut self) -> Option<Sums> {

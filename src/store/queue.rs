@@ -142,7 +142,7 @@ fn bytes(saved: &Saved) -> usize {
             let texts = file.fields.iter().map(|(name, value)| name.len() + value.len() + 48).sum::<usize>();
             file.path.len() + file.ages.len() * 16 + texts
         }
-        Saved::Position { position: Position { above, .. }, .. } => above.len() * 16,
+        Saved::Position { position: Position { above, cuts, .. }, .. } => above.len() * 16 + cuts.len() * 8,
         Saved::Part { spans, .. } => spans.len() * 32 + 200,
         Saved::Intent { intent, .. } => {
             let tags = intent.upload.as_ref().map_or(0, |(_, tags)| tags.len());

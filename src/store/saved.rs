@@ -20,6 +20,8 @@ pub struct Position {
     pub above: Vec<(u64, u64)>,
     /// Proof for the end of the last of `above`.
     pub high_mark: Mark,
+    /// Ascending places above `low` where a record ended that its bytes do not end: it ends there again.
+    pub cuts: Vec<u64>,
 }
 
 /// Sums over a lane's life, by fate; counters start from them.

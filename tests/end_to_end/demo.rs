@@ -171,3 +171,15 @@ fn logs_that_are_not_there_are_64() {
     assert_eq!(ended.code(), Some(64), "{}", demo.said());
     assert!(demo.said().contains("/nonexistent"), "{}", demo.said());
 }
+
+#[test]
+fn a_directory_without_pod_logs_is_64_and_says_what_was_expected() {
+    let place = Place::new();
+    let logs = place.path().join("flat");
+    std::fs::create_dir(&logs).unwrap();
+    std::fs::write(logs.join("app.log"), "one line\n").unwrap();
+    let logs = logs.to_str().unwrap().to_owned();
+    let mut demo = Demo::start_in(place, &["--logs", &logs]);
+    assert_eq!(demo.wait().code(), Some(64), "{}", demo.said());
+    assert!(demo.said().contains("no log was found below"), "{}", demo.said());
+}

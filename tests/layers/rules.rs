@@ -20,6 +20,7 @@ pub struct Finding {
 /// `lane::batch` is that module and what is in it.
 const KNOWS: &[(&str, &[&str])] = &[
     ("record", &[]),
+    ("seeded", &[]),
     ("origin", &["record", "body::escape", "metadata::render"]),
     ("config", &["origin", "transform"]),
     (
@@ -36,6 +37,7 @@ const KNOWS: &[(&str, &[&str])] = &[
             "decode::line",
             "metadata::pod",
             "metadata::pods",
+            "seeded",
         ],
     ),
     ("decode", &["record"]),
@@ -56,10 +58,11 @@ const KNOWS: &[(&str, &[&str])] = &[
             "telemetry::report",
             "telemetry::latency",
             "telemetry::advice",
+            "seeded",
         ],
     ),
-    ("output", &["record", "origin", "config", "lane::batch", "lane::format", "body"]),
-    ("store", &["record", "catalog::view", "lane::batch"]),
+    ("output", &["record", "origin", "config", "lane::batch", "lane::format", "body", "seeded"]),
+    ("store", &["record", "catalog::view", "lane::batch", "seeded"]),
     ("metadata", &["record", "origin", "body::escape", "lane::batch", "store::log", "store::storage", "telemetry"]),
     ("telemetry", &["record", "lane::batch", "store::saved"]),
     ("admin", &["record", "lane::batch", "telemetry"]),

@@ -40,7 +40,7 @@ impl Books {
     }
     /// A position moved.
     pub fn moved(&mut self, file: FileId, next: &Position, ids: &Ids, truth: &Truth) {
-        let nothing = Position { low: 0, low_mark: next.low_mark, above: Vec::new(), high_mark: next.high_mark };
+        let nothing = Position { low: 0, above: Vec::new(), ..next.clone() };
         let before = self.positions.get(&file).unwrap_or(&nothing);
         assert!(before.low <= next.low, "lane {}: the low-water mark of {file} went back", self.lane);
         let fresh = minus(next, before);

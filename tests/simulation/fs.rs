@@ -7,7 +7,7 @@ use crate::truth::Truth;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use tailrace::catalog::sim::{SimDisk, SimWriter};
+use tailrace::catalog::sim::{SimDisk, SimWriter, gzip};
 use tailrace::catalog::{Hint, WatchChange};
 
 /// A file open for appending, and what it holds.
@@ -22,12 +22,14 @@ pub struct Fs {
     pub watches: Watches,
     /// The agent may hold so few handles that it cannot keep what is deleted.
     pub tight: bool,
+    /// Somebody has these open and does nothing with them.
+    kept: Vec<SimWriter>,
     places: BTreeMap<PathBuf, usize>,
 }
 
 impl Fs {
     pub fn new(tight: bool) -> Fs {
-        Fs { disk: SimDisk::new(), watches: Watches::default(), tight, places: BTreeMap::new() }
+        Fs { disk: SimDisk::new(), watches: Watches::default(), tight, kept: Vec::new(), places: BTreeMap::new() }
     }
     pub fn content_at(&self, path: &Path) -> Option<usize> {
         self.places.get(path).copied()
@@ -64,6 +66,12 @@ impl Fs {
         }
         Pen { writer, inode: self.disk.inode(path).unwrap_or(0), content }
     }
+    /// A file's inode is not given to another one.
+    pub fn keep_inode(&mut self, path: &Path) {
+        if self.exists(path) {
+            self.kept.push(self.disk.writer(path));
+        }
+    }
     pub fn append(&mut self, pen: &Pen, bytes: &[u8], truth: &mut Truth) {
         if let Some(content) = truth.contents.get_mut(pen.content) {
             content.bytes.extend_from_slice(bytes);
@@ -92,12 +100,22 @@ impl Fs {
             self.watches.named(path);
         }
     }
-    /// kubelet's compression of a file nobody writes to any more: `X.tmp`, then `X.gz`; `X` is still there.
+    /// kubelet's compression of a file nobody writes to any more: first `X.tmp`, which may stay as it is for ever...
+    pub fn pack(&mut self, path: &Path, part: bool) {
+        let tmp = with_suffix(path, ".tmp");
+        let packed = gzip(&self.disk.content(path));
+        let end = if part { packed.len() / 2 } else { packed.len() };
+        self.disk.remove(&tmp);
+        self.disk.append(&tmp, packed.get(..end).unwrap_or_default());
+        self.watches.named(&tmp);
+    }
+    /// ... which then becomes `X.gz`; `X` is still there.
     pub fn compress(&mut self, path: &Path, truth: &mut Truth) {
         let Some(content) = self.content_at(path) else { return };
-        self.disk.compress(path);
-        self.watches.named(&with_suffix(path, ".tmp"));
-        let gz = with_suffix(path, ".gz");
+        self.pack(path, false);
+        let (tmp, gz) = (with_suffix(path, ".tmp"), with_suffix(path, ".gz"));
+        self.disk.rename(&tmp, &gz);
+        self.watches.named(&tmp);
         self.place(&gz, content, truth);
         self.watches.named(&gz);
     }
@@ -131,6 +149,7 @@ impl Fs {
         }
         let mut dirs: Vec<&Path> = below.iter().filter_map(|p| p.parent()).filter(|p| p.starts_with(dir)).collect();
         dirs.dedup();
+        // What the truth does not know of: halves of compressed files.
         self.disk.remove_tree(dir);
         for gone in dirs.into_iter().chain([dir]) {
             self.watches.dir_gone(gone);

@@ -22,9 +22,12 @@ pub enum Kind {
     Drain,
     /// It ends with `--once`.
     Once,
+    /// Two processes on one `data_dir`: one stands by until the other drains or dies.
+    Rolling,
 }
 
 impl Kind {
+    pub const ALL: [Kind; 6] = [Kind::Steady, Kind::Crash, Kind::Power, Kind::Drain, Kind::Once, Kind::Rolling];
     pub fn name(self) -> &'static str {
         match self {
             Kind::Steady => "steady",
@@ -32,6 +35,7 @@ impl Kind {
             Kind::Power => "power",
             Kind::Drain => "drain",
             Kind::Once => "once",
+            Kind::Rolling => "rolling",
         }
     }
 }
@@ -57,6 +61,21 @@ pub struct Plan {
     pub wait: Duration,
     pub handles: usize,
     pub chunks: usize,
+    /// Files of programs begin with the same line, all of them; so do first logs of containers, stamp and all.
+    pub banner: bool,
+    /// The first line of a file may be half written for a while.
+    pub first_halves: bool,
+    /// Deleted files may be held up to so many bytes.
+    pub retain_max: u64,
+    /// What was cut in place may be longer than before when the agent looks next. Off: a lane that is in the middle
+    /// of such a file reads on as if it had grown.
+    pub outgrow: bool,
+    /// A file of a program that was deleted gives its inode to the next one also while nobody holds it open: with the
+    /// same first line, and nothing settled, nothing tells the two apart. Off: they are taken for one file.
+    pub twins: bool,
+    /// The node's disk fills up at times.
+    pub little_room: bool,
+    pub s3_max_age: Duration,
 }
 
 impl Plan {
@@ -78,7 +97,18 @@ impl Plan {
             wait: Duration::from_secs(chance.below(2) * 10),
             handles: if chance.one_in(6) { 3 } else { 1_000 },
             chunks: 4 + chance.below(12) as usize,
+            banner: chance.one_in(3),
+            first_halves: chance.one_in(3),
+            retain_max: if chance.one_in(6) { 2_000 } else { 1 << 30 },
+            outgrow: false,
+            twins: false,
+            little_room: chance.one_in(8),
+            s3_max_age: Duration::from_secs(if chance.one_in(2) { 2 } else { 60 }),
         }
+    }
+    /// Deleted files may be let go before everybody has read them.
+    pub fn sheds(&self) -> bool {
+        self.retain_max < 1 << 30 || self.little_room
     }
     pub fn inputs(&self) -> Vec<InputSpec> {
         let base = |root: &str| Arc::new(Base { root: PathBuf::from(root), follow: Follow::Never });

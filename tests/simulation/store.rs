@@ -7,6 +7,7 @@ use tailrace::record::Now;
 use tailrace::store::file::Store;
 use tailrace::store::memory::{Faults, MemoryStorage};
 use tailrace::store::saved::{Saved, State};
+use tailrace::store::storage::Storage;
 
 #[derive(Clone, Copy, Debug)]
 pub enum ReplyTo {
@@ -68,6 +69,12 @@ impl SimStore {
             self.disk.set_faults(Faults::default());
         }
         self.queue.clear();
+    }
+    /// The directory is gone, with all in it.
+    pub fn lose_all(&mut self) {
+        self.disk.set_faults(Faults::default());
+        let gone: Vec<String> = self.disk.names();
+        gone.iter().for_each(|name| self.disk.remove(name).expect("it was there"));
     }
     /// The next process reads what is there.
     pub fn reopen(&mut self, now: Now) -> State {

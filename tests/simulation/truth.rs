@@ -222,6 +222,11 @@ impl Truth {
 }
 
 impl Truth {
+    /// The line of this cell began in a file that is not there any more.
+    pub fn beheaded(&self, cell: &Cell) -> bool {
+        let gone = |c: &Cell| self.contents.get(c.content).is_none_or(|content| content.names == 0);
+        self.cells.iter().any(|c| c.whole == cell.whole && c.content != cell.content && gone(c))
+    }
     fn line_of(&self, cell: &Cell) -> String {
         let Some(content) = self.contents.get(cell.content) else { return String::new() };
         let next = content.lines.partition_point(|l| *l <= cell.at);

@@ -34,6 +34,8 @@ pub struct World {
     /// Crashes so far.
     pub deaths: u64,
     pub dead_letter_full: bool,
+    /// Another process waits for the lock.
+    pub standby: bool,
     pub trace: bool,
 }
 
@@ -81,6 +83,7 @@ impl World {
             forgot: false,
             deaths: 0,
             dead_letter_full: false,
+            standby: false,
             trace,
         };
         world.say(|| format!("{:?}", world.plan));
@@ -147,12 +150,35 @@ impl World {
         self.deaths += 1;
         self.fs.agent_gone(&mut self.truth);
         self.at(|services, at| services.hang_up(at));
+        if std::mem::take(&mut self.standby) {
+            return self.take_over();
+        }
         let away = self.chance.millis(0, 8_000);
         self.pass(away);
         if self.chance.one_in(3) {
             self.on_node(|node, plan, hands| (0..4).for_each(|_| node.act(plan, hands)));
         }
         self.start(false);
+    }
+    /// The lock is free: whoever stood by has it as soon as it looks.
+    fn take_over(&mut self) {
+        let looks = self.chance.millis(0, 100);
+        self.say(|| format!("it is taken over in {looks:?}"));
+        self.pass(looks);
+        self.start(false);
+    }
+    /// A rolling update: the new process comes before the old one goes.
+    fn roll(&mut self) {
+        if !std::mem::replace(&mut self.standby, true) {
+            return self.say(|| "another process stands by".into());
+        }
+        if self.chance.one_in(2) {
+            return self.crash();
+        }
+        let within = self.chance.millis(1_000, 30_000);
+        self.stop(within);
+        self.standby = false;
+        self.take_over();
     }
     /// SIGTERM: drains, says its last words, syncs. What is left comes back.
     pub fn stop(&mut self, within: Duration) -> usize {
@@ -191,6 +217,8 @@ impl World {
             93..95 if self.plan.clock_steps => self.step_clock(),
             95..97 if self.plan.kind == Kind::Crash => self.crash(),
             95..97 if self.plan.kind == Kind::Power => self.mishap(),
+            95..97 if self.plan.kind == Kind::Rolling => self.roll(),
+            94 if self.plan.little_room => self.fs.disk.set_free_percent(if self.chance.one_in(2) { 5 } else { 60 }),
             97 => self.dead_letter_full = self.chance.one_in(2),
             _ => self.pass(Duration::from_millis(100)),
         }
@@ -215,10 +243,23 @@ impl World {
         self.fs.disk.set_time(self.now.unix_ns);
     }
     fn mishap(&mut self) {
-        match self.chance.below(5) {
+        match self.chance.below(8) {
             0 | 1 => self.power(),
             2 => self.crash(),
             3 => {
+                // The process may go on for long in a directory that is not there any more.
+                self.say(|| "data_dir is lost".into());
+                self.forgot = true;
+                self.store.lose_all();
+                if self.chance.one_in(2) {
+                    self.crash();
+                }
+            }
+            4 => {
+                self.say(|| "fsync lies".into());
+                self.store.disk.set_faults(Faults { sync_lies: true, ..Faults::default() });
+            }
+            5 | 6 => {
                 let room = Some(self.chance.below(2_000));
                 let read_only = self.chance.one_in(3);
                 let sync_fails = self.chance.one_in(3);

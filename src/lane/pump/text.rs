@@ -1,6 +1,7 @@
 //! From blocks to records: lines, pieces of lines that are too long, the proofs at their ends.
 
 use super::{Cursor, Env, Pump, Source};
+use crate::catalog::view::Life;
 use crate::decode::line::{self, Line};
 use crate::lane::files::{End, Long};
 use crate::lane::format::Format;
@@ -13,6 +14,7 @@ impl Pump {
         let Some(mut cursor) = self.cursor.take() else { return };
         if bytes.is_empty() {
             // The file is shorter than we were told: the catalog will say what became of it.
+            self.interrupted |= env.files.get(&cursor.file).is_some_and(|f| f.view.life != Life::Gone);
             self.sink.file_done = true;
             self.cursor = Some(cursor);
             return;
@@ -34,7 +36,7 @@ impl Pump {
                 self.whole_line(format, env, &mut cursor, bytes, &carry, (start, end));
             }
             from = next;
-            if self.sink.stopped() || (cursor.passing && !self.joiner.is_open()) {
+            if self.sink.stopped() || self.looked_enough(&cursor) {
                 break;
             }
         }
@@ -47,7 +49,7 @@ impl Pump {
         let base = cursor.at;
         let rest = bytes.get(from..).unwrap_or(&[]);
         let block_end = base + bytes.len() as u64;
-        if self.sink.stopped() {
+        if self.sink.stopped() || self.looked_enough(cursor) {
             return;
         }
         let ends_here = block_end >= cursor.end;
@@ -64,7 +66,12 @@ impl Pump {
         let mut carry = std::mem::take(&mut cursor.carry);
         carry.extend_from_slice(rest);
         if ends_here && !carry.is_empty() && self.takes_unfinished(env, cursor) {
+            let taken = self.sink.taken.0;
             self.whole_line(format, env, cursor, bytes, &carry, (start, block_end));
+            let goes_on = self.joiner.open_spans().any(|s| (s.file, s.end) == (cursor.file, block_end));
+            if cursor.at_end && !cursor.passing && self.sink.taken.0 > taken && !goes_on {
+                self.ended.push(Span { file: cursor.file, start, end: block_end });
+            }
             carry.clear();
         } else {
             let done = self.pieces(format, env, cursor, bytes, &carry, start);
@@ -78,7 +85,7 @@ impl Pump {
     fn takes_unfinished(&self, env: &Env<'_>, cursor: &Cursor) -> bool {
         match self.source {
             Source::Spans(_) => true,
-            Source::Files(_) if !cursor.at_end => true,
+            Source::Files(_) if !cursor.at_end || cursor.ends_record => true,
             Source::Files(_) => match env.files.get(&cursor.file).map(|f| f.end(env.now)) {
                 Some(End::Open) | None => false,
                 Some(End::Sibling | End::LastSibling | End::Here) => true,

@@ -5,6 +5,7 @@
 
 use super::answer::{self, Failed, Fault};
 use crate::lane::batch::{Code, ItemVerdict, Scope, Verdict};
+use crate::seeded::{Bug, seeded};
 use std::time::Duration;
 
 /// Causes are followed so deep.
@@ -179,6 +180,7 @@ fn judge_items(failed: &[Failed], sent: u32, after: Option<Duration>) -> Verdict
 fn judge_item(failed: &Failed) -> ItemVerdict {
     let code = code(&failed.fault, failed.status);
     match row(&failed.fault) {
+        Some(Already) if seeded(Bug::ConflictIsReject) => ItemVerdict::Reject { code, say: reason(&failed.fault) },
         Some(Already) => ItemVerdict::Already,
         Some(Retry) => ItemVerdict::Retry(code),
         Some(Reject) => ItemVerdict::Reject { code, say: reason(&failed.fault) },

@@ -45,7 +45,8 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         lost_bytes: 13,
         possible_duplicates: 14,
     };
-    let position = Position { low: 10, low_mark: mark(10), above, high_mark: mark(1000) };
+    let position = Position { low: 10, low_mark: mark(10), above, high_mark: mark(1000), cuts: Vec::new() };
+    let cut = Position { cuts: vec![40, 300], ..position.clone() };
     let intent = |upload| Intent { name: name(), spans: vec![span], upload };
     vec![
         (
@@ -59,7 +60,11 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         (Saved::FileGone { id }, "021002010000000000000000000000000000"),
         (
             Saved::Position { lane: lane(), file: id, position },
-            "0329027333020100000000000000000000000000000a0a80020d0c0b0a02140a0ac007e80780020d0c0b0a",
+            "032a027333020100000000000000000000000000000a0a80020d0c0b0a02140a0ac007e80780020d0c0b0a00",
+        ),
+        (
+            Saved::Position { lane: lane(), file: id, position: cut },
+            "032d027333020100000000000000000000000000000a0a80020d0c0b0a02140a0ac007e80780020d0c0b0a02288402",
         ),
         (Saved::Sums { lane: lane(), sums }, "0412027333010203040405060708090a0b0c0d0e"),
         (Saved::Attempt { lane: lane(), ticket: 300, records: 4 }, "0506027333ac0204"),
@@ -95,6 +100,15 @@ fn every_kind_is_still_written_and_read_as_it_was() {
         assert_eq!(hex(&bytes(&saved)), written, "{saved:?}");
         assert_eq!(all(&bytes(&saved)), [Entry::Known(saved)]);
     }
+}
+
+#[test]
+fn a_position_of_version_0_1_has_no_cuts() {
+    let (position, _) = written_once().swap_remove(2);
+    let mut old = bytes(&position);
+    assert_eq!(old.pop(), Some(0));
+    old[1] -= 1;
+    assert_eq!(all(&old), [Entry::Known(position)]);
 }
 
 #[test]

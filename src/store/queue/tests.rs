@@ -12,7 +12,8 @@ fn with_reply(records: Vec<Saved>) -> Command {
 
 /// A position of about 16 KiB: the largest there is.
 fn large(file: u128, low: u64) -> Saved {
-    let position = Position { low, low_mark: Mark::NONE, above: vec![(0, 0); 1024], high_mark: Mark::NONE };
+    let position =
+        Position { low, low_mark: Mark::NONE, above: vec![(0, 0); 1024], high_mark: Mark::NONE, cuts: Vec::new() };
     Saved::Position { lane: lane("l"), file: FileId(file), position }
 }
 

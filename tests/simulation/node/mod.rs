@@ -55,7 +55,7 @@ pub struct Node {
 
 impl Node {
     pub fn new(plan: &Plan) -> Node {
-        let apps = (0..plan.apps).map(|n| App::new(PathBuf::from(format!("{APPS}/app{n}/a.log")), plan.nasty));
+        let apps = (0..plan.apps).map(|n| App::new(PathBuf::from(format!("{APPS}/app{n}/a.log")), plan));
         Node {
             containers: Vec::new(),
             apps: apps.collect(),
@@ -74,9 +74,9 @@ impl Node {
         hands.say(|| format!("new pod {dir}"));
         let style = if hands.chance.one_in(4) { Style::Docker } else { Style::Cri };
         for name in ["app", "side"].iter().take(1 + usize::from(hands.chance.one_in(4))) {
-            let scribe = Scribe::new(style, plan.nasty, plan.poison);
+            let scribe = Scribe::new(style, plan.nasty, plan.poison, plan.first_halves);
             let keep = 1 + hands.chance.below(3) as usize;
-            self.containers.push(Container::new((&uid, &dir), name, keep, scribe));
+            self.containers.push(Container::new((&uid, &dir), name, keep, plan.banner, scribe));
         }
         if hands.chance.percent(70) {
             self.pods.know(&uid, namespace, &format!("pod-{n}"));
@@ -94,7 +94,8 @@ impl Node {
             0..45 => container.write(1 + hands.chance.below(lines), hands),
             45..60 if container.busy() => container.step(hands),
             45..52 => container.rotate(),
-            52..55 => container.start_again(hands),
+            52..54 => container.start_again(hands),
+            54 => container.crash_loop(hands),
             55..58 => container.reap(hands),
             58..60 => self.end_pod(at, hands),
             60..63 => self.pods.learn_one(),

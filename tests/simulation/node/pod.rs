@@ -9,6 +9,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug)]
 enum Step {
     Prune,
+    Pack,
     Compress,
     Rename,
     Reopen,
@@ -23,14 +24,15 @@ pub struct Container {
     pen: Option<Pen>,
     steps: Vec<Step>,
     keep: usize,
+    banner: bool,
 }
 
 impl Container {
-    pub fn new(pod: (&str, &str), name: &str, keep: usize, scribe: Scribe) -> Container {
+    pub fn new(pod: (&str, &str), name: &str, keep: usize, banner: bool, scribe: Scribe) -> Container {
         let (uid, dir) = pod;
         let dir = PathBuf::from(dir).join(name);
         let (uid, name) = (uid.to_owned(), name.to_owned());
-        Container { uid, name, dir, restart: 0, scribe, pen: None, steps: Vec::new(), keep }
+        Container { uid, name, dir, restart: 0, scribe, pen: None, steps: Vec::new(), keep, banner }
     }
     fn live(&self) -> PathBuf {
         self.dir.join(format!("{}.log", self.restart))
@@ -39,8 +41,18 @@ impl Container {
         let path = self.live();
         hands.say(|| format!("open {}", path.display()));
         let called = path.to_string_lossy().into_owned();
-        let content = hands.fs.content_at(&path).unwrap_or_else(|| hands.truth.content(true, called));
-        self.pen = Some(hands.fs.open(&path, content, hands.truth));
+        let there = hands.fs.content_at(&path);
+        let content = there.unwrap_or_else(|| hands.truth.content(true, called));
+        let pen = hands.fs.open(&path, content, hands.truth);
+        if there.is_none()
+            && self.restart == 0
+            && self.rotated(hands).is_empty()
+            && self.banner
+            && hands.chance.percent(80)
+        {
+            self.scribe.banner(&pen, hands);
+        }
+        self.pen = Some(pen);
     }
     pub fn write(&mut self, lines: u64, hands: &mut Hands<'_>) {
         if self.pen.is_none() {
@@ -54,7 +66,7 @@ impl Container {
     /// kubelet found the log large enough.
     pub fn rotate(&mut self) {
         if self.steps.is_empty() && self.pen.is_some() {
-            self.steps = vec![Step::Reopen, Step::Rename, Step::Compress, Step::Prune];
+            self.steps = vec![Step::Reopen, Step::Rename, Step::Compress, Step::Pack, Step::Prune];
         }
     }
     pub fn tear(&mut self, hands: &mut Hands<'_>) {
@@ -72,6 +84,12 @@ impl Container {
             Step::Prune => {
                 for path in rotated.iter().take(rotated.len().saturating_sub(self.keep)) {
                     hands.fs.remove(path, 0, hands.truth);
+                }
+            }
+            Step::Pack => {
+                let part = hands.chance.one_in(3);
+                if let Some(plain) = rotated.into_iter().find(|p| p.extension().is_none_or(|e| e != "gz")) {
+                    hands.fs.pack(&plain, part);
                 }
             }
             Step::Compress => {
@@ -113,7 +131,8 @@ impl Container {
     fn rotated(&self, hands: &Hands<'_>) -> Vec<PathBuf> {
         let prefix = format!("{}.log.", self.restart);
         let mut names = hands.fs.disk.names(&self.dir);
-        names.retain(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&prefix)));
+        let rotated = |name: &str| name.starts_with(&prefix) && !name.ends_with(".tmp");
+        names.retain(|p| p.file_name().is_some_and(|n| rotated(&n.to_string_lossy())));
         names
     }
     /// The container died; the next one starts. What was begun is never finished.
@@ -127,6 +146,17 @@ impl Container {
         self.restart += 1;
         hands.say(|| format!("restart {}", self.live().display()));
         self.open(hands);
+    }
+    /// It fails again and again, and says little or nothing each time; kubelet keeps only the last one's log.
+    pub fn crash_loop(&mut self, hands: &mut Hands<'_>) {
+        for _ in 0..1 + hands.chance.below(4) {
+            self.start_again(hands);
+            let lines = hands.chance.below(3);
+            self.write(lines, hands);
+        }
+        if hands.chance.one_in(2) {
+            self.reap(hands);
+        }
     }
     /// kubelet removes the logs of dead containers.
     pub fn reap(&mut self, hands: &mut Hands<'_>) {

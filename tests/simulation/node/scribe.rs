@@ -20,6 +20,7 @@ pub struct Scribe {
     style: Style,
     nasty: bool,
     poison: bool,
+    first_halves: bool,
     /// By channel: a line written in parts.
     open: [Option<Open>; 2],
     /// A line that was torn in the middle.
@@ -42,12 +43,24 @@ struct Half {
     at: Duration,
 }
 
+/// 30 bytes, as all stamps here.
+const BANNER_STAMP: &str = "2023-11-14T22:13:20.000000001Z";
 /// The agent's rules of silence strike after a minute.
 const SILENCE: Duration = Duration::from_secs(55);
 
 impl Scribe {
-    pub fn new(style: Style, nasty: bool, poison: bool) -> Scribe {
-        Scribe { style, nasty, poison, open: [None, None], half: None }
+    pub fn new(style: Style, nasty: bool, poison: bool, first_halves: bool) -> Scribe {
+        Scribe { style, nasty, poison, first_halves, open: [None, None], half: None }
+    }
+    /// What stands first in many files: no cells, always the same.
+    pub fn banner(&mut self, pen: &Pen, hands: &mut Hands<'_>) {
+        let mut text = self.head(BANNER_STAMP, "stdout", false);
+        text.extend_from_slice(b"ready to serve..");
+        text.extend_from_slice(&self.end(BANNER_STAMP, "stdout", false, "\n"));
+        if let Some(content) = hands.truth.contents.get_mut(pen.content) {
+            content.lines.push(0);
+        }
+        hands.fs.append(pen, &text, hands.truth);
     }
     /// The writer has died: what it had begun is never finished.
     pub fn forget(&mut self) {
@@ -84,6 +97,7 @@ impl Scribe {
         let cells = match chance.below(30) {
             0 if !first && !partial => 0,
             // Docker's daemon cuts at 16 KiB: none of its lines is longer than a record may be.
+            1 if self.style != Style::Docker && chance.one_in(6) => chance.within(110, 300),
             1 if self.style != Style::Docker => chance.within(24, 110),
             _ => chance.within(1, 5),
         };
@@ -128,7 +142,7 @@ impl Scribe {
             1 => 8 * chance.below(head as u64 / 8 + 1) as usize,
             _ => text.len(),
         };
-        if cut < text.len() && !first && cells > 0 {
+        if cut < text.len() && (!first || self.first_halves) && cells > 0 {
             self.half = Some(Half { whole, rest: text.split_off(cut), at: *mono });
         }
         fs.append(pen, &text, truth);
@@ -143,6 +157,9 @@ impl Scribe {
     }
     fn tail(&self, stamp: &str, channel: &str, partial: bool, chance: &mut Chance) -> Vec<u8> {
         let end = if chance.one_in(20) { "\r\n" } else { "\n" };
+        self.end(stamp, channel, partial, end)
+    }
+    fn end(&self, stamp: &str, channel: &str, partial: bool, end: &str) -> Vec<u8> {
         match self.style {
             Style::Cri | Style::Plain => end.as_bytes().to_vec(),
             Style::Docker => {

@@ -1,11 +1,13 @@
 //! OpenSearch: `_bulk` with `create` of documents that have ids; a document is there once, whoever sends it again.
+//! Its answers are read by the agent's own judge.
 
 use super::{At, text_of};
 use crate::truth::{Doc, OPENSEARCH, Truth};
 use serde::Deserialize;
 use std::collections::HashMap;
-use tailrace::lane::batch::{Batch, Code, ItemVerdict, Job, Verdict};
+use tailrace::lane::batch::{Batch, Code, Job, Verdict};
 use tailrace::output::opensearch::index;
+use tailrace::output::opensearch::verdict::{self, Answer};
 
 #[derive(Default)]
 pub struct OpenSearch {
@@ -25,6 +27,12 @@ struct Action {
 #[derive(Deserialize)]
 struct Create {
     _id: String,
+}
+
+const BUSY: &str = "rejected_execution_exception";
+
+fn refused(status: u16, kind: &str) -> String {
+    format!(r#"{{"create":{{"status":{status},"error":{{"type":"{kind}","reason":"no"}}}}}}"#)
 }
 
 struct Item {
@@ -70,28 +78,23 @@ impl OpenSearch {
         self.judge(batch, items, at, 30)
     }
     fn judge(&mut self, batch: &Batch, items: Vec<Item>, at: &mut At<'_>, busy: u64) -> Verdict {
-        let (mut verdicts, mut already) = (Vec::new(), 0);
-        for (number, item) in items.into_iter().enumerate() {
-            let number = number as u32;
-            if at.chance.percent(busy) {
-                let (retry, hold) = (Code::new("es_rejected_execution"), Code::new("cluster_block"));
-                let one = at.chance.one_in(4);
-                verdicts.push((number, if one { ItemVerdict::Hold(hold) } else { ItemVerdict::Retry(retry) }));
+        let mut answers = Vec::new();
+        for item in items {
+            answers.push(if at.chance.percent(busy) {
+                if at.chance.one_in(4) { refused(403, "cluster_block_exception") } else { refused(429, BUSY) }
             } else if at.truth.poisoned(&item.cells) {
-                let (code, say) = (Code::new("mapper_parsing_exception"), "failed to parse".into());
-                verdicts.push((number, ItemVerdict::Reject { code, say }));
+                refused(400, "mapper_parsing_exception")
             } else if let Some(index) = self.docs.get(&item.id) {
                 self.moved += u64::from(**index != *batch.target.place);
-                already += 1;
-                verdicts.push((number, ItemVerdict::Already));
+                refused(409, "version_conflict_engine_exception")
             } else {
                 self.docs.insert(item.id, batch.target.place.to_string());
                 at.truth.arrive(OPENSEARCH, &item.cells);
-            }
+                r#"{"create":{"status":201}}"#.into()
+            });
         }
-        if verdicts.len() == already as usize {
-            return Verdict::Delivered { already };
-        }
-        Verdict::Items(verdicts)
+        let body = format!(r#"{{"items":[{}]}}"#, answers.join(","));
+        let answer = Answer { status: 200, body: body.as_bytes(), after: None, location: None };
+        verdict::judge(&answer, batch.items)
     }
 }
