@@ -1,21 +1,23 @@
 //! The loop around the catalog: it waits for watches, time or a call, ticks, and hands on what changed.
 //!
-//! It alone touches inotify. It waits for nobody: lanes take views through closures that only queue them, and the
+//! It alone touches inotify. Copies are made by a second thread, which is there when the first one is wanted and does
+//! one at a time, for as long as the disk takes. The catalog waits for nobody: lanes take views through closures that only queue them, and the
 //! store answers in its own time. Views of files with new random ids come a tick after the store has answered, also
 //! when it could not write: reading never needs a write.
 
 use super::pods::Pods;
 use super::view::FileView;
 use super::watch::Watch;
-use super::{Catalog, Hint};
+use super::{Catalog, Done, Hint, Job};
 use crate::record::Now;
 use crate::store::saved::Saved;
 use crate::telemetry::report::CatalogReport;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fd::OwnedFd;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Reports are made at most so often.
@@ -31,13 +33,15 @@ struct Called {
     event: OwnedFd,
     stop: AtomicBool,
     synced: AtomicUsize,
+    copied: Mutex<Vec<Done>>,
 }
 
 impl Caller {
     /// One for each thread to be.
     pub fn new() -> io::Result<Caller> {
         let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        Ok(Caller(Arc::new(Called { event, stop: AtomicBool::new(false), synced: AtomicUsize::new(0) })))
+        let (stop, synced) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Ok(Caller(Arc::new(Called { event, stop, synced, copied: Mutex::default() })))
     }
 
     /// Pods changed, or something else is worth a tick.
@@ -49,6 +53,11 @@ impl Caller {
     /// The thread saves what it knows and ends.
     pub fn stop(&self) {
         self.0.stop.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn copied(&self, done: Done) {
+        self.0.copied.lock().unwrap_or_else(PoisonError::into_inner).push(done);
         self.wake();
     }
 
@@ -91,12 +100,21 @@ pub fn run<P: Pods>(mut catalog: Catalog<P>, caller: &Caller, mut around: Around
     let mut watch = Watch::new().inspect_err(|e| tracing::warn!(error = %e, "inotify is not usable: polling")).ok();
     let mut hints: Vec<Hint> = Vec::new();
     let (mut scanned, mut reported) = (false, None::<Duration>);
+    let mut copies: Option<Sender<Job>> = None;
     while !caller.0.stop.load(Ordering::Acquire) {
         let now = (around.clock)();
         for _ in 0..caller.0.synced.swap(0, Ordering::AcqRel) {
             catalog.synced();
         }
+        for done in std::mem::take(&mut *caller.0.copied.lock().unwrap_or_else(PoisonError::into_inner)) {
+            catalog.copied(done);
+        }
         let turn = catalog.tick(now, &std::mem::take(&mut hints));
+        for job in turn.jobs {
+            copies = copies.or_else(|| copier(caller));
+            // Without a thread nothing is copied; what was asked for stays asked for.
+            copies = copies.filter(|copies| copies.send(job).is_ok());
+        }
         hints.extend(match &mut watch {
             Some(watch) => watch.apply(&turn.watch),
             None => turn.watch.iter().filter_map(refused).take(1).collect(),
@@ -128,6 +146,15 @@ pub fn run<P: Pods>(mut catalog: Catalog<P>, caller: &Caller, mut around: Around
     }
     (around.report)(catalog.report());
     (around.save)(catalog.last_words(), None);
+}
+
+/// The thread that makes copies; it ends when nobody can ask it any more. The catalog bounds what waits for it.
+fn copier(caller: &Caller) -> Option<Sender<Job>> {
+    let (sender, jobs) = channel::<Job>();
+    let caller = caller.clone();
+    let body = move || jobs.into_iter().for_each(|job| caller.copied(job.run()));
+    let thread = std::thread::Builder::new().name("copies".into()).spawn(body);
+    thread.inspect_err(|error| tracing::error!(%error, "no thread for copies of log files")).ok().map(|_| sender)
 }
 
 fn refused(change: &super::WatchChange) -> Option<Hint> {

@@ -49,7 +49,11 @@ impl<F: Format> Lane<F> {
                 self.dirty.insert(id);
                 Account::begin_at(size)
             }
-            (None, _) => Account::default(),
+            (None, _) => {
+                // Also that nothing is settled is worth a note: should the file go while no agent runs, it is lost.
+                self.dirty.insert(id);
+                Account::default()
+            }
         };
         self.ledger.open(id, account);
         self.ledger.retake(id);

@@ -1,6 +1,6 @@
 //! Strategies for the tests of this module: records of few lanes, files and names, so that they meet each other.
 
-use super::saved::{Intent, KnownFile, LaneId, Position, Saved, Sums};
+use super::saved::{Intent, Kept, KnownFile, LaneId, Position, Saved, Sums};
 use crate::catalog::view::Place;
 use crate::lane::batch::PartTag;
 use crate::record::{FileId, Mark, Now, Span};
@@ -89,15 +89,20 @@ fn an_intent() -> impl Strategy<Value = Intent> {
 fn a_file() -> impl Strategy<Value = KnownFile> {
     let place = (any::<u64>(), any::<u32>(), a_number());
     let texts = vec((any::<String>(), any::<String>()), 0..4);
+    let kept = option::of((a_number(), any::<bool>(), a_mark()));
     (
         (an_id(), any::<String>(), any::<String>(), a_number(), any::<(u16, u32)>()),
         (place, any::<u32>(), a_number(), vec((a_number(), any::<i64>()), 0..5), texts),
+        kept,
     )
-        .prop_map(|((id, input, path, inode, head), ((chain, restart, turn), generation, size, ages, fields))| {
-            let place = Place { chain, restart, turn };
-            let (input, path) = (input.into(), path.into());
-            KnownFile { id, input, path, inode, head, place, generation, size, ages, fields }
-        })
+        .prop_map(
+            |((id, input, path, inode, head), ((chain, restart, turn), generation, size, ages, fields), kept)| {
+                let kept = kept.map(|(plain, gz, end)| Box::new(Kept { plain, gz, end }));
+                let place = Place { chain, restart, turn };
+                let (input, path) = (input.into(), path.into());
+                KnownFile { id, input, path, inode, head, place, generation, size, ages, fields, kept }
+            },
+        )
 }
 
 /// Any record.

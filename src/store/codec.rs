@@ -7,7 +7,7 @@
 //! [`super::log::VERSION`]. An older version that rewrites the log drops the kinds that it does not know.
 //! Numbers are LEB128 varints, lists and texts carry their length first, ascending lists are stored as differences.
 
-use super::saved::{Intent, KnownFile, LaneId, Position, Saved, Sums};
+use super::saved::{Intent, Kept, KnownFile, LaneId, Position, Saved, Sums};
 use super::wire::{Cursor, put, put_list, put_option, put_pairs, put_text};
 use crate::catalog::view::Place;
 use crate::lane::batch::PartTag;
@@ -217,6 +217,14 @@ fn put_file(file: &KnownFile, out: &mut Vec<u8>) {
         put_text(name, out);
         put_text(value, out);
     });
+    // Last, and seldom: a reader takes its absence for `None`.
+    if file.kept.is_some() {
+        put_option(file.kept.as_ref(), out, |kept, out| {
+            put(kept.plain, out);
+            out.push(u8::from(kept.gz));
+            put_mark(&kept.end, out);
+        });
+    }
 }
 
 struct NotKnown;
@@ -329,7 +337,12 @@ impl<'a> Cursor<'a> {
             size: self.number()?,
             ages: self.ages()?,
             fields: self.list(|c| Some((c.text()?.to_owned(), c.text()?.to_owned())))?,
+            kept: self.option(|c| Some(Box::new(c.kept()?))).flatten(),
         })
+    }
+
+    fn kept(&mut self) -> Option<Kept> {
+        Some(Kept { plain: self.number()?, gz: self.byte()? != 0, end: self.mark()? })
     }
 
     fn ages(&mut self) -> Option<Vec<(u64, i64)>> {

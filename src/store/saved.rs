@@ -73,6 +73,19 @@ pub struct KnownFile {
     pub ages: Vec<(u64, i64)>,
     /// Field values at the first offer (keys use them for the file's life); empty before the offer.
     pub fields: Vec<(String, String)>,
+    /// Its copy in `data_dir/retained`, if there is one.
+    pub kept: Option<Box<Kept>>,
+}
+
+/// A copy of a file, whole and durable under the file's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Plain bytes in it.
+    pub plain: u64,
+    /// gzip, as kubelet made it; else zstd.
+    pub gz: bool,
+    /// Proof of its end, in stored bytes: `end.at` is its size on disk.
+    pub end: Mark,
 }
 
 /// One record of the store.

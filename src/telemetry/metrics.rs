@@ -85,6 +85,13 @@ fn catalog(c: &CatalogReport, t: &mut Text) {
     t.family(Gauge, "open_files", "Log files held open.").int(&[], c.open_files);
     t.family(Gauge, "held_files", "Deleted files held open because an output has not settled them.").int(&[], c.held.0);
     t.family(Gauge, "held_bytes", "Bytes of the deleted files held open.").int(&[], c.held.1);
+    t.family(Gauge, "retained_files", "Copies in data_dir/retained of log files that an output has not settled.")
+        .int(&[], c.copies.0);
+    t.family(Gauge, "retained_bytes", "Bytes on disk of those copies.").int(&[], c.copies.1);
+    t.family(Counter, "copies_total", "Copies of log files made in data_dir/retained.").int(&[], c.copied.0);
+    t.family(Counter, "copied_bytes_total", "Bytes on disk of the copies made.").int(&[], c.copied.1);
+    t.family(Counter, "copy_failures_total", "Copies that could not be made, by error.");
+    codes(&c.not_copied, |code, n, t| t.int(&[("code", code)], n), t);
     t.family(Gauge, "polling", "1 while directories are scanned because inotify is not usable.")
         .int(&[], u64::from(c.polling));
     t.family(Counter, "watch_overflows_total", "Times the inotify queue overflowed.").int(&[], c.overflows);

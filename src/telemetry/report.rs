@@ -132,6 +132,12 @@ pub struct CatalogReport {
     pub open_files: u64,
     /// Deleted files held for a lane, and their bytes.
     pub held: (u64, u64),
+    /// Copies of files that will be, or are, deleted before all lanes have read them, and their bytes on disk.
+    pub copies: (u64, u64),
+    /// Copies made since the start, and their bytes.
+    pub copied: (u64, u64),
+    /// Copies that could not be made, by errno name.
+    pub not_copied: BTreeMap<Code, u64>,
     /// inotify is not usable or overflowed: directories are scanned instead.
     pub polling: bool,
     /// Times the event queue overflowed.

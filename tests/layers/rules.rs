@@ -33,6 +33,7 @@ const KNOWS: &[(&str, &[&str])] = &[
             "telemetry::report",
             "lane::batch",
             "body::gunzip",
+            "body::packed",
             "decode::line",
             "metadata::pod",
             "metadata::pods",

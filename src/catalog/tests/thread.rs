@@ -38,6 +38,7 @@ fn start(inputs: Vec<InputSpec>) -> Running {
         lanes: 1,
         once: false,
         max_handles: 100,
+        retain_dir: "/data/retained".into(),
         retain_max: 1 << 30,
         min_free_percent: 0,
         known: HashMap::new(),

@@ -174,6 +174,7 @@ fn setup(run: &Run) -> Setup {
         lanes: run.config.outputs.len(),
         once: run.once.is_some(),
         max_handles: handle_budget(),
+        retain_dir: run.config.data_dir.join("retained"),
         retain_max: run.config.retain.max_bytes,
         min_free_percent: run.config.retain.min_free_percent,
         known: Default::default(),

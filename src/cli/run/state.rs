@@ -98,13 +98,16 @@ fn lanes_that_came_and_went(run: &Run, state: &mut State) -> Vec<Saved> {
     notes
 }
 
-/// All proofs of all lanes' positions, for the catalog to recognise files by.
+/// All proofs of all lanes' positions, for the catalog to recognise files by; at least one a lane that wants the file.
 pub fn marks(lanes: &HashMap<LaneId, LaneState>) -> HashMap<FileId, Vec<Mark>> {
     let mut marks: HashMap<FileId, Vec<Mark>> = HashMap::new();
     for (file, position) in lanes.values().flat_map(|lane| &lane.positions) {
         let of_file = marks.entry(*file).or_default();
-        for mark in [position.low_mark, position.high_mark] {
-            if mark.len > 0 && !of_file.contains(&mark) {
+        // Also where nothing is proven: how far each lane is tells what is lost with a file.
+        let unproven = Mark { at: position.low, ..Mark::NONE };
+        let low = if position.low_mark.at == position.low { position.low_mark } else { unproven };
+        for mark in [Some(low), Some(position.high_mark).filter(|mark| mark.len > 0)].into_iter().flatten() {
+            if !of_file.contains(&mark) {
                 of_file.push(mark);
             }
         }

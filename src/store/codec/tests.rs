@@ -35,7 +35,9 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         size: 10,
         ages: vec![(4, 1_000), (10, 1_001)],
         fields: vec![("k".into(), "v".into())],
+        kept: None,
     };
+    let copied = KnownFile { kept: Some(Box::new(Kept { plain: 10, gz: true, end: mark(300) })), ..file.clone() };
     let sums = Sums {
         delivered: (1, 2),
         dead_lettered: (3, 4),
@@ -50,6 +52,10 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         (
             Saved::File(file),
             "01360201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176",
+        ),
+        (
+            Saved::File(copied),
+            "01410201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176010a01ac0280020d0c0b0a",
         ),
         (Saved::FileGone { id }, "021002010000000000000000000000000000"),
         (
