@@ -14,6 +14,8 @@ mod kept;
 pub mod lock;
 pub mod log;
 pub mod memory;
+#[cfg(test)]
+mod older;
 mod queue;
 pub mod replay;
 pub mod saved;
