@@ -218,6 +218,10 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        Ok(self.names())
+    }
+
     fn remove(&mut self, name: &str) -> io::Result<()> {
         let mut disk = self.disk();
         disk.writable()?;

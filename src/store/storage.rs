@@ -25,6 +25,8 @@ pub trait Storage: Send {
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
     /// Names survive a loss of power.
     fn sync_dir(&mut self) -> io::Result<()>;
+    /// Names of the files that are there.
+    fn list(&mut self) -> io::Result<Vec<String>>;
     /// Forgets the file.
     fn remove(&mut self, name: &str) -> io::Result<()>;
 }
@@ -102,6 +104,12 @@ impl Storage for OsStorage {
 
     fn sync_dir(&mut self) -> io::Result<()> {
         File::open(&self.dir)?.sync_all()
+    }
+
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        let entries = std::fs::read_dir(&self.dir)?;
+        // What is not UTF-8 is none of ours.
+        Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {

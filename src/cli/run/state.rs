@@ -1,12 +1,13 @@
 //! What a run finds in `data_dir`: the lock, the checkpoint store, lanes that left the configuration.
 
 use super::Run;
+use crate::config::checked::Output;
 use crate::record::{FileId, Mark};
 use crate::store::file::{Notice, Store};
 use crate::store::lock::{Lock, NoLock};
 use crate::store::saved::{LaneId, LaneState, Saved, State};
 use crate::store::thread::StoreHandle;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -63,35 +64,47 @@ pub fn open(run: &Run) -> Result<Opened, String> {
     }
     let clock = run.clock;
     let store = StoreHandle::start(store, move || clock.now()).map_err(|e| format!("no thread for the store: {e}"))?;
-    let notes = lanes_that_came_and_went(run, &mut state);
+    let notes = lanes_that_came_and_went(&run.config.outputs, &mut state.lanes, run.clock.now().unix_ns);
     if !notes.is_empty() {
         store.append(notes);
     }
     Ok(Opened { store, state })
 }
 
-/// A lane that left the configuration is remembered for the longest `forget_after` there is, then forgotten.
-fn lanes_that_came_and_went(run: &Run, state: &mut State) -> Vec<Saved> {
-    let now = run.clock.now().unix_ns;
-    let here: BTreeSet<LaneId> = run.config.outputs.iter().map(|o| LaneId(o.id.clone())).collect();
-    let longest = run.config.outputs.iter().map(|o| o.forget_after).max().unwrap_or(Duration::from_secs(86_400));
+/// How long a lane that left is remembered when nobody said: it left while an older version ran.
+const KEEP: Duration = Duration::from_secs(86_400);
+
+/// A lane that left the configuration is remembered for its `forget_after`, then forgotten; one that is back goes on.
+/// Gives what the store must know, and takes forgotten lanes out of `lanes`.
+pub fn lanes_that_came_and_went(
+    outputs: &[Output],
+    lanes: &mut HashMap<LaneId, LaneState>,
+    unix_ns: i64,
+) -> Vec<Saved> {
+    let here: BTreeMap<LaneId, Duration> = outputs.iter().map(|o| (LaneId(o.id.clone()), o.forget_after)).collect();
     let mut notes = Vec::new();
-    state.lanes.retain(|lane, known| {
-        if here.contains(lane) {
-            if known.absent_since.take().is_some() {
-                notes.push(Saved::Absent { lane: lane.clone(), since: None });
-            }
+    for (lane, keep) in &here {
+        let known = lanes.get(lane).is_some_and(|known| known.absent_since.is_none() && known.keep == Some(*keep));
+        if !known {
+            notes.push(Saved::Absent { lane: lane.clone(), since: None, keep: Some(*keep) });
+        }
+    }
+    lanes.retain(|lane, known| {
+        if here.contains_key(lane) {
             return true;
         }
-        let since = known.absent_since.unwrap_or(now);
-        let gone = u64::try_from(now.saturating_sub(since)).map_or(Duration::ZERO, Duration::from_nanos);
-        if gone >= longest {
+        let Some(since) = known.absent_since else {
+            known.absent_since = Some(unix_ns);
+            notes.push(Saved::Absent { lane: lane.clone(), since: Some(unix_ns), keep: None });
+            return true;
+        };
+        let gone = u64::try_from(unix_ns.saturating_sub(since)).map_or(Duration::ZERO, Duration::from_nanos);
+        let over = gone >= known.keep.unwrap_or(KEEP);
+        if over {
             tracing::info!(output = %lane.0, "forgotten: it left the configuration");
             notes.push(Saved::Forgotten { lane: lane.clone() });
-        } else if known.absent_since.is_none() {
-            notes.push(Saved::Absent { lane: lane.clone(), since: Some(now) });
         }
-        gone < longest
+        !over
     });
     notes
 }
@@ -108,4 +121,49 @@ pub fn marks(lanes: &HashMap<LaneId, LaneState>) -> HashMap<FileId, Vec<Mark>> {
         }
     }
     marks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outputs(names: &[(&str, &str)]) -> Vec<Output> {
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let mut text = "memory_limit: 100MiB\ninputs: {f: {type: file, include: [/f]}}\noutputs:\n".to_owned();
+        for (name, keep) in names {
+            text += &format!("  {name}: {{type: s3, inputs: [f], bucket: abc, key: k, forget_after: {keep}}}\n");
+        }
+        crate::config::load(&text, "f", &|name| (name == "NODE_NAME").then(|| "n".to_string())).unwrap().outputs
+    }
+
+    /// The store's view after these notes.
+    fn noted(lanes: &mut HashMap<LaneId, LaneState>, names: &[(&str, &str)], seconds: i64) -> Vec<String> {
+        let mut copy = lanes.clone();
+        let mut state = State { lanes: std::mem::take(lanes), ..State::default() };
+        for note in lanes_that_came_and_went(&outputs(names), &mut copy, seconds * 1_000_000_000) {
+            crate::store::replay::fold(&mut state, note);
+        }
+        *lanes = state.lanes;
+        let mut names: Vec<String> = lanes.keys().map(|lane| lane.0.to_string()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn who_left_is_remembered_for_its_own_forget_after_and_who_is_back_in_time_goes_on() {
+        let mut lanes = HashMap::new();
+        let at = 1_700_000_000;
+        assert_eq!(noted(&mut lanes, &[("a", "2h"), ("b", "10m"), ("c", "1m")], at), ["a", "b", "c"]);
+        assert_eq!(noted(&mut lanes, &[("a", "2h")], at + 10), ["a", "b", "c"]);
+        assert_eq!(noted(&mut lanes, &[("a", "2h")], at + 80), ["a", "b"], "c was remembered for a minute");
+        assert_eq!(noted(&mut lanes, &[("a", "2h"), ("b", "10m")], at + 500), ["a", "b"]);
+        assert_eq!(noted(&mut lanes, &[("a", "2h")], at + 700), ["a", "b"], "its time began anew");
+        assert_eq!(noted(&mut lanes, &[("a", "2h")], at + 1_299), ["a", "b"]);
+        assert_eq!(noted(&mut lanes, &[("a", "2h")], at + 1_300), ["a"]);
+        // A clock that was set back is no reason to forget.
+        assert_eq!(noted(&mut lanes, &[], at + 1_300), ["a"]);
+        assert_eq!(noted(&mut lanes, &[], at - 1_000_000), ["a"]);
+    }
 }
