@@ -12,7 +12,7 @@ use super::codec;
 use super::kept::{Kept, too_long};
 use super::log::{self, Problem, Torn};
 use super::replay::{self, Found};
-use super::saved::{Saved, State};
+use super::saved::{LaneId, LaneState, Saved, State};
 use super::storage::{OsStorage, Storage};
 use crate::record::Now;
 use crate::seeded::{Bug, seeded};
@@ -279,6 +279,11 @@ impl Store {
     /// The state as it is known here; what a reopening finds, if everything is written.
     pub fn state(&self) -> State {
         self.kept.state()
+    }
+
+    /// Of that, what one lane would find at its start.
+    pub fn lane(&self, lane: &LaneId) -> Option<LaneState> {
+        self.kept.lane(lane)
     }
 
     fn rewrite(&mut self, now: Now) -> io::Result<()> {

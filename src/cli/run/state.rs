@@ -7,9 +7,15 @@ use crate::store::file::{Notice, Store};
 use crate::store::lock::{Lock, NoLock};
 use crate::store::saved::{LaneId, LaneState, Saved, State};
 use crate::store::thread::StoreHandle;
+use crate::telemetry::report::StoreReport;
 use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
 use std::time::Duration;
+
+/// How long a lane that left is remembered when nobody said: it left while an older version ran.
+const KEEP: Duration = Duration::from_secs(86_400);
+/// The store's thread answers at once, unless its disk hangs.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The lock, or a `data_dir` in which none can be had: then we go on without (reading never needs a write).
 pub struct Held(#[expect(dead_code, reason = "dropping it lets the next process in")] Option<Lock>);
@@ -52,50 +58,74 @@ pub fn lock(run: &Run) -> Result<Locked, String> {
 /// Opens the store and starts its thread.
 pub fn open(run: &Run) -> Result<Opened, String> {
     let dir = &run.config.data_dir;
-    let (store, mut state, notices) = Store::open(dir, run.clock.now())
+    let (store, state, notices) = Store::open(dir, run.clock.now())
         .map_err(|e| format!("{}: {e}; name a directory that this user may write", dir.display()))?;
+    let mut report = StoreReport::default();
     for notice in notices {
-        match notice {
+        match &notice {
             Notice::Cut { .. } | Notice::Empty { .. } => tracing::info!("{notice}"),
             Notice::Skipped { .. } | Notice::Foreign { .. } | Notice::MovedAside { .. } | Notice::Unwritable { .. } => {
                 tracing::error!("{notice}");
             }
         }
+        match notice {
+            Notice::Skipped { records } => report.passed_over += records,
+            Notice::Foreign { foreign, unreadable } => report.passed_over += foreign + unreadable,
+            Notice::MovedAside { .. } => report.moved_aside = true,
+            Notice::Cut { .. } | Notice::Empty { .. } | Notice::Unwritable { .. } => {}
+        }
     }
+    run.board.store(report);
     let clock = run.clock;
     let store = StoreHandle::start(store, move || clock.now()).map_err(|e| format!("no thread for the store: {e}"))?;
-    let notes = lanes_that_came_and_went(&run.config.outputs, &mut state.lanes, run.clock.now().unix_ns);
-    if !notes.is_empty() {
-        store.append(notes);
-    }
     Ok(Opened { store, state })
 }
 
-/// How long a lane that left is remembered when nobody said: it left while an older version ran.
-const KEEP: Duration = Duration::from_secs(86_400);
+/// What a store that goes on knows now.
+pub async fn reopen(store: StoreHandle) -> Result<Opened, String> {
+    let (answer, state) = tokio::sync::oneshot::channel();
+    // If nobody listens any more, nobody needs it.
+    store.ask(Box::new(move |store| drop(answer.send(store.state()))));
+    match tokio::time::timeout(ANSWER_WITHIN, state).await {
+        Ok(Ok(state)) => Ok(Opened { store, state }),
+        Ok(Err(_)) | Err(_) => Err("data_dir does not answer: its disk hangs, or the store's thread failed".to_owned()),
+    }
+}
+
+/// Whether a lane is there, as the store knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    since: Option<i64>,
+    keep: Option<Duration>,
+}
+
+/// Of all lanes that the store knows.
+pub fn presence(lanes: &HashMap<LaneId, LaneState>) -> BTreeMap<LaneId, Presence> {
+    let of = |state: &LaneState| Presence { since: state.absent_since, keep: state.keep };
+    lanes.iter().map(|(lane, state)| (lane.clone(), of(state))).collect()
+}
 
 /// A lane that left the configuration is remembered for its `forget_after`, then forgotten; one that is back goes on.
-/// Gives what the store must know, and takes forgotten lanes out of `lanes`.
+/// Gives what the store must know.
 pub fn lanes_that_came_and_went(
     outputs: &[Output],
-    lanes: &mut HashMap<LaneId, LaneState>,
+    lanes: &mut BTreeMap<LaneId, Presence>,
     unix_ns: i64,
 ) -> Vec<Saved> {
-    let here: BTreeMap<LaneId, Duration> = outputs.iter().map(|o| (LaneId(o.id.clone()), o.forget_after)).collect();
     let mut notes = Vec::new();
-    for (lane, keep) in &here {
-        let known = lanes.get(lane).is_some_and(|known| known.absent_since.is_none() && known.keep == Some(*keep));
-        if !known {
-            notes.push(Saved::Absent { lane: lane.clone(), since: None, keep: Some(*keep) });
+    for output in outputs {
+        let (lane, here) = (LaneId(output.id.clone()), Presence { since: None, keep: Some(output.forget_after) });
+        if lanes.insert(lane.clone(), here) != Some(here) {
+            notes.push(Saved::Absent { lane, since: None, keep: here.keep });
         }
     }
     lanes.retain(|lane, known| {
-        if here.contains_key(lane) {
+        if outputs.iter().any(|output| *output.id == *lane.0) {
             return true;
         }
-        let Some(since) = known.absent_since else {
-            known.absent_since = Some(unix_ns);
-            notes.push(Saved::Absent { lane: lane.clone(), since: Some(unix_ns), keep: None });
+        let Some(since) = known.since else {
+            known.since = Some(unix_ns);
+            notes.push(Saved::Absent { lane: lane.clone(), since: known.since, keep: None });
             return true;
         };
         let gone = u64::try_from(unix_ns.saturating_sub(since)).map_or(Duration::ZERO, Duration::from_nanos);
@@ -138,17 +168,16 @@ mod tests {
         crate::config::load(&text, "f", &|name| (name == "NODE_NAME").then(|| "n".to_string())).unwrap().outputs
     }
 
-    /// The store's view after these notes.
+    /// Who is remembered after these notes, by the store as by us.
     fn noted(lanes: &mut HashMap<LaneId, LaneState>, names: &[(&str, &str)], seconds: i64) -> Vec<String> {
-        let mut copy = lanes.clone();
+        let mut known = presence(lanes);
         let mut state = State { lanes: std::mem::take(lanes), ..State::default() };
-        for note in lanes_that_came_and_went(&outputs(names), &mut copy, seconds * 1_000_000_000) {
+        for note in lanes_that_came_and_went(&outputs(names), &mut known, seconds * 1_000_000_000) {
             crate::store::replay::fold(&mut state, note);
         }
         *lanes = state.lanes;
-        let mut names: Vec<String> = lanes.keys().map(|lane| lane.0.to_string()).collect();
-        names.sort();
-        names
+        assert_eq!(presence(lanes), known);
+        known.into_keys().map(|lane| lane.0.to_string()).collect()
     }
 
     #[test]
