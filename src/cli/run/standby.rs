@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// How often a process that stands by tries the lock, and the port.
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(20);
 /// Who did not stand by waits so long for its port: the process before may be about to end.
 const PORT_WITHIN: Duration = Duration::from_secs(1);
 /// Who has the lock and for so long no port says so.
