@@ -67,8 +67,12 @@ fn process(s: &Snapshot, now: Now, t: &mut Text) {
 fn own(s: &Snapshot, t: &mut Text) {
     use Kind::{Counter, Gauge};
     let c = &s.config;
-    t.family(Gauge, "config_info", "Always 1; says which configuration is in effect, by the beginning of its SHA-256.")
-        .int(&[("sha256", &c.hash)], 1);
+    t.family(
+        Gauge,
+        "config_info",
+        "Always 1; says which configuration is in effect, by the first 12 digits of its SHA-256.",
+    )
+    .int(&[("hash", &c.hash)], 1);
     t.family(Gauge, "config_since_seconds", "Since when it is in effect, Unix time.").float(&[], c.since as f64 / 1e9);
     t.family(Counter, "config_reloads_total", "Changed configurations that were taken up.").int(&[], c.reloads);
     t.family(Counter, "config_reload_failures_total", "Changed configurations that were refused; the old one runs on.")

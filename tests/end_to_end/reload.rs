@@ -155,7 +155,7 @@ fn a_bad_file_changes_nothing_and_all_that_is_wrong_with_it_is_in_the_log_a_metr
             .unwrap()
             .1
             .lines()
-            .find(|l| l.starts_with("tailrace_config_info"))
+            .find(|l| l.starts_with("tailrace_config_info{"))
             .unwrap()
             .to_owned()
     };
