@@ -33,7 +33,7 @@ fn file(id: u128, path: &str, restart: u32) -> KnownFile {
 fn position(low: u64, above: &[(u64, u64)]) -> Position {
     let mark = |at, crc| Mark { at, len: 256, crc };
     let high = above.last().map_or(Mark::NONE, |(_, end)| mark(*end, 0xaa55_0001));
-    Position { low, low_mark: mark(low, 0x0bad_cafe), above: above.to_vec(), high_mark: high }
+    Position { low, low_mark: mark(low, 0x0bad_cafe), above: above.to_vec(), high_mark: high, cuts: Vec::new() }
 }
 
 fn tag(number: u16) -> PartTag {
