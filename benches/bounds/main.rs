@@ -33,8 +33,9 @@ fn scenarios(part: usize) -> Vec<Scenario> {
         ("empty", Box::new(move || scenarios::empty_files(100_000 / part, 100))),
         ("keys", Box::new(move || scenarios::many_keys(2_000 / part, 10))),
         ("burst", Box::new(move || scenarios::burst(500_000 / part))),
-        ("idle", Box::new(move || scenarios::idle_files(10_000 / part, false))),
-        ("idle restart", Box::new(move || scenarios::idle_files(10_000 / part, true))),
+        ("idle", Box::new(move || scenarios::idle_files(10_000 / part, 1, false))),
+        ("idle restart", Box::new(move || scenarios::idle_files(10_000 / part, 1, true))),
+        ("rotated", Box::new(move || scenarios::idle_files(10_000 / part, 5, false))),
     ]
 }
 

@@ -47,5 +47,5 @@ fn memory_stays_bounded_in_a_burst_of_lines() {
 
 #[test]
 fn memory_stays_bounded_with_many_idle_files_over_a_restart() {
-    holds(scenarios::idle_files(1_000, true));
+    holds(scenarios::idle_files(1_000, 1, true));
 }

@@ -115,7 +115,7 @@ pub fn empty_files(files: usize, directories: usize) -> Outcome {
 
 /// Each pod is a key of its own in every output, and all are written to at once, again and again.
 pub fn many_keys(keys: usize, rounds: usize) -> Outcome {
-    let mut world = World::new(Shape { key_per_pod: true }, |_| {});
+    let mut world = World::new(Shape { key_per_pod: true, ..Shape::default() }, |_| {});
     (0..keys).for_each(|n| world.api.put(&pod_json(n)));
     for _ in 0..rounds {
         world.write(|w| (0..keys).for_each(|n| w.lines(n, "0.log", 10)));
@@ -137,10 +137,19 @@ pub fn burst(lines: usize) -> Outcome {
     world.end(format!("{lines} lines at once in one file"))
 }
 
-/// Files with content, delivered, at which nothing happens any more.
-pub fn idle_files(files: usize, restart: bool) -> Outcome {
-    let mut world = World::new(Shape::default(), |w| (0..files).for_each(|n| w.lines(n, "0.log", 10)));
-    (0..files).for_each(|n| world.api.put(&pod_json(n)));
+/// Files with content, delivered, at which nothing happens any more: `each` of them a container, rotated ones among
+/// them. With one a container there are as many keys, and no API server has so many pods.
+pub fn idle_files(files: usize, each: usize, restart: bool) -> Outcome {
+    let (pods, shape) = (files / each, Shape { by_path: each == 1, ..Shape::default() });
+    let mut world = World::new(shape, |w| {
+        for n in 0..pods {
+            (1..each).for_each(|at| w.lines(n, &format!("0.log.20260101-{at:06}"), 10));
+            w.lines(n, "0.log", 10);
+        }
+    });
+    if !shape.by_path {
+        (0..pods).for_each(|n| world.api.put(&pod_json(n)));
+    }
     world.until_arrived();
     // Past the time after which a file is cold.
     pause(10_000);
@@ -149,8 +158,9 @@ pub fn idle_files(files: usize, restart: bool) -> Outcome {
         world.until("all files to be seen", |w| w.figure("tailrace_input_files", &[]) >= files as f64);
         pause(10_000);
     }
-    world.write(|w| (0..files).step_by(files.div_ceil(50)).for_each(|n| w.lines(n, "0.log", 1)));
+    world.write(|w| (0..pods).step_by(pods.div_ceil(50)).for_each(|n| w.lines(n, "0.log", 1)));
     world.until_arrived();
     pause(2_000);
-    world.end(format!("{files} idle files with content{}", if restart { ", and a restart" } else { "" }))
+    let restarted = if restart { ", and a restart" } else { "" };
+    world.end(format!("{files} idle files with content of {pods} pods{restarted}"))
 }

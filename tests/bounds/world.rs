@@ -56,6 +56,8 @@ pub struct World {
 pub struct Shape {
     /// A key a pod in every output, not only in CloudWatch.
     pub key_per_pod: bool,
+    /// No API server: what directories are called says it all.
+    pub by_path: bool,
 }
 
 impl World {
@@ -141,9 +143,10 @@ fn configure(place: &Place, services: &Services, api: &Api, shape: Shape) -> Pat
         outputs =
             outputs.replace("namespace_name}/%Y", "pod_name}/%Y").replace("logs-%Y", "logs-{kubernetes.pod_name}-%Y");
     }
+    let metadata = if shape.by_path { "{source: path}" } else { "{source: api, wait: 5s}" };
     let text = format!(
         "data_dir: {}\nnode: n1\nadmin: {{listen: \"{}\"}}\nmemory_limit: {LIMIT_MIB}MiB\nretain: {{min_free: 1%}}\ninputs:\n  \
-         pods:\n    type: kubernetes\n    path: {}\n    metadata: {{source: api, wait: 5s}}\n  files:\n    type: file\n    \
+         pods:\n    type: kubernetes\n    path: {}\n    metadata: {metadata}\n  files:\n    type: file\n    \
          include: [\"{}/**/*.log\"]\noutputs:\n{outputs}",
         place.data_dir().display(),
         place.admin,
