@@ -18,10 +18,20 @@ impl Progress {
         Progress { lanes: (0..lanes).map(|_| Mutex::default()).collect() }
     }
 
-    /// A lane has settled all bytes of `file` below `low`; `u64::MAX`: it does not want the file at all.
+    /// Lanes are about to hear of `file`.
+    pub fn begin(&self, file: FileId) {
+        for lane in &self.lanes {
+            lane.lock().unwrap_or_else(PoisonError::into_inner).entry(file).or_insert(0);
+        }
+    }
+
+    /// A lane has settled all bytes of `file` below `low`; `u64::MAX`: it does not want the file at all. What comes
+    /// after [`Progress::forget`] leaves no trace.
     pub fn passed(&self, lane: usize, file: FileId, low: u64) {
-        if let Some(lane) = self.lanes.get(lane) {
-            lane.lock().unwrap_or_else(PoisonError::into_inner).insert(file, low);
+        if let Some(lane) = self.lanes.get(lane)
+            && let Some(known) = lane.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&file)
+        {
+            *known = low;
         }
     }
 
@@ -49,12 +59,15 @@ mod tests {
     fn the_slowest_lane_counts_and_silence_counts_as_nothing_settled() {
         let progress = Progress::new(2);
         let file = FileId(7);
+        progress.begin(file);
         progress.passed(0, file, 100);
         assert_eq!(progress.settled_by_all(file), 0);
         progress.passed(1, file, u64::MAX);
         assert_eq!(progress.settled_by_all(file), 100);
         progress.passed(9, file, 1);
         progress.forget(file);
+        progress.passed(1, file, u64::MAX);
+        assert!(progress.lanes.iter().all(|lane| lane.lock().unwrap().is_empty()));
         assert_eq!(progress.settled_by_all(file), 0);
         assert_eq!(Progress::new(0).settled_by_all(file), u64::MAX);
     }

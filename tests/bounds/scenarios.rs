@@ -20,7 +20,8 @@ pub fn destination_down(output: &str, files: usize, seconds: u64) -> Outcome {
     while now().mono - begun < Duration::from_secs(seconds) {
         world.write(|w| (0..files).for_each(|n| w.lines(n, "0.log", 2)));
         round += 1;
-        if round % 10 == 0 {
+        // Fewer files in all than this process may hold open.
+        if round % 20 == 0 {
             world.write(|w| (0..files).for_each(|n| rotate(&w.pod(n), round)));
         }
         pause(500);
