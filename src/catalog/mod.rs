@@ -216,6 +216,7 @@ impl<P: Pods> Catalog<P> {
     pub fn offered(&self) -> Vec<FileView> {
         let mut views: Vec<FileView> = self.stock.entries.values().filter_map(|e| e.view()).collect();
         for view in &mut views {
+            self.stock.progress.begin(view.file.id);
             let File { id, place, origin, .. } = &*view.file;
             view.file = Arc::new(File { id: *id, place: *place, origin: origin.clone(), at_scan: Some(view.size) });
         }

@@ -32,10 +32,20 @@ impl Progress {
         self.lanes.write().unwrap_or_else(PoisonError::into_inner).remove(&lane);
     }
 
-    /// A lane has settled all bytes of `file` below `low`; `u64::MAX`: it does not want the file at all.
+    /// Lanes are about to hear of `file`.
+    pub fn begin(&self, file: FileId) {
+        for lane in self.lanes.read().unwrap_or_else(PoisonError::into_inner).values() {
+            lane.lock().unwrap_or_else(PoisonError::into_inner).entry(file).or_insert(0);
+        }
+    }
+
+    /// A lane has settled all bytes of `file` below `low`; `u64::MAX`: it does not want the file at all. What comes
+    /// after [`Progress::forget`] leaves no trace.
     pub fn passed(&self, lane: usize, file: FileId, low: u64) {
-        if let Some(lane) = self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(&lane) {
-            lane.lock().unwrap_or_else(PoisonError::into_inner).insert(file, low);
+        if let Some(lane) = self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(&lane)
+            && let Some(known) = lane.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&file)
+        {
+            *known = low;
         }
     }
 
@@ -61,12 +71,15 @@ mod tests {
     fn the_slowest_lane_counts_and_silence_counts_as_nothing_settled() {
         let progress = Progress::new(2);
         let file = FileId(7);
+        progress.begin(file);
         progress.passed(0, file, 100);
         assert_eq!(progress.settled_by_all(file), 0);
         progress.passed(1, file, u64::MAX);
         assert_eq!(progress.settled_by_all(file), 100);
         progress.passed(9, file, 1);
         progress.forget(file);
+        progress.passed(1, file, u64::MAX);
+        assert!(progress.lanes.read().unwrap().values().all(|lane| lane.lock().unwrap().is_empty()));
         assert_eq!(progress.settled_by_all(file), 0);
         assert_eq!(Progress::new(0).settled_by_all(file), u64::MAX);
     }
@@ -75,8 +88,10 @@ mod tests {
     fn a_file_waits_for_a_lane_that_came_and_not_for_one_that_left() {
         let progress = Progress::new(1);
         let file = FileId(7);
+        progress.begin(file);
         progress.passed(0, file, 100);
         progress.join(5);
+        progress.begin(file);
         assert_eq!(progress.settled_by_all(file), 0);
         progress.leave(0);
         progress.passed(5, file, 40);
