@@ -50,7 +50,7 @@ pub enum News {
     /// The lane with this number ended: what it could not settle; `None` when its thread failed.
     Ended(usize, Option<Vec<Left>>),
     /// What the store has of a lane that is to start.
-    Found(LaneId, Option<LaneState>),
+    Found(LaneId, Option<Box<LaneState>>),
 }
 
 /// Bytes of sealed bodies in a lane's share.
