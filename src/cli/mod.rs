@@ -9,8 +9,10 @@ pub mod clock;
 #[cfg(feature = "standin")]
 pub mod demo;
 mod file;
+pub mod positions;
 pub mod print_config;
 pub mod run;
+mod table;
 
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
@@ -58,6 +60,8 @@ enum Command {
     Check(ConfigArgs),
     /// Print a configuration with all defaults filled in; secrets are hidden
     PrintConfig(ConfigArgs),
+    /// Where each output stands in each file: list, set, forget
+    Positions(positions::PositionsArgs),
     /// Run the agent against stand-ins of the three services on this machine; needs no account
     #[cfg(feature = "standin")]
     Demo(DemoArgs),
@@ -117,6 +121,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::PrintConfig(args) => print_config::print_config(&args),
         Command::Run(args) => run::run(&args),
+        Command::Positions(args) => positions::positions(&args),
         #[cfg(feature = "standin")]
         Command::Demo(args) => demo::demo(&args),
     };
