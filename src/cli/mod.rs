@@ -9,6 +9,7 @@ pub mod clock;
 #[cfg(feature = "standin")]
 pub mod demo;
 mod file;
+mod output;
 pub mod positions;
 pub mod print_config;
 pub mod run;

@@ -85,8 +85,9 @@ impl SimStore {
             let balance = Balance::of(known);
             assert_eq!(balance.off(), 0, "{}: {balance:?} {:?}", lane.0, known.sums);
         }
-        balance::at_start(&mut state);
+        let notes = balance::at_start(&mut state);
         *self = SimStore { disk: self.disk.clone(), store, queue: Vec::new(), retry_at: None, sync_at: None };
+        self.append(notes, false, None);
         state
     }
 }
