@@ -12,6 +12,7 @@ mod file;
 mod output;
 pub mod positions;
 pub mod print_config;
+pub mod replay;
 pub mod run;
 mod table;
 
@@ -61,6 +62,8 @@ enum Command {
     Check(ConfigArgs),
     /// Print a configuration with all defaults filled in; secrets are hidden
     PrintConfig(ConfigArgs),
+    /// Send dead letters again, to the output that refused them or to another one
+    Replay(replay::ReplayArgs),
     /// Where each output stands in each file: list, set, forget
     Positions(positions::PositionsArgs),
     /// Run the agent against stand-ins of the three services on this machine; needs no account
@@ -122,6 +125,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::PrintConfig(args) => print_config::print_config(&args),
         Command::Run(args) => run::run(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Positions(args) => positions::positions(&args),
         #[cfg(feature = "standin")]
         Command::Demo(args) => demo::demo(&args),

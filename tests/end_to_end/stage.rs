@@ -72,6 +72,13 @@ impl Stage {
             });
         }
     }
+    /// Waits until every lane but this one knows that nothing is left to settle and has delivered something.
+    pub fn until_settled_but(&self, output: &str) {
+        for (other, _) in self.services.each().into_iter().filter(|(name, _)| *name != output) {
+            let settled = || self.lane(other)["lag"]["bytes"] == 0 && self.lane(other)["delivered"]["records"] != 0;
+            until_or(&format!("{other} to settle"), SOON, settled, || self.lane(other).to_string());
+        }
+    }
     /// Each id once, nothing changed, nothing invented, in each output.
     pub fn assert_exactly_once(&self, writer: &Writer) {
         for outcome in self.services.audit(writer) {
