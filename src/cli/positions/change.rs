@@ -54,7 +54,7 @@ pub fn set(state: &State, lane: &LaneId, file: FileId, at: u64, mark: Mark) -> R
     let mut sums = known.sums.clone();
     sums.skipped = sums.skipped.saturating_add(at.saturating_sub(before));
     sums.again = sums.again.saturating_add(before.saturating_sub(at));
-    let position = Position { low: at, low_mark: mark, above: Vec::new(), high_mark: Mark::NONE };
+    let position = Position { low: at, low_mark: mark, above: Vec::new(), high_mark: Mark::NONE, cuts: Vec::new() };
     Ok(vec![Saved::Position { lane: lane.clone(), file, position }, Saved::Sums { lane: lane.clone(), sums }])
 }
 
@@ -112,7 +112,8 @@ mod tests {
     }
     fn state() -> State {
         let mut state = State::default();
-        let position = Position { low: 60, low_mark: Mark::NONE, above: vec![(70, 80)], high_mark: Mark::NONE };
+        let position =
+            Position { low: 60, low_mark: Mark::NONE, above: vec![(70, 80)], high_mark: Mark::NONE, cuts: Vec::new() };
         let sums = Sums { delivered: (7, 70), ..Sums::default() };
         for saved in [
             known(0xabcd << 112, "/a/0.log"),

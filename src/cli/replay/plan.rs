@@ -50,7 +50,8 @@ pub fn lane_state<'a>(state: &State, lane: &LaneId, runs: impl Iterator<Item = &
             Some(_) | None => 0,
         };
         above.retain(|(start, _)| *start > low);
-        positions.insert(run.id, Position { low, low_mark: Mark::NONE, above, high_mark: Mark::NONE });
+        positions
+            .insert(run.id, Position { low, low_mark: Mark::NONE, above, high_mark: Mark::NONE, cuts: Vec::new() });
     }
     LaneState { positions, sums: Default::default(), ..before }
 }
@@ -88,7 +89,8 @@ mod tests {
         batch::load(&file, "b").unwrap()
     }
     fn position(lane: &str, file: FileId, low: u64, above: &[(u64, u64)]) -> Saved {
-        let position = Position { low, low_mark: Mark::NONE, above: above.to_vec(), high_mark: Mark::NONE };
+        let position =
+            Position { low, low_mark: Mark::NONE, above: above.to_vec(), high_mark: Mark::NONE, cuts: Vec::new() };
         Saved::Position { lane: LaneId(lane.into()), file, position }
     }
 

@@ -207,8 +207,6 @@ impl Pump {
             && let Some(letter) = letter::parse(text)
         {
             sink.record(format, env.key, &from, &letter.record(), &[span]);
-            remember_mark(cursor, block, span.start);
-            remember_mark(cursor, block, span.end);
             cursor.upto = span.end;
             return;
         }
