@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the part that speaks to a person")]
 
+pub mod audit;
 pub mod check;
 pub mod clock;
 #[cfg(feature = "standin")]
@@ -66,6 +67,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Where each output stands in each file: list, set, forget
     Positions(positions::PositionsArgs),
+    /// Account for every byte of every file, by output; of a running or a stopped agent
+    Audit(audit::AuditArgs),
     /// Run the agent against stand-ins of the three services on this machine; needs no account
     #[cfg(feature = "standin")]
     Demo(DemoArgs),
@@ -125,6 +128,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::PrintConfig(args) => print_config::print_config(&args),
         Command::Run(args) => run::run(&args),
+        Command::Audit(args) => audit::audit(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Positions(args) => positions::positions(&args),
         #[cfg(feature = "standin")]

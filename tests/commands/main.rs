@@ -2,6 +2,7 @@
 #![cfg(all(feature = "agent", feature = "standin"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod audit;
 #[path = "../end_to_end/logs.rs"]
 #[allow(dead_code, reason = "shared with the tests of promises")]
 mod logs;

@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn runs_keep_their_ids_and_two_never_share_one() {
-        let text = [line("s", "/a", 0), line("s", "/b", 0), line("t", "/a", 0)].concat();
+        let text = [line("s", "/a", 0), line("s", "/b", 9), line("t", "/a", 0)].concat();
         let ids = |batch: Batch| batch.groups.iter().map(|g| g.id).collect::<Vec<_>>();
         let (first, second) = (ids(sorted(&text).1), ids(sorted(&text).1));
         assert_eq!(first, second);

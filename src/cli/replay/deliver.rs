@@ -24,6 +24,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 
 /// Where the runs lie.
 #[derive(Default)]
@@ -120,13 +121,14 @@ impl Use for Wired<'_> {
         let settings = delivery.settings(kind);
         let inbox = Arc::new(Inbox::default());
         let (shared, index, ended) = (delivery.shared.clone(), delivery.index, delivery.ended);
-        let outside = outside(&shared, index, &inbox, attempt);
+        let (alive, gone) = watch::channel(());
+        let outside = outside(&shared, index, &inbox, gone, attempt);
         let lane = Lane::new(format, settings, pool, Some(delivery.saved), shared.clock.now());
         inbox.post(&delivery.views);
         inbox.push(Event::Scanned);
         let at = inbox.clone();
         let body = move || {
-            let mut end = Ending { ended, index, left: None };
+            let mut end = Ending { ended, index, left: None, _alive: alive };
             end.left = Some(thread::run(lane, &at, outside).left());
         };
         let name = format!("lane {}", delivery.output.name);
@@ -135,7 +137,13 @@ impl Use for Wired<'_> {
     }
 }
 
-fn outside<A, V>(shared: &Arc<Shared>, index: usize, inbox: &Arc<Inbox>, attempt: A) -> Outside
+fn outside<A, V>(
+    shared: &Arc<Shared>,
+    index: usize,
+    inbox: &Arc<Inbox>,
+    gone: watch::Receiver<()>,
+    attempt: A,
+) -> Outside
 where
     A: Fn(Batch) -> V + Send + 'static,
     V: Future<Output = Verdict> + Send + 'static,
@@ -146,7 +154,7 @@ where
     Outside {
         now: Box::new(move || clock.now()),
         read: Box::new(move |file, at, to| reads.runs.read(file, at, to)),
-        send: Box::new(move |batch, reply| drop(runtime.spawn(answer(attempt(batch), reply)))),
+        send: Box::new(move |batch, reply| drop(runtime.spawn(answer(attempt(batch), reply, gone.clone())))),
         save: Box::new(move |records, sync, then| match then {
             None => store.append(records),
             Some(ticket) => {
@@ -200,6 +208,8 @@ struct Ending {
     ended: Sender<End>,
     index: usize,
     left: Option<Vec<Left>>,
+    /// Attempts end with their lane.
+    _alive: watch::Sender<()>,
 }
 
 impl Drop for Ending {

@@ -61,7 +61,6 @@ fn written_once() -> Vec<(Saved, &'static str)> {
             "01410201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176010a01ac0280020d0c0b0a",
         ),
         (Saved::FileGone { id }, "021002010000000000000000000000000000"),
-        (Saved::Left { lane: lane(), file: id }, "0d1302733302010000000000000000000000000000"),
         (
             Saved::Position { lane: lane(), file: id, position },
             "032a027333020100000000000000000000000000000a0a80020d0c0b0a02140a0ac007e80780020d0c0b0a00",
@@ -92,6 +91,7 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         (Saved::Absent { lane: lane(), since: None, keep: None }, "0b0402733300"),
         (Saved::Absent { lane: lane(), since: None, keep: Some(Duration::from_secs(300)) }, "0b070273330001ac02"),
         (Saved::Forgotten { lane: lane() }, "0c03027333"),
+        (Saved::Left { lane: lane(), file: id }, "0d1302733302010000000000000000000000000000"),
     ]
 }
 
