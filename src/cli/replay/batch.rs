@@ -82,10 +82,10 @@ pub fn sort(from: &File, to: &mut impl Write) -> io::Result<()> {
     let mut lines: Vec<(u32, u64, usize)> = Vec::new();
     each_line(from, |at, line| {
         let Some(letter) = letter(line) else {
-            let blank = line.iter().all(u8::is_ascii_whitespace);
-            return Ok(if !blank {
-                lines.push((u32::MAX, at, line.len()))
-            });
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                lines.push((u32::MAX, at, line.len()));
+            }
+            return Ok(());
         };
         // An agent that was killed while it wrote wrote it once more.
         let id = format!("{:?}", letter.id);
