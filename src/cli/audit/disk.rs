@@ -38,6 +38,7 @@ pub fn scan(config: &Config, state: &State) -> BTreeMap<FileId, FileView> {
         lanes: config.outputs.len(),
         once: true,
         max_handles: crate::catalog::os::handle_budget(),
+        retain_dir: config.data_dir.join("retained"),
         retain_max: u64::MAX,
         min_free_percent: 0,
         known: state.files.clone(),

@@ -105,6 +105,7 @@ mod tests {
             size: 100,
             ages,
             fields,
+            kept: None,
         })
     }
     fn search() -> LaneId {
