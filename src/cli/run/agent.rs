@@ -6,7 +6,7 @@
 
 use super::Run;
 use super::fleet::Fleet;
-use super::lanes::{self, News, Parts};
+use super::lanes::{News, Parts};
 use super::state::{self, Opened};
 use crate::catalog::os::{OsDisk, handle_budget, random_id};
 use crate::catalog::pods::NodePods;
