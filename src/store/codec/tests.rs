@@ -44,6 +44,9 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         dropped: [(5, 6), (7, 8), (9, 10), (11, 12)],
         lost_bytes: 13,
         possible_duplicates: 14,
+        skipped: 15,
+        again: 16,
+        gone: 17,
     };
     let position = Position { low: 10, low_mark: mark(10), above, high_mark: mark(1000), cuts: Vec::new() };
     let cut = Position { cuts: vec![40, 300], ..position.clone() };
@@ -66,7 +69,7 @@ fn written_once() -> Vec<(Saved, &'static str)> {
             Saved::Position { lane: lane(), file: id, position: cut },
             "032d027333020100000000000000000000000000000a0a80020d0c0b0a02140a0ac007e80780020d0c0b0a02288402",
         ),
-        (Saved::Sums { lane: lane(), sums }, "0412027333010203040405060708090a0b0c0d0e"),
+        (Saved::Sums { lane: lane(), sums }, "0415027333010203040405060708090a0b0c0d0e0f1011"),
         (Saved::Attempt { lane: lane(), ticket: 300, records: 4 }, "0506027333ac0204"),
         (Saved::Answered { lane: lane(), ticket: 300 }, "0605027333ac02"),
         (Saved::Upload { lane: lane(), name: name(), upload: None }, "070802733303612f6200"),
@@ -95,6 +98,7 @@ fn presence_written_once() -> Vec<(Saved, &'static str)> {
         (Saved::Absent { lane: lane(), since: None, keep: None }, "0b0402733300"),
         (Saved::Absent { lane: lane(), since: None, keep: Some(Duration::from_secs(300)) }, "0b070273330001ac02"),
         (Saved::Forgotten { lane: lane() }, "0c03027333"),
+        (Saved::Left { lane: lane(), file: id }, "0d1302733302010000000000000000000000000000"),
     ]
 }
 
