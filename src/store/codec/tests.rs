@@ -36,8 +36,13 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         ages: vec![(4, 1_000), (10, 1_001)],
         fields: vec![("k".into(), "v".into())],
         kept: None,
+        proof: Mark::NONE,
     };
-    let copied = KnownFile { kept: Some(Box::new(Kept { plain: 10, gz: true, end: mark(300) })), ..file.clone() };
+    let copied = KnownFile {
+        kept: Some(Box::new(Kept { plain: 10, gz: true, end: mark(300) })),
+        proof: mark(9),
+        ..file.clone()
+    };
     let sums = Sums {
         delivered: (1, 2),
         dead_lettered: (3, 4),
@@ -52,10 +57,6 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         (
             Saved::File(file),
             "01360201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176",
-        ),
-        (
-            Saved::File(copied),
-            "01410201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176010a01ac0280020d0c0b0a",
         ),
         (Saved::FileGone { id }, "021002010000000000000000000000000000"),
         (
@@ -87,6 +88,10 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         (Saved::Absent { lane: lane(), since: Some(-1) }, "0b0c02733301ffffffffffffffff"),
         (Saved::Absent { lane: lane(), since: None }, "0b0402733300"),
         (Saved::Forgotten { lane: lane() }, "0c03027333"),
+        (
+            Saved::File(copied),
+            "01480201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176010a01ac0280020d0c0b0a0980020d0c0b0a",
+        ),
     ]
 }
 
