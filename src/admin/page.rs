@@ -47,6 +47,10 @@ fn head(s: &Snapshot, now: Now, p: &mut String) {
     let (class, verdict) = in_a_word(s);
     p.push_str(&format!("<p class=\"{class}\">{verdict}</p>\n"));
     s.stalled().iter().for_each(|text| p.push_str(&format!("<p class=\"bad\">{}</p>\n", escape(text))));
+    for (what, why) in &s.unwritable {
+        let text = format!("data_dir cannot be written ({why}): {}.", what.meaning());
+        p.push_str(&format!("<p class=\"bad\">{}</p>\n", escape(&text)));
+    }
     for (name, age) in s.stuck(now) {
         p.push_str(&format!("<p class=\"bad\">Thread {} did nothing for {}.</p>\n", escape(name), span(age)));
     }

@@ -4,7 +4,7 @@
 //! queues up.
 
 use super::recent::{Line, Recent};
-use super::report::{CatalogReport, LaneReport, MetadataReport, ProcessReport};
+use super::report::{CatalogReport, Kept, LaneReport, MetadataReport, ProcessReport};
 use super::{advice, notice};
 use crate::record::Now;
 use std::collections::BTreeMap;
@@ -64,6 +64,7 @@ struct Slots {
     catalog: Arc<CatalogReport>,
     metadata: Option<Arc<MetadataReport>>,
     process: ProcessReport,
+    unwritable: BTreeMap<Kept, String>,
     beats: BTreeMap<Arc<str>, Duration>,
 }
 
@@ -82,6 +83,8 @@ pub struct Snapshot {
     pub metadata: Option<Arc<MetadataReport>>,
     /// Memory and processor.
     pub process: ProcessReport,
+    /// What cannot be written in `data_dir` now, and why.
+    pub unwritable: BTreeMap<Kept, String>,
     /// Last beat of each thread, monotonic.
     pub beats: Vec<(Arc<str>, Duration)>,
     /// Warnings and errors of our own log, newest first.
@@ -137,6 +140,15 @@ impl Board {
         self.slots().process = report;
     }
 
+    /// This part of `data_dir` can be written, or why not.
+    pub fn writes(&self, what: Kept, trouble: Option<String>) {
+        let mut slots = self.slots();
+        match trouble {
+            Some(why) => drop(slots.unwritable.insert(what, why)),
+            None => drop(slots.unwritable.remove(&what)),
+        }
+    }
+
     /// The thread called `name` is alive. The first beat enrols it: from then on it must beat within [`BEAT_MAX`].
     pub fn beat(&self, name: &str, now: Now) {
         let mut slots = self.slots();
@@ -161,6 +173,7 @@ impl Board {
             catalog: slots.catalog.clone(),
             metadata: slots.metadata.clone(),
             process: slots.process,
+            unwritable: slots.unwritable.clone(),
             beats: slots.beats.iter().map(|(name, at)| (name.clone(), *at)).collect(),
             recent: self.recent.newest_first(),
         }

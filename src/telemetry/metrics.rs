@@ -10,7 +10,7 @@ mod tests;
 pub mod text;
 
 use super::board::{Phase, Snapshot};
-use super::report::{CatalogReport, MetadataReport, MetadataState};
+use super::report::{CatalogReport, Kept, MetadataReport, MetadataState};
 use crate::lane::batch::Code;
 use crate::record::Now;
 use std::collections::BTreeMap;
@@ -49,6 +49,16 @@ fn process(s: &Snapshot, now: Now, t: &mut Text) {
         .int(&[], u64::from(healthy));
     t.family(Gauge, "stuck_threads", "Own threads that did not beat for 60 s, as /livez says.")
         .int(&[], s.stuck(now).len() as u64);
+    t.family(
+        Gauge,
+        "data_dir_unwritable",
+        "1 while this part of data_dir cannot be written; reading goes on all the same.",
+    );
+    for what in Kept::ALL {
+        t.int(&[("what", what.as_str())], u64::from(s.unwritable.contains_key(&what)));
+    }
+    t.family(Counter, "log_lines_left_out_total", "Lines of our own log that could not be written to stderr.")
+        .int(&[], s.process.log_left_out);
     let mut known = |name: &str, help: &str, value: u64| {
         // No process has none of it: it could not be read.
         if value > 0 {

@@ -228,6 +228,40 @@ pub struct ProcessReport {
     pub cpu: Duration,
     /// Threads.
     pub threads: u64,
+    /// Lines of our own log that could not be written to stderr.
+    pub log_left_out: u64,
+}
+
+/// What the agent writes into `data_dir` for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kept {
+    /// The checkpoint store: positions, intents, file identities.
+    Positions,
+    /// The lock that keeps a second process standing by.
+    Lock,
+    /// The pods of this life, for the next one.
+    Pods,
+}
+
+impl Kept {
+    /// All of them.
+    pub const ALL: [Kept; 3] = [Kept::Positions, Kept::Lock, Kept::Pods];
+    /// As a label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kept::Positions => "positions",
+            Kept::Lock => "lock",
+            Kept::Pods => "pods",
+        }
+    }
+    /// What it means for people that it cannot be written.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Kept::Positions => "positions are kept in memory only: after a restart lines may be delivered again",
+            Kept::Lock => "data_dir is not locked: a second process would read too",
+            Kept::Pods => "the known pods are not kept for the next start",
+        }
+    }
 }
 
 /// The label for a drop reason; one place so that metrics and pages agree.

@@ -94,6 +94,7 @@ const EDGE: &[&str] = &[
     "store/thread",
     "telemetry/log",
     "telemetry/process",
+    "telemetry/stderr",
 ];
 
 /// What only those may name.

@@ -70,7 +70,7 @@ impl World {
         self.start(false);
     }
     /// Until these lanes have nothing left to do.
-    fn settle(&mut self, lanes: Vec<usize>) {
+    pub fn settle(&mut self, lanes: Vec<usize>) {
         self.settle_but(lanes, "no key has this in its name");
     }
     /// The same, but for keys with this in their names.
@@ -155,6 +155,12 @@ impl World {
         // Moved away before the agent saw it under a name that its pattern has.
         let known = !self.forgot && self.ids.values().any(|c| *c == cell.content);
         let never_seen = !content.pods && !self.plan.wide && !known;
+        if content.names == 0 && !known && !self.plan.last_words {
+            return true;
+        }
+        if content.unsteady && !self.plan.wide && !self.plan.copies {
+            return true;
+        }
         // Past a cap files are let go; how much, the counters say, which the books check.
         if self.plan.sheds() && content.names == 0 {
             return true;

@@ -73,6 +73,14 @@ pub struct Plan {
     /// A file of a program that was deleted gives its inode to the next one also while nobody holds it open: with the
     /// same first line, and nothing settled, nothing tells the two apart. Off: they are taken for one file.
     pub twins: bool,
+    /// A file may get all that it ever holds, and go, between two looks of the agent, which had opened it empty. Off:
+    /// such bytes may be lost.
+    pub last_words: bool,
+    /// The first line of programs' files too is the same in all of them. Off: the next file of a name is taken for
+    /// one that was cut or deleted before.
+    pub app_banner: bool,
+    /// A copy that no pattern names is found in time. Off: under a drain it comes too late.
+    pub copies: bool,
     /// The node's disk fills up at times.
     pub little_room: bool,
     pub s3_max_age: Duration,
@@ -102,6 +110,9 @@ impl Plan {
             retain_max: if chance.one_in(6) { 2_000 } else { 1 << 30 },
             outgrow: false,
             twins: false,
+            last_words: false,
+            app_banner: false,
+            copies: false,
             little_room: chance.one_in(8),
             s3_max_age: Duration::from_secs(if chance.one_in(2) { 2 } else { 60 }),
         }

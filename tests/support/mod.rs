@@ -185,16 +185,20 @@ impl Agent {
     }
     /// With so many handles at most.
     pub fn start_limited(dir: &Path, args: &[&str], admin: SocketAddr, handles: u32) -> Agent {
-        Agent::begin(dir, args, admin, &[], Some(handles))
+        Agent::start_after(dir, args, admin, &format!("ulimit -Sn {handles}; ulimit -Hn {handles}"))
     }
-    fn begin(dir: &Path, args: &[&str], admin: SocketAddr, env: &[(&str, &str)], handles: Option<u32>) -> Agent {
+    /// In a process that a shell did this in first.
+    pub fn start_after(dir: &Path, args: &[&str], admin: SocketAddr, script: &str) -> Agent {
+        Agent::begin(dir, args, admin, &[], Some(script))
+    }
+    fn begin(dir: &Path, args: &[&str], admin: SocketAddr, env: &[(&str, &str)], first: Option<&str>) -> Agent {
         let log = dir.join("agent.log");
         let out = File::options().create(true).append(true).open(&log).unwrap();
         let keys = Keys::demo();
-        let mut command = match handles {
-            Some(most) => {
+        let mut command = match first {
+            Some(first) => {
                 let mut shell = Command::new("/bin/sh");
-                let script = format!("ulimit -Sn {most}; ulimit -Hn {most}; exec \"$0\" \"$@\"");
+                let script = format!("{first}; exec \"$0\" \"$@\"");
                 shell.args(["-c", &script, env!("CARGO_BIN_EXE_tailrace")]);
                 shell
             }

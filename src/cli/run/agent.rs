@@ -26,6 +26,7 @@ use crate::store::storage::OsStorage;
 use crate::store::thread::StoreHandle;
 use crate::telemetry::advice::say;
 use crate::telemetry::board::Phase;
+use crate::telemetry::report::Kept;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -129,6 +130,11 @@ impl Agent {
     }
     fn upkeep(&self, run: &Run) {
         run.board.process(crate::telemetry::process::read());
+        run.board.writes(Kept::Positions, self.store.trouble());
+        // Not while it is just being written: a disk may hang.
+        if let Some(trouble) = self.cache.as_ref().and_then(|cache| Some(cache.try_lock().ok()?.trouble())) {
+            run.board.writes(Kept::Pods, trouble);
+        }
         let now = run.clock.now();
         if let Some(cache) = &self.cache
             // Taken: it is just being written.

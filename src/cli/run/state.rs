@@ -6,6 +6,7 @@ use crate::store::file::{Notice, Store};
 use crate::store::lock::{Lock, NoLock};
 use crate::store::saved::{LaneId, LaneState, Saved, State};
 use crate::store::thread::StoreHandle;
+use crate::telemetry::report::Kept;
 use std::collections::{BTreeSet, HashMap};
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub fn lock(run: &Run) -> Result<Locked, String> {
             Err(format!("data_dir {} is not a directory: {error}; name one that this user may write", dir.display()))
         }
         Err(NoLock::Io(error)) => {
+            run.board.writes(Kept::Lock, Some(error.to_string()));
             tracing::error!(%error, data_dir = %dir.display(), "data_dir cannot be locked: going on without; nothing is remembered over a restart");
             Ok(Locked::Ours(Held(None)))
         }

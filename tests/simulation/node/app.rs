@@ -32,8 +32,8 @@ impl App {
             scribe,
             pen: None,
             moved: false,
-            banner: plan.banner,
-            keeps_inode: plan.banner && !plan.twins,
+            banner: plan.banner && plan.app_banner,
+            keeps_inode: !plan.twins,
             outgrow: plan.outgrow,
             cut: None,
         }
