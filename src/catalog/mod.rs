@@ -67,7 +67,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use stock::Stock;
-use view::FileView;
+use view::{File, FileView};
 
 /// Hot files are looked at so often.
 pub const POLL: Duration = Duration::from_millis(100);
@@ -210,6 +210,24 @@ impl<P: Pods> Catalog<P> {
     /// A job was done.
     pub fn copied(&mut self, done: Done) {
         self.stock.copied(done);
+    }
+
+    /// All files that are offered, for a lane that joins now: what is there was there at its start.
+    pub fn offered(&self) -> Vec<FileView> {
+        let mut views: Vec<FileView> = self.stock.entries.values().filter_map(|e| e.view()).collect();
+        for view in &mut views {
+            self.stock.progress.begin(view.file.id);
+            let File { id, place, origin, .. } = &*view.file;
+            view.file = Arc::new(File { id: *id, place: *place, origin: origin.clone(), at_scan: Some(view.size) });
+        }
+        views.sort_by_key(|view| view.file.place);
+        views
+    }
+
+    /// Other caps on what is kept of deleted files.
+    pub fn retain(&mut self, max_bytes: u64, min_free_percent: u8) {
+        (self.stock.retain_max, self.stock.min_free_percent) = (max_bytes, min_free_percent);
+        self.stock.space = None;
     }
 
     /// At stop: what the store does not have yet.

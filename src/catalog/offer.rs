@@ -61,6 +61,7 @@ impl Stock {
             e.first_fields = None;
             e.told = false;
         }
+        self.progress.begin(id);
         self.save(key);
     }
 

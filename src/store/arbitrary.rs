@@ -130,7 +130,11 @@ pub(super) fn saved() -> impl Strategy<Value = Saved> {
         }),
         (a_lane(), an_intent()).prop_map(|(lane, intent)| Saved::Intent { lane, intent }),
         (a_lane(), a_name()).prop_map(|(lane, name)| Saved::Closed { lane, name }),
-        (a_lane(), option::of(any::<i64>())).prop_map(|(lane, since)| Saved::Absent { lane, since }),
+        (a_lane(), option::of(any::<i64>()), option::of(a_number())).prop_map(|(lane, since, keep)| Saved::Absent {
+            lane,
+            since,
+            keep: keep.map(Duration::from_secs)
+        }),
         a_lane().prop_map(|lane| Saved::Forgotten { lane }),
     ]
 }

@@ -12,6 +12,7 @@ use super::wire::{Cursor, put, put_list, put_option, put_pairs, put_text};
 use crate::catalog::view::Place;
 use crate::lane::batch::PartTag;
 use crate::record::{FileId, Mark, Span};
+use std::time::Duration;
 
 const FILE: u8 = 1;
 const FILE_GONE: u8 = 2;
@@ -128,9 +129,13 @@ fn put_body(saved: &Saved, out: &mut Vec<u8>) -> u8 {
             put_text(name, out);
             CLOSED
         }
-        Saved::Absent { lane, since } => {
+        Saved::Absent { lane, since, keep } => {
             put_text(&lane.0, out);
             put_option(since.as_ref(), out, |since, out| out.extend_from_slice(&since.to_le_bytes()));
+            // Younger than the rest: left out where nobody said, as 0.1.0 wrote it.
+            if let Some(keep) = keep {
+                put_option(Some(&keep.as_secs()), out, |seconds, out| put(*seconds, out));
+            }
             ABSENT
         }
         Saved::Forgotten { lane } => {
@@ -253,9 +258,11 @@ impl<'a> Cursor<'a> {
             },
             INTENT => Saved::Intent { lane: self.lane()?, intent: self.intent()? },
             CLOSED => Saved::Closed { lane: self.lane()?, name: self.arc()? },
-            ABSENT => {
-                Saved::Absent { lane: self.lane()?, since: self.option(|c| Some(i64::from_le_bytes(c.fixed::<8>()?)))? }
-            }
+            ABSENT => Saved::Absent {
+                lane: self.lane()?,
+                since: self.option(|c| Some(i64::from_le_bytes(c.fixed::<8>()?)))?,
+                keep: self.option(Self::number).flatten().map(Duration::from_secs),
+            },
             FORGOTTEN => Saved::Forgotten { lane: self.lane()? },
             _ => return Some(Err(NotKnown)),
         }))

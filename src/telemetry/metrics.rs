@@ -25,6 +25,7 @@ pub const PODS_MAX: usize = 1_000;
 pub fn render(snapshot: &Snapshot, now: Now) -> String {
     let mut text = Text::default();
     process(snapshot, now, &mut text);
+    own(snapshot, &mut text);
     lanes::render(&snapshot.lanes, &mut text);
     catalog(&snapshot.catalog, &mut text);
     if let Some(report) = &snapshot.metadata {
@@ -70,6 +71,36 @@ fn process(s: &Snapshot, now: Now, t: &mut Text) {
     known("process_threads", "Threads.", s.process.threads);
     t.family(Counter, "process_cpu_seconds_total", "User and system time of all threads.")
         .float(&[], s.process.cpu.as_secs_f64());
+}
+
+/// Configuration and store.
+fn own(s: &Snapshot, t: &mut Text) {
+    use Kind::{Counter, Gauge};
+    let c = &s.config;
+    t.family(
+        Gauge,
+        "config_info",
+        "Always 1; says which configuration is in effect, by the first 12 digits of its SHA-256.",
+    )
+    .int(&[("hash", &c.hash)], 1);
+    t.family(Gauge, "config_since_seconds", "Since when it is in effect, Unix time.").float(&[], c.since as f64 / 1e9);
+    t.family(Counter, "config_reloads_total", "Changed configurations that were taken up.").int(&[], c.reloads);
+    t.family(Counter, "config_reload_failures_total", "Changed configurations that were refused; the old one runs on.")
+        .int(&[], c.failures);
+    t.family(Gauge, "config_last_reload_success", "0 while the configuration file is one that was refused.")
+        .int(&[], u64::from(c.refused.is_none()));
+    t.family(
+        Gauge,
+        "store_moved_aside",
+        "1 when the checkpoint store could not be read at the start: positions began anew.",
+    )
+    .int(&[], u64::from(s.store.moved_aside));
+    t.family(
+        Gauge,
+        "store_passed_over",
+        "Records of the checkpoint store passed over at the start: damaged, or of kinds that this version does not know.",
+    )
+    .int(&[], s.store.passed_over);
 }
 
 fn catalog(c: &CatalogReport, t: &mut Text) {

@@ -217,6 +217,30 @@ impl MetadataState {
     }
 }
 
+/// What the process was told to do.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigReport {
+    /// Names the configuration in effect: the beginning of its text's SHA-256.
+    pub hash: Arc<str>,
+    /// Since when it is in effect (unix ns).
+    pub since: i64,
+    /// Changed configurations that were taken up.
+    pub reloads: u64,
+    /// Changed configurations that were refused.
+    pub failures: u64,
+    /// The last one was: when (unix ns), and everything that is wrong with it.
+    pub refused: Option<(i64, Arc<str>)>,
+}
+
+/// What was found in `data_dir` at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreReport {
+    /// The checkpoint store could not be read and was moved aside: positions began anew.
+    pub moved_aside: bool,
+    /// Records and entries of it that were passed over: damaged, or of kinds that this version does not know.
+    pub passed_over: u64,
+}
+
 /// The process as the system sees it; 0 where it could not be read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessReport {

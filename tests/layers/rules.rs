@@ -140,6 +140,8 @@ const DATA: &[&str] = &[
 /// Single exceptions: file, path, why.
 const LIFTED: &[(&str, &str, &str)] = &[
     ("config/read/values.rs", "std::fs::read_to_string", "the host's name is a default of the configuration"),
+    ("config/read/ca_file.rs", "std::fs::metadata", "a file that is not there is a mistake of the configuration"),
+    ("config/read/ca_file.rs", "std::fs::read", "the same"),
     ("body/coder.rs", "std::process::abort", "a compressor without memory: what Rust itself does then"),
 ];
 

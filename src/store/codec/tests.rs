@@ -85,8 +85,9 @@ fn written_once() -> Vec<(Saved, &'static str)> {
             "092702733303612f620102010000000000000000000000000000ac020101017501020322652202633d",
         ),
         (Saved::Closed { lane: lane(), name: name() }, "0a0702733303612f62"),
-        (Saved::Absent { lane: lane(), since: Some(-1) }, "0b0c02733301ffffffffffffffff"),
-        (Saved::Absent { lane: lane(), since: None }, "0b0402733300"),
+        (Saved::Absent { lane: lane(), since: Some(-1), keep: None }, "0b0c02733301ffffffffffffffff"),
+        (Saved::Absent { lane: lane(), since: None, keep: None }, "0b0402733300"),
+        (Saved::Absent { lane: lane(), since: None, keep: Some(Duration::from_secs(300)) }, "0b070273330001ac02"),
         (Saved::Forgotten { lane: lane() }, "0c03027333"),
         (
             Saved::File(copied),
