@@ -93,7 +93,7 @@ fn an_intent() -> impl Strategy<Value = Intent> {
 fn a_file() -> impl Strategy<Value = KnownFile> {
     let place = (any::<u64>(), any::<u32>(), a_number());
     let texts = vec((any::<String>(), any::<String>()), 0..4);
-    let kept = option::of((a_number(), any::<bool>(), a_mark()));
+    let kept = (option::of((a_number(), any::<bool>(), a_mark())), option::of((1..=256u16, any::<u32>())));
     (
         (an_id(), any::<String>(), any::<String>(), a_number(), any::<(u16, u32)>()),
         (place, any::<u32>(), a_number(), vec((a_number(), any::<i64>()), 0..5), texts),
@@ -101,10 +101,12 @@ fn a_file() -> impl Strategy<Value = KnownFile> {
     )
         .prop_map(
             |((id, input, path, inode, head), ((chain, restart, turn), generation, size, ages, fields), kept)| {
+                let (kept, proof) = kept;
                 let kept = kept.map(|(plain, gz, end)| Box::new(Kept { plain, gz, end }));
+                let proof = proof.map_or(Mark::NONE, |(len, crc)| Mark { at: size, len, crc });
                 let place = Place { chain, restart, turn };
                 let (input, path) = (input.into(), path.into());
-                KnownFile { id, input, path, inode, head, place, generation, size, ages, fields, kept }
+                KnownFile { id, input, path, inode, head, place, generation, size, ages, fields, kept, proof }
             },
         )
 }

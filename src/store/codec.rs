@@ -231,13 +231,14 @@ fn put_file(file: &KnownFile, out: &mut Vec<u8>) {
         put_text(name, out);
         put_text(value, out);
     });
-    // Last, and seldom: a reader takes its absence for `None`.
-    if file.kept.is_some() {
+    // Came later: a reader takes their absence for `None` and no proof.
+    if file.kept.is_some() || file.proof.len > 0 {
         put_option(file.kept.as_ref(), out, |kept, out| {
             put(kept.plain, out);
             out.push(u8::from(kept.gz));
             put_mark(&kept.end, out);
         });
+        put_mark(&file.proof, out);
     }
 }
 
@@ -348,7 +349,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn file(&mut self) -> Option<KnownFile> {
-        Some(KnownFile {
+        let file = KnownFile {
             id: self.id()?,
             input: self.arc()?,
             path: self.arc()?,
@@ -360,7 +361,11 @@ impl<'a> Cursor<'a> {
             ages: self.ages()?,
             fields: self.list(|c| Some((c.text()?.to_owned(), c.text()?.to_owned())))?,
             kept: self.option(|c| Some(Box::new(c.kept()?))).flatten(),
-        })
+            proof: Mark::NONE,
+        };
+        // What makes no sense here is a newer version's.
+        let proof = self.mark().filter(|m| m.at <= file.size && usize::from(m.len) <= Mark::MAX);
+        Some(KnownFile { proof: proof.unwrap_or(Mark::NONE), ..file })
     }
 
     fn kept(&mut self) -> Option<Kept> {

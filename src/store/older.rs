@@ -28,6 +28,7 @@ fn file(id: u128, path: &str, restart: u32) -> KnownFile {
             ("kubernetes.namespace_name".into(), "shöp".into()),
         ],
         kept: None,
+        proof: Mark::NONE,
     }
 }
 

@@ -103,6 +103,8 @@ pub struct KnownFile {
     pub fields: Vec<(String, String)>,
     /// Its copy in `data_dir/retained`, if there is one.
     pub kept: Option<Box<Kept>>,
+    /// Proof of its bytes below `size`, or below an earlier size: what begins alike is not always the same.
+    pub proof: Mark,
 }
 
 /// A copy of a file, whole and durable under the file's id.

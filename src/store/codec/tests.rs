@@ -36,8 +36,13 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         ages: vec![(4, 1_000), (10, 1_001)],
         fields: vec![("k".into(), "v".into())],
         kept: None,
+        proof: Mark::NONE,
     };
-    let copied = KnownFile { kept: Some(Box::new(Kept { plain: 10, gz: true, end: mark(300) })), ..file.clone() };
+    let copied = KnownFile {
+        kept: Some(Box::new(Kept { plain: 10, gz: true, end: mark(300) })),
+        proof: mark(9),
+        ..file.clone()
+    };
     let sums = Sums {
         delivered: (1, 2),
         dead_lettered: (3, 4),
@@ -55,10 +60,6 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         (
             Saved::File(file),
             "01360201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176",
-        ),
-        (
-            Saved::File(copied),
-            "01410201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176010a01ac0280020d0c0b0a",
         ),
         (Saved::FileGone { id }, "021002010000000000000000000000000000"),
         (
@@ -99,6 +100,10 @@ fn presence_written_once() -> Vec<(Saved, &'static str)> {
         (Saved::Absent { lane: lane(), since: None, keep: Some(Duration::from_secs(300)) }, "0b070273330001ac02"),
         (Saved::Forgotten { lane: lane() }, "0c03027333"),
         (Saved::Left { lane: lane(), file: id }, "0d1302733302010000000000000000000000000000"),
+        (
+            Saved::File(copied),
+            "01480201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176010a01ac0280020d0c0b0a0980020d0c0b0a",
+        ),
     ]
 }
 
