@@ -66,6 +66,10 @@ impl Books {
                 self.lost_now.insert(((*output).to_owned(), pod), bytes as u64);
             }
         }
+        // Files that were deleted while no agent ran: no lane has seen them.
+        for (pod, bytes) in metrics.by("tailrace_lost_bytes_total", &[], "pod") {
+            self.lost_now.insert((String::new(), pod), bytes as u64);
+        }
     }
     /// Its counters by pod begin anew with the next process.
     pub fn life_ended(&mut self) {
@@ -78,8 +82,9 @@ impl Books {
         self.dead.extend(receipts::ids_in(&file));
     }
     fn counted(&self, output: &str, pod: &str) -> u64 {
-        let key = (output.to_owned(), pod.to_owned());
-        [&self.lost_before, &self.lost_now].into_iter().filter_map(|lost| lost.get(&key)).sum()
+        let keys = [(output.to_owned(), pod.to_owned()), (String::new(), pod.to_owned())];
+        let counted = |lost: &Lost| keys.iter().filter_map(|key| lost.get(key)).sum::<u64>();
+        counted(&self.lost_before) + counted(&self.lost_now)
     }
 
     /// Lines that are neither delivered nor counted, and those that are counted.

@@ -266,12 +266,14 @@ impl World {
         self.disk.mend(None);
         self.writer.finish(now()).unwrap();
         let limit = self.at() + self.pace.settle;
+        // The first life ends early, as what is due late comes with its end; the next one has all the time there is.
+        let mut patience = self.at() + Duration::from_secs(12);
         loop {
             if self.agent.is_none() {
                 self.start();
             }
-            // Longer than the agent waits for more from a container that was started again.
-            self.wait_for_all((self.at() + Duration::from_secs(12)).min(limit));
+            self.wait_for_all(patience.min(limit));
+            patience = limit;
             let log = |agent: &Agent| agent.log();
             let mut agent = self.agent.take().unwrap();
             self.books.look(&agent.metrics());
