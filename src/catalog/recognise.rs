@@ -222,7 +222,10 @@ impl Stock {
             return;
         };
         let settled_down = self.once || e.gz.is_some() || e.trail == Trail::Deleted;
-        let as_is = settled_down || now.saturating_sub(e.grew) >= SILENT;
+        // A later restart writes into files of its own.
+        let over = self.groups.get(&e.group).is_some_and(|g| g.over || e.restart < g.newest);
+        let quiet = now.saturating_sub(e.grew);
+        let as_is = settled_down || quiet >= SILENT || (over && quiet >= super::order::OVER);
         let Some(bytes) = self.peep(key) else { return };
         let Some(head) = identity::cut(&bytes, as_is) else { return };
         let Some(e) = self.entries.get(&key) else { return };
