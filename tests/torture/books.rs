@@ -27,6 +27,8 @@ pub struct Books {
     lost_before: Lost,
     lost_now: Lost,
     seen: BTreeMap<&'static str, u64>,
+    /// Between the last fault and the end.
+    pub settled: std::time::Duration,
 }
 
 /// One output's account.
@@ -56,7 +58,8 @@ impl Books {
         *self.seen.entry(what).or_default() += 1;
     }
     pub fn notes(&self) -> String {
-        format!("{} lives, {} kills; {:?}", self.lives, self.kills, self.seen)
+        let settled = self.settled.as_secs_f64();
+        format!("{} lives, {} kills, settled in {settled:.1} s; {:?}", self.lives, self.kills, self.seen)
     }
     /// What the living process counts.
     pub fn look(&mut self, metrics: &Metrics) {
@@ -155,12 +158,17 @@ pub fn evidence(output: &str, ledger: &Ledger, receipts: &Receipts) -> String {
         let open = ledger.unfinished(*id);
         text.push_str(&format!("missing {id:016x} of {who}, file deleted: {removed}, never ended: {open}\n"));
     }
-    let kept = receipts.kept();
-    for id in twice.iter().chain(&receipts.damaged()).take(NAMED) {
-        text.push_str(&format!("{id:016x} of {}, {} times\n", ledger.who(*id).unwrap_or_default(), receipts.count(*id)));
+    let (kept, damaged) = (receipts.kept(), receipts.damaged());
+    for id in damaged.iter().chain(twice.iter().take(NAMED)) {
+        text.push_str(&format!(
+            "{id:016x} of {}, {} times\n",
+            ledger.who(*id).unwrap_or_default(),
+            receipts.count(*id)
+        ));
         for record in kept.iter().filter(|k| receipts::ids_in(&k.text).any(|found| found == *id)) {
             let body = String::from_utf8_lossy(&record.text);
-            text.push_str(&format!("    {} {} {} {:.300}\n", record.place, record.name, record.time, body));
+            let most = if damaged.contains(id) { usize::MAX } else { 300 };
+            text.push_str(&format!("    {} {} {} {body:.most$}\n", record.place, record.name, record.time));
         }
     }
     text
@@ -172,7 +180,8 @@ pub fn table(ended: &[crate::world::Ended]) -> String {
     let mut lines = vec![heads.map(str::to_owned)];
     for world in ended {
         for row in &world.rows {
-            let numbers = [row.written, row.delivered, row.lost, row.counted, row.duplicates, row.possible, row.lost_bytes];
+            let numbers =
+                [row.written, row.delivered, row.lost, row.counted, row.duplicates, row.possible, row.lost_bytes];
             let [a, b, c, d, e, f, g] = numbers.map(|n| n.to_string());
             let possible = if row.output == "cloudwatch" { f } else { "-".into() };
             lines.push([world.case.name.into(), row.output.clone(), a, b, c, d, e, possible, g]);

@@ -31,10 +31,9 @@ pub struct Case {
     pub tight: bool,
 }
 
-const USUAL: Case =
-    Case { name: "killed", trouble: Trouble::Nothing, archive_age: "2s", parts: false, tight: false };
+const USUAL: Case = Case { name: "killed", trouble: Trouble::Nothing, archive_age: "2s", parts: false, tight: false };
 
-/// All of them.
+/// All of them; the last one only when it is named: see [`Case::tight`].
 pub const CASES: [Case; 8] = [
     USUAL,
     Case { name: "objects-of-a-minute", archive_age: "60s", ..USUAL },

@@ -127,12 +127,8 @@ impl Sky {
     }
     /// A failure of parts, in the way that each service can do that.
     fn in_part(&mut self, share: f64) -> Vec<Rule> {
-        let items = |fraction, status, error: &str| Fault::PartialItems {
-            fraction,
-            status,
-            error: error.into(),
-            field: None,
-        };
+        let items =
+            |fraction, status, error: &str| Fault::PartialItems { fraction, status, error: error.into(), field: None };
         match self.kind {
             // It takes all events in or none; what is next to it are the calls that make groups and streams.
             Kind::CloudWatch => {

@@ -13,7 +13,9 @@ use rustix::process::Pid;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tailrace::record::Now;
 use tailrace::standin::rng::Rng;
@@ -56,9 +58,9 @@ pub struct World {
     config: PathBuf,
     events: File,
     began: Duration,
-    /// Of the agent: the next kill or start, and when it began to live.
+    /// Of the agent: the next kill or start, and when it was first seen to be ready.
     turn: Duration,
-    alive_since: Duration,
+    ready_since: Option<Duration>,
     looked: Duration,
     place: Place,
     good: bool,
@@ -69,20 +71,23 @@ impl World {
     pub fn new(case: Case, pace: Pace, seed: u64) -> Result<World, String> {
         let pace = pace.of(&case);
         let mut rng = Rng::new(seed);
-        let place = Place::new();
+        let mut place = Place::new();
+        place.admin = SocketAddr::from(([127, 0, 0, 1], port()));
         let disk = Disk::new(&place.data_dir(), case.trouble, pace, rng.bits())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let options = standin::Options { keep_records: 5_000, ..standin::Options::default() };
         let s3 = s3::Options { keep_bytes: 1 << 20, ..s3::Options::default() };
         let kinds = [
             Which::CloudWatch(cloudwatch::Options::default()),
             Which::S3(s3),
             Which::OpenSearch(opensearch::Options::default()),
         ];
-        let start = |which| standin::start(runtime.handle(), which, options.clone()).unwrap();
+        let start = |which| {
+            let options = standin::Options { port: port(), keep_records: 5_000, ..standin::Options::default() };
+            standin::start(runtime.handle(), which, options).unwrap()
+        };
         let services: Vec<Standin> = kinds.into_iter().map(start).collect();
         let [a, b, c] = [0, 1, 2].map(|at: usize| services[at].url.as_str());
-        let config = place.config("", &case.outputs([a, b, c]));
+        let config = place.config("shutdown_timeout: 12s", &case.outputs([a, b, c]));
         // What is refused for good lies in data_dir: it may not be lost with it.
         let rejects = case.trouble != crate::case::Trouble::Lost;
         let kinds = [Kind::CloudWatch, Kind::S3, Kind::OpenSearch];
@@ -105,7 +110,7 @@ impl World {
             events,
             began: now().mono,
             turn: Duration::ZERO,
-            alive_since: Duration::ZERO,
+            ready_since: None,
             looked: Duration::ZERO,
             place,
             good: false,
@@ -119,7 +124,9 @@ impl World {
             std::thread::sleep(Duration::from_millis(4));
         }
         if self.books.wrong.is_empty() {
+            let at = self.at();
             self.settle();
+            self.books.settled = self.at() - at;
         }
         let sums = self.sums();
         let mut rows = Vec::new();
@@ -148,10 +155,10 @@ impl World {
     fn step(&mut self) {
         let at = self.at();
         self.write(now(), false);
-        for n in 0..self.skies.len() {
+        for (n, output) in OUTPUTS.into_iter().enumerate() {
             if let Some(period) = self.skies[n].tick(at, &mut self.services[n]) {
                 self.books.saw(period.name);
-                self.tell(&format!("{}: {} for {:.3} s", OUTPUTS[n], period.name, period.lasts.as_secs_f64()));
+                self.tell(&format!("{output}: {} for {:.3} s", period.name, period.lasts.as_secs_f64()));
             }
         }
         let pid = self.pid();
@@ -168,9 +175,13 @@ impl World {
         }
     }
 
+    /// The agent is there, and has looked at all files.
+    fn has_seen(&self) -> bool {
+        self.agent.is_some() && self.ready_since.is_some_and(|since| self.at() >= since + SEEN)
+    }
     /// The writer's step; `last`: nothing more is written, and what is due goes.
     fn write(&mut self, now: Now, last: bool) {
-        let seen = self.agent.is_some() && self.at() >= self.alive_since + SEEN;
+        let seen = self.has_seen();
         let ledger = self.writer.ledger();
         // A line that was never ended is whole only when its file goes.
         let unfinished: HashSet<u64> =
@@ -179,14 +190,15 @@ impl World {
         let had = |id: &u64| {
             let arrived = |n: usize| services[n].control.receipts().count(*id) > 0;
             unfinished.contains(id)
-                || if case.parts { arrived(1) } else { arrived(0) && arrived(1) && (arrived(2) || books.dead.contains(id)) }
+                || if case.parts {
+                    arrived(1)
+                } else {
+                    arrived(0) && arrived(1) && (arrived(2) || books.dead.contains(id))
+                }
         };
         let may_go = |ids: &[u64]| if case.tight { seen } else { ids.iter().all(had) };
-        let done = if last {
-            self.writer.clean_up_keeping(now, &may_go)
-        } else {
-            self.writer.step_keeping(now, &may_go)
-        };
+        let done =
+            if last { self.writer.clean_up_keeping(now, &may_go) } else { self.writer.step_keeping(now, &may_go) };
         done.unwrap();
     }
 
@@ -213,7 +225,7 @@ impl World {
             None => Agent::start(dir, &args, admin),
         });
         self.books.lives += 1;
-        self.alive_since = self.at();
+        self.ready_since = None;
         self.tell("the agent starts");
     }
     fn kill(&mut self) {
@@ -239,6 +251,9 @@ impl World {
                 return;
             }
             self.books.look(&agent.metrics());
+            if self.ready_since.is_none() && agent.get("/readyz").is_some_and(|(status, _)| status == 200) {
+                self.ready_since = Some(self.at());
+            }
         }
         self.books.read_dead_letters(&self.place.data_dir());
         for (n, output) in OUTPUTS.into_iter().enumerate() {
@@ -290,14 +305,16 @@ impl World {
                 let said = log(&agent);
                 let said = said.get(said.len().saturating_sub(2_000)..).unwrap_or_default();
                 let (missing, after) = (self.missing(), self.pace.settle);
-                self.books.wrong.push(format!("{missing} lines are missing {after:?} after the last fault: {ended}\n{said}"));
+                self.books
+                    .wrong
+                    .push(format!("{missing} lines are missing {after:?} after the last fault: {ended}\n{said}"));
                 return;
             }
         }
     }
     fn wait_for_all(&mut self, until: Duration) {
         while self.at() < until && self.missing() > 0 {
-            if self.at() >= self.alive_since + SEEN {
+            if self.has_seen() {
                 // All that kubelet would delete within the next minute goes now.
                 let time = now();
                 self.write(Now { mono: time.mono + Duration::from_secs(60), ..time }, true);
@@ -325,6 +342,19 @@ impl World {
     }
 }
 
+/// A port that is free, and that no client's connection is given by the system: it has to be there again each time the
+/// agent or a destination comes back.
+fn port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = u16::try_from(std::process::id() % 20_000).unwrap();
+    loop {
+        let port = 10_000 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         if self.good {
@@ -332,6 +362,7 @@ impl Drop for World {
         }
         self.place.keep();
         self.disk.save();
+        println!("{}: everything is kept in {}", self.case.name, self.place.path().display());
         let mut text = format!("{}\n", self.books.notes());
         for (n, output) in OUTPUTS.iter().enumerate() {
             let receipts = self.services[n].control.receipts();

@@ -16,8 +16,8 @@ mod tests;
 
 pub use body::Shape;
 pub use disk::Op;
-pub use framing::Runtime;
 pub use files::MayGo;
+pub use framing::Runtime;
 pub use ledger::{Ledger, Turns};
 pub use plan::Plan;
 
