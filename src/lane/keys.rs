@@ -152,7 +152,8 @@ impl Key {
             if danger && !file.view.danger && open_run != Some((place.chain, place.restart)) {
                 continue;
             }
-            if !file.looked.is_empty() {
+            // Its last record may end in the siblings that follow.
+            if !file.looked.is_empty() || file.view.danger {
                 open_run = Some((place.chain, place.restart));
             }
             let part = if self.served.is_some_and(|s| place.chain <= s) { &mut before } else { &mut behind };
