@@ -44,6 +44,7 @@ fn row(bug: Bug) -> Row {
         }
         Bug::LateGrowthIgnored => plain(Kind::Steady, &[LOST, "never neighbours"]),
         Bug::GzReadTwice => plain(Kind::Steady, &[TWICE]),
+        Bug::FirstLaneIsAll => plain(Kind::Steady, &[LOST]),
         Bug::LossNotCounted => plain(Kind::Steady, &[COUNTED]),
         Bug::JoinForgotten | Bug::PartIsDelivered => plain(Kind::Steady, &[NOWHERE, COUNTED]),
         Bug::SpansNotSaved => plain(Kind::Steady, &["got lost", COUNTED]),
