@@ -3,7 +3,7 @@
 use crate::plan::Kind;
 use crate::rig::Rig;
 use crate::services::weather::Weather;
-use crate::truth::{CLOUDWATCH, LANES, OPENSEARCH};
+use crate::truth::{CLOUDWATCH, Content, LANES, OPENSEARCH};
 use crate::world::World;
 use std::time::Duration;
 use tailrace::store::memory::Faults;
@@ -70,7 +70,7 @@ impl World {
         self.start(false);
     }
     /// Until these lanes have nothing left to do.
-    fn settle(&mut self, lanes: Vec<usize>) {
+    pub fn settle(&mut self, lanes: Vec<usize>) {
         self.settle_but(lanes, "no key has this in its name");
     }
     /// The same, but for keys with this in their names.
@@ -141,8 +141,8 @@ impl World {
     }
     /// Nothing is called lost that was not in danger of it.
     fn judge_losses(&self) {
-        let contents =
-            self.truth.contents.iter().filter(|c| c.excused || c.unsteady || (self.plan.sheds() && c.names == 0));
+        let shed = |c: &Content| self.plan.sheds() && c.names == 0;
+        let contents = self.truth.contents.iter().filter(|c| c.excused || c.unsteady || shed(c));
         let most: u64 = contents.map(|c| c.bytes.len() as u64).sum();
         for rig in self.agent.iter().flat_map(|a| &a.rigs).filter(|_| !self.forgot) {
             let lost = rig.lane.sums().lost_bytes;
