@@ -96,24 +96,28 @@ impl<F: Format> Lane<F> {
         );
         self.outbox.push_back(Action::Passed(vec![(id, low)]));
         self.note_behind(id);
+        self.look_again(id);
         self.lose_what_is_gone(id);
     }
     pub(super) fn update_file(&mut self, view: FileView) {
-        let (id, place) = (view.file.id, view.file.place);
+        let id = view.file.id;
         if let Some(file) = self.files.get_mut(&id) {
             file.view = view;
         }
         self.note_behind(id);
-        // A sibling that grew may end a join that the files before it left open.
-        let key = self.files.get(&id).and_then(|f| self.keys.get(&f.key));
-        let siblings: Vec<FileId> = key
-            .map_or(Vec::new(), |k| k.behind.iter().filter(|(p, _)| p.chain == place.chain).map(|(_, f)| *f).collect());
-        for sibling in siblings {
-            if let Some(file) = self.files.get_mut(&sibling) {
+        self.look_again(id);
+        self.lose_what_is_gone(id);
+    }
+    /// A file that came or grew may end a join that its siblings left open.
+    fn look_again(&mut self, id: FileId) {
+        let Some(file) = self.files.get(&id) else { return };
+        let chain = file.view.file.place.chain;
+        let Some(key) = self.keys.get(&file.key) else { return };
+        for (_, sibling) in key.behind.iter().filter(|(place, _)| place.chain == chain) {
+            if let Some(file) = self.files.get_mut(sibling) {
                 file.deferred = None;
             }
         }
-        self.lose_what_is_gone(id);
     }
     /// Keeps `Key::behind` (files with unread bytes) and `unsettled` true.
     pub(super) fn note_behind(&mut self, id: FileId) {
