@@ -116,7 +116,7 @@ impl<F: Format> Lane<F> {
         if bytes == 0 {
             return self.close_objects(id);
         }
-        let queue = key.queue(&self.files, self.now, danger);
+        let (queue, for_joins) = key.queue(&self.files, self.now, danger);
         key.served = queue.front().and_then(|f| self.files.get(f)).map(|f| f.view.file.place.chain);
         let max_record = queue
             .front()
@@ -127,12 +127,9 @@ impl<F: Format> Lane<F> {
         let target = key.target(&rule);
         let behind = self.now.unix_ns.saturating_sub(oldest) > BEHIND;
         self.plan_began = self.now.mono;
-        self.open = Some(Open {
-            purpose: Purpose::Deliver { key: id },
-            pump: Pump::new(Source::Files(queue), sink, max_record, target),
-            oldest_seen: oldest,
-            behind,
-        });
+        let mut pump = Pump::new(Source::Files(queue), sink, max_record, target);
+        pump.for_joins = for_joins;
+        self.open = Some(Open { purpose: Purpose::Deliver { key: id }, pump, oldest_seen: oldest, behind });
         true
     }
     fn open_grave(&mut self) -> bool {

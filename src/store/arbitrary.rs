@@ -55,13 +55,17 @@ fn a_position() -> impl Strategy<Value = Position> {
 
 fn sums() -> impl Strategy<Value = Sums> {
     let both = || (a_number(), a_number());
-    (both(), both(), [both(), both(), both(), both()], a_number(), a_number()).prop_map(
-        |(delivered, dead_lettered, dropped, lost_bytes, possible_duplicates)| Sums {
+    let by_hand = [a_number(), a_number(), a_number()];
+    (both(), both(), [both(), both(), both(), both()], a_number(), a_number(), by_hand).prop_map(
+        |(delivered, dead_lettered, dropped, lost_bytes, possible_duplicates, [skipped, again, gone])| Sums {
             delivered,
             dead_lettered,
             dropped,
             lost_bytes,
             possible_duplicates,
+            skipped,
+            again,
+            gone,
         },
     )
 }
@@ -112,6 +116,7 @@ pub(super) fn saved() -> impl Strategy<Value = Saved> {
     prop_oneof![
         a_file().prop_map(Saved::File),
         an_id().prop_map(|id| Saved::FileGone { id }),
+        (a_lane(), an_id()).prop_map(|(lane, file)| Saved::Left { lane, file }),
         (a_lane(), an_id(), a_position()).prop_map(|(lane, file, position)| Saved::Position { lane, file, position }),
         (a_lane(), sums()).prop_map(|(lane, sums)| Saved::Sums { lane, sums }),
         (a_lane(), 0..5u64, any::<u32>()).prop_map(|(lane, ticket, records)| Saved::Attempt { lane, ticket, records }),

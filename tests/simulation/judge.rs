@@ -174,7 +174,7 @@ impl World {
         let known_by_id = lane == OPENSEARCH;
         lane == CLOUDWATCH
             || (self.forgot && (!known_by_id || !pods || cell.torn))
-            || (known_by_id && self.plan.kind != Kind::Steady && self.truth.beheaded(cell))
+            || (known_by_id && (self.plan.kind != Kind::Steady || self.plan.sheds()) && self.truth.beheaded(cell))
     }
     fn none(&self, what: &str, lane: usize, cells: &[u32]) {
         let some: Vec<String> = cells.iter().take(4).map(|n| self.truth.describe(*n)).collect();
