@@ -133,7 +133,7 @@ fn catalog(c: &CatalogReport, t: &mut Text) {
     t.family(
         Counter,
         "lost_bytes_total",
-        "Unread bytes that deleted files took with them, by namespace/pod/container.",
+        "Bytes of deleted files that an output had not settled, by namespace/pod/container; what was on its way may arrive.",
     );
     let pods = c.lost.iter().map(|(pod, bytes)| (pod.as_str(), *bytes));
     bounded(pods, PODS_MAX, |pod, n, t| t.int(&[("pod", pod)], n), t);

@@ -16,6 +16,7 @@ mod credentials;
 mod demo;
 mod discovery;
 mod isolation;
+mod keeping;
 mod logs;
 mod once;
 mod refusals;
