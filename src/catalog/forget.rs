@@ -31,6 +31,7 @@ impl Stock {
             ages: e.ages.0.to_vec(),
             fields: fields.map_or_else(Vec::new, |f| f.iter().map(|(k, v)| (k.into(), v.into())).collect()),
             kept,
+            proof: e.proof,
         };
         self.out.saved.push(Saved::File(known));
     }

@@ -62,6 +62,11 @@ impl Known {
         self.files.remove(&id).map(|(file, _)| file)
     }
 
+    /// Nothing is to be found any more.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// All that are still to be found.
     pub fn rest(&self) -> impl Iterator<Item = (&FileId, &(KnownFile, Vec<Mark>))> {
         self.files.iter()

@@ -75,6 +75,8 @@ pub const POLL: Duration = Duration::from_millis(100);
 pub const RECONCILE: Duration = Duration::from_secs(60);
 /// What depends on time or on lanes is looked after so often, while there is any.
 const SECOND: Duration = Duration::from_secs(1);
+/// A listing beside a rename may miss a file, but not each of them for so long.
+const BURY: Duration = Duration::from_secs(10);
 /// After a change that may have had neighbours: look again.
 const SOON: Duration = Duration::from_millis(20);
 
@@ -133,6 +135,8 @@ pub struct Catalog<P: Pods> {
     next_poll: Duration,
     next_second: Duration,
     next_reconcile: Duration,
+    /// What an earlier life knew and nobody found until then (mono) is gone.
+    bury_at: Duration,
     begun: bool,
 }
 
@@ -141,7 +145,8 @@ impl<P: Pods> Catalog<P> {
     pub fn new(setup: Setup, disk: Arc<dyn disk::Disk>, pods: P) -> Self {
         let stock = Stock::new(setup, disk);
         let zero = Duration::ZERO;
-        Catalog { stock, pods, next_poll: zero, next_second: zero, next_reconcile: zero, begun: false }
+        let (next_poll, next_second, next_reconcile) = (zero, zero, zero);
+        Catalog { stock, pods, next_poll, next_second, next_reconcile, bury_at: zero, begun: false }
     }
 
     /// Where lanes find content.
@@ -161,6 +166,7 @@ impl<P: Pods> Catalog<P> {
         stock.now = now;
         if first {
             stock.find_copies();
+            self.bury_at = now.mono + BURY;
         }
         stock.due.append(&mut stock.again);
         stock.absorb(hints);
@@ -178,7 +184,9 @@ impl<P: Pods> Catalog<P> {
             reconciled = !first;
         }
         stock.scan_due();
-        if reconciled && stock.scanned && stock.measuring.is_empty() {
+        let late = now.mono >= self.bury_at;
+        if (reconciled || late) && stock.scanned && stock.measuring.is_empty() {
+            self.bury_at = Duration::MAX;
             for key in stock.bury() {
                 stock.offer(key, &self.pods);
                 stock.forget(key);
@@ -273,6 +281,9 @@ impl<P: Pods> Catalog<P> {
         }
         if !stock.hot.is_empty() {
             wake = wake.min(self.next_poll);
+        }
+        if !stock.known.is_empty() {
+            wake = wake.min(self.bury_at);
         }
         if stock.retained.is_busy() {
             wake = wake.min(self.next_second);

@@ -233,11 +233,25 @@ impl Stock {
             let stat = source.content.stat().unwrap_or_default();
             e.mtime_ns = stat.mtime_ns;
             // A last look: there may be no other way to it any more.
-            if !source.gz && stat.size > e.size && !self.once {
+            let (size, plain) = (e.size, !source.gz);
+            if plain && stat.size > size && !self.once {
                 self.grown(key, stat.size);
+            }
+            if plain {
+                self.prove(key, &source);
             }
         }
         self.shelve(key);
+    }
+
+    /// Takes the proof of its bytes as far as they are known.
+    pub fn prove(&mut self, key: Key, source: &Source) {
+        if let Some(e) = self.entries.get_mut(&key)
+            && e.proof.at != e.size
+            && let Some(proof) = super::identity::proof_at(source.content.as_ref(), e.size)
+        {
+            e.proof = proof;
+        }
     }
 
     /// Tells the shelf where a closed file is now.
@@ -253,6 +267,7 @@ impl Stock {
                     name: loc.name.clone(),
                     inode: loc.inode,
                     head: e.head,
+                    proof: e.proof,
                     gz: e.plain.is_none(),
                 };
                 self.shelf.close(id, closed);

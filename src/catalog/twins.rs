@@ -34,7 +34,8 @@ impl Stock {
         let held = e.source.as_ref().is_some_and(|h| h.gz == gz);
         let same = || {
             let grown = gz || stat.size >= e.size;
-            grown && identity::first_bytes(source).is_ok_and(|b| identity::begins_with(&b, e.head))
+            let alike = || identity::first_bytes(source).is_ok_and(|b| identity::begins_with(&b, e.head));
+            grown && alike() && identity::proves(source, e.proof)
         };
         // While we hold it nobody else gets its inode; else only the head tells.
         if !held && !same() && !seeded(Bug::InodeTrustedAlone) {
@@ -174,10 +175,10 @@ impl Stock {
             return false;
         }
         let Ok(bytes) = identity::first_bytes(source) else { return false };
-        let Some(key) = candidates
-            .into_iter()
-            .find(|key| self.entries.get(key).is_some_and(|e| identity::begins_with(&bytes, e.head)))
-        else {
+        let Some(key) = candidates.into_iter().find(|key| {
+            let alike = |e: &Entry| identity::begins_with(&bytes, e.head) && identity::proves(source, e.proof);
+            self.entries.get(key).is_some_and(|e| alike(e))
+        }) else {
             return false;
         };
         self.by_inode.insert(loc.inode, key);

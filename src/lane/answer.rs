@@ -195,8 +195,9 @@ impl<F: Format> Lane<F> {
         files
     }
     pub(super) fn moved(&mut self, files: &[FileId]) {
+        // All of them before anything is saved: the sums count them all.
+        self.dirty.extend(files);
         for file in files {
-            self.dirty.insert(*file);
             self.note_behind(*file);
             self.lose_what_is_gone(*file);
         }

@@ -11,6 +11,7 @@ use crate::catalog::view::{FileView, Life};
 use crate::config::checked::Start;
 use crate::record::FileId;
 use crate::seeded::{Bug, seeded};
+use crate::store::saved::Saved;
 use crate::transform::select::{Lifted, Predicate};
 use std::time::Duration;
 
@@ -43,13 +44,16 @@ impl<F: Format> Lane<F> {
                 Lifted::PerRecord(p) => rest.push(p),
             }
         }
-        if late || (view.life == Life::Gone && !self.saved_positions.contains_key(&id)) {
+        // What was gone before this lane first started is nothing that it lost.
+        let before = view.life == Life::Gone && self.first_start && !self.saved_positions.contains_key(&id);
+        if late || before {
             return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         }
         let account = match (self.saved_positions.remove(&id), view.file.at_scan) {
             (Some(position), _) => Account::open(Some(&position)),
             (None, Some(size)) if self.first_start && start == Start::End => {
                 self.dirty.insert(id);
+                self.sums.skipped += size;
                 Account::begin_at(size)
             }
             (None, _) => {
@@ -157,7 +161,14 @@ impl<F: Format> Lane<F> {
         }
     }
     pub(super) fn forget_file(&mut self, id: FileId) {
+        let settled = self.ledger.account(id).map_or(0, Account::settled);
         if self.close_file(id).is_some() {
+            // In one write: the position goes, what it said stays in the sums.
+            self.sums.gone += settled;
+            self.dirty.remove(&id);
+            let lane = self.settings.id.clone();
+            self.to_save.push(Saved::Left { lane: lane.clone(), file: id });
+            self.to_save.push(Saved::Sums { lane, sums: self.sums.clone() });
             self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         }
     }

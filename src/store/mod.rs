@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod arbitrary;
 mod aside;
+pub mod balance;
 pub mod codec;
 pub mod dead_letter;
 pub mod file;
@@ -17,6 +18,7 @@ pub mod log;
 pub mod memory;
 #[cfg(test)]
 mod older;
+pub mod peek;
 mod queue;
 pub mod replay;
 pub mod saved;

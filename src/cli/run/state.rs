@@ -3,6 +3,7 @@
 use super::Run;
 use crate::config::checked::Output;
 use crate::record::{FileId, Mark};
+use crate::store::balance;
 use crate::store::file::{Notice, Store};
 use crate::store::lock::{Lock, NoLock};
 use crate::store::saved::{LaneId, LaneState, Saved, State};
@@ -79,7 +80,16 @@ pub fn open(run: &Run) -> Result<Opened, String> {
     run.board.store(report);
     let clock = run.clock;
     let store = StoreHandle::start(store, move || clock.now()).map_err(|e| format!("no thread for the store: {e}"))?;
-    Ok(Opened { store, state })
+    Ok(in_order(store, state))
+}
+
+/// Lanes find their books in order.
+fn in_order(store: StoreHandle, mut state: State) -> Opened {
+    let notes = balance::at_start(&mut state);
+    if !notes.is_empty() {
+        store.append(notes);
+    }
+    Opened { store, state }
 }
 
 /// What a store that goes on knows now.
@@ -88,7 +98,7 @@ pub async fn reopen(store: StoreHandle) -> Result<Opened, String> {
     // If nobody listens any more, nobody needs it.
     store.ask(Box::new(move |store| drop(answer.send(store.state()))));
     match tokio::time::timeout(ANSWER_WITHIN, state).await {
-        Ok(Ok(state)) => Ok(Opened { store, state }),
+        Ok(Ok(state)) => Ok(in_order(store, state)),
         Ok(Err(_)) | Err(_) => Err("data_dir does not answer: its disk hangs, or the store's thread failed".to_owned()),
     }
 }

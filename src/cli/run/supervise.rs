@@ -55,7 +55,7 @@ pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside) -> Ne
             news = it.agent.news.recv() => match news {
                 Some(News::Ended(number, left)) => it.ended(run, number, left),
                 Some(News::Found(id, saved)) => {
-                    if let Err(why) = it.agent.fleet.found(run, &id, saved) {
+                    if let Err(why) = it.agent.fleet.found(run, &id, saved.map(|saved| *saved)) {
                         it.fail(run, &why);
                     }
                 }
