@@ -11,7 +11,7 @@ use std::time::Duration;
 use tailrace::body::chunks::{CHUNK, Pool};
 use tailrace::catalog::progress::Progress;
 use tailrace::catalog::reader::Reader;
-use tailrace::catalog::view::FileView;
+use tailrace::catalog::view::{FileView, Life};
 use tailrace::lane::account::Left;
 use tailrace::lane::format::Format;
 use tailrace::lane::step::{Action, Event, Lane};
@@ -111,7 +111,9 @@ impl Rig {
     fn mail(&mut self) -> Option<Event> {
         let views = std::mem::take(&mut self.views);
         for view in views.values() {
-            self.sizes.insert(view.file.id, view.size);
+            // Of a file that is gone the size is what was known last; reading it fails anyway.
+            let gone = view.life == Life::Gone;
+            self.sizes.insert(view.file.id, if gone { u64::MAX } else { view.size });
         }
         if !views.is_empty() {
             return Some(Event::Files(views.into_values().collect()));

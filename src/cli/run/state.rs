@@ -19,7 +19,26 @@ const KEEP: Duration = Duration::from_secs(86_400);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The lock, or a `data_dir` in which none can be had: then we go on without (reading never needs a write).
-pub struct Held(#[expect(dead_code, reason = "dropping it lets the next process in")] Option<Lock>);
+pub struct Held(Option<Lock>);
+
+impl Held {
+    /// Without a lock: tries once more. The error names the process that has it by now.
+    pub fn try_again(&mut self, run: &Run) -> Result<(), String> {
+        if self.0.is_some() {
+            return Ok(());
+        }
+        match Lock::try_take(&run.config.data_dir, run.clock.now()) {
+            Ok(lock) => {
+                tracing::info!("data_dir is locked now");
+                run.board.writes(Kept::Lock, None);
+                self.0 = Some(lock);
+                Ok(())
+            }
+            Err(NoLock::Held { by }) => Err(by),
+            Err(NoLock::Io(_)) => Ok(()),
+        }
+    }
+}
 
 /// Whose is `data_dir`?
 pub enum Locked {

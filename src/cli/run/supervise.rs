@@ -5,6 +5,7 @@ use super::change::{self, Change};
 use super::config_file::Content;
 use super::lanes::News;
 use super::outside::{Outside, Word};
+use super::state::Held;
 use super::{Exit, Run};
 use crate::lane::account::Left;
 use crate::telemetry::advice::say;
@@ -47,7 +48,7 @@ struct Watcher {
 }
 
 /// Runs until all lanes have ended, for whatever reason.
-pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside) -> Next {
+pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside, lock: &mut Held) -> Next {
     let mut it = Watcher { agent, way: Way::Stays, signalled: false, failed: false, left: Vec::new() };
     let (mut upkeep, mut remember) = (every(UPKEEP), every(REMEMBER));
     loop {
@@ -74,7 +75,15 @@ pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside) -> Ne
                 Word::Drain => it.drain(run),
                 Word::Config(content) => it.reload(run, content),
             },
-            _ = upkeep.tick() => it.agent.upkeep(run),
+            _ = upkeep.tick() => {
+                it.agent.upkeep(run);
+                if it.way == Way::Stays
+                    && let Err(by) = lock.try_again(run)
+                {
+                    // It has what is ours; the next process of ours stands by.
+                    it.fail(run, &format!("data_dir can be locked again, and {by} was first"));
+                }
+            }
             _ = remember.tick() => it.agent.fleet.remember(run),
         }
         if it.agent.fleet.is_over() && (it.way != Way::Stays || run.once.is_some()) {
