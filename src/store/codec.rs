@@ -137,17 +137,21 @@ fn put_body(saved: &Saved, out: &mut Vec<u8>) -> u8 {
         }
         Saved::Absent { lane, since, keep } => {
             put_text(&lane.0, out);
-            put_option(since.as_ref(), out, |since, out| out.extend_from_slice(&since.to_le_bytes()));
-            // Younger than the rest: left out where nobody said, as 0.1.0 wrote it.
-            if let Some(keep) = keep {
-                put_option(Some(&keep.as_secs()), out, |seconds, out| put(*seconds, out));
-            }
+            put_absence(*since, *keep, out);
             ABSENT
         }
         Saved::Forgotten { lane } => {
             put_text(&lane.0, out);
             FORGOTTEN
         }
+    }
+}
+
+fn put_absence(since: Option<i64>, keep: Option<Duration>, out: &mut Vec<u8>) {
+    put_option(since.as_ref(), out, |since, out| out.extend_from_slice(&since.to_le_bytes()));
+    // Younger than the rest: left out where nobody said, as 0.1.0 wrote it.
+    if let Some(keep) = keep {
+        put_option(Some(&keep.as_secs()), out, |seconds, out| put(*seconds, out));
     }
 }
 

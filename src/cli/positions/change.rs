@@ -106,6 +106,7 @@ mod tests {
             ages,
             fields,
             kept: None,
+            proof: Mark::NONE,
         })
     }
     fn search() -> LaneId {
