@@ -16,6 +16,7 @@ fn tailrace(args: &[&str], file: &Path) -> Output {
         .env("SEARCH_URL", "https://search.example.com:9200")
         .env("SEARCH_USER", "tailrace")
         .env("SEARCH_PASSWORD", "not-for-the-page")
+        .env("SEARCH_CA", concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/print/ca.pem"))
         .output()
         .unwrap()
 }
@@ -48,7 +49,16 @@ fn what_print_config_makes_of_it_checks_too_and_holds_no_secret() {
         let text = String::from_utf8(printed.stdout).unwrap();
         assert!(!text.contains("not-for-the-page"), "{text}");
         let copy = directory.path().join(file.file_name().unwrap());
-        std::fs::write(&copy, &text).unwrap();
+        // What hides a password is no password: it is refused, in its place.
+        let known = text.replace("\"(hidden)\"", "\"${SEARCH_PASSWORD}\"");
+        if known != text {
+            std::fs::write(&copy, &text).unwrap();
+            let refused = tailrace(&["check", "-c"], &copy);
+            let said = String::from_utf8(refused.stderr).unwrap();
+            assert_eq!(refused.status.code(), Some(64), "{said}");
+            assert!(said.contains("auth.password: is what `print-config` writes"), "{said}");
+        }
+        std::fs::write(&copy, &known).unwrap();
         let again = tailrace(&["print-config", "-c"], &copy);
         assert_eq!(String::from_utf8(again.stdout).unwrap(), text, "{}", String::from_utf8_lossy(&again.stderr));
     }

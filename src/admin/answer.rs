@@ -4,6 +4,7 @@ use super::{api, page};
 use crate::record::Now;
 use crate::telemetry::board::Snapshot;
 use crate::telemetry::metrics;
+use std::net::IpAddr;
 
 /// An answer: status, media type, body.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,10 +36,22 @@ pub fn get(path: &str, s: &Snapshot, now: Now) -> Answer {
         "/livez" => live(s, now),
         "/readyz" => Answer::text(if s.ready() { 200 } else { 503 }, format!("{}\n", s.phase.as_str())),
         "/healthz" => healthy(s),
-        _ => {
-            Answer::text(404, "not here; there are /, /metrics, /livez, /readyz, /healthz and /api/lanes\n".to_owned())
-        }
+        _ => Answer::text(
+            404,
+            "not here; there are /, /metrics, /livez, /readyz, /healthz, /api/lanes and POST /drain\n".to_owned(),
+        ),
     }
+}
+
+/// Answers `POST /drain`: for who is on this host, and no web page that is open on it. True: then drain.
+pub fn drain(peer: IpAddr, from_a_page: bool) -> (Answer, bool) {
+    if !peer.to_canonical().is_loopback() {
+        return (Answer::text(403, format!("only from this host, not from {peer}; else send SIGTERM\n")), false);
+    }
+    if from_a_page {
+        return (Answer::text(403, "not from a web page\n".to_owned()), false);
+    }
+    (Answer::text(202, "draining, then ending\n".to_owned()), true)
 }
 
 /// Own threads beat, nothing else: a destination that is down is no reason to restart the agent, which would lose the

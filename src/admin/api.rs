@@ -17,6 +17,13 @@ pub(super) fn lanes(s: &Snapshot, now: Now) -> Value {
         "node": &*s.about.node,
         "time": time(now.unix_ns),
         "phase": s.phase.as_str(),
+        "config": {
+            "sha256": &*s.config.hash,
+            "since": time(s.config.since),
+            "reloads": s.config.reloads,
+            "failures": s.config.failures,
+            "refused": s.config.refused.as_ref().map(|(at, why)| json!({"time": time(*at), "problems": **why})),
+        },
         "lanes": s.lanes.iter().map(|l| lane(l)).collect::<Vec<_>>(),
     })
 }

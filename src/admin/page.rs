@@ -44,9 +44,25 @@ fn head(s: &Snapshot, now: Now, p: &mut String) {
         escape(s.phase.as_str()),
         span(up)
     ));
+    p.push_str(&format!(
+        "<p class=\"dim\">Configuration {}, since {}.</p>\n",
+        escape(&s.config.hash),
+        time(s.config.since)
+    ));
+    if let Some((at, why)) = &s.config.refused {
+        p.push_str(&format!(
+            "<p class=\"bad\">A changed configuration was refused {} ago; the one before runs on:</p>\n<pre>{}</pre>\n",
+            since(now, *at),
+            escape(why)
+        ));
+    }
     let (class, verdict) = in_a_word(s);
     p.push_str(&format!("<p class=\"{class}\">{verdict}</p>\n"));
     s.stalled().iter().for_each(|text| p.push_str(&format!("<p class=\"bad\">{}</p>\n", escape(text))));
+    for (what, why) in &s.unwritable {
+        let text = format!("data_dir cannot be written ({why}): {}.", what.meaning());
+        p.push_str(&format!("<p class=\"bad\">{}</p>\n", escape(&text)));
+    }
     for (name, age) in s.stuck(now) {
         p.push_str(&format!("<p class=\"bad\">Thread {} did nothing for {}.</p>\n", escape(name), span(age)));
     }

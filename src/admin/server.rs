@@ -1,6 +1,6 @@
 //! The admin HTTP server: HTTP/1.1, one request a connection, at most [`CONNECTIONS_MAX`] at once.
 //!
-//! Edge. A peer that is slow to ask or to read is cut off; bodies are not read. It runs on the runtime of the senders: when
+//! Edge. `POST /drain` is the only request that does anything: it is handed on once it is answered. A peer that is slow to ask or to read is cut off; bodies are not read. It runs on the runtime of the senders: when
 //! that is stuck, `/livez` does not answer, which is the truth.
 
 use super::answer;
@@ -15,10 +15,11 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// Connections at once; further ones wait to be accepted.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -91,8 +92,9 @@ impl Server {
         self.address
     }
 
-    /// Answers until it is dropped; returns only when the listener cannot be handed to the runtime.
-    pub async fn serve<C>(self, board: Arc<Board>, clock: C) -> io::Result<Infallible>
+    /// Answers until it is dropped; returns only when the listener cannot be handed to the runtime. `drain` is told of
+    /// each `POST /drain` that may.
+    pub async fn serve<C>(self, board: Arc<Board>, clock: C, drain: Arc<Notify>) -> io::Result<Infallible>
     where
         C: Fn() -> Now + Clone + Send + Sync + 'static,
     {
@@ -101,18 +103,19 @@ impl Server {
         loop {
             // Never closed, so never an error; if it were, connections would be unbounded rather than refused.
             let permit = room.clone().acquire_owned().await.ok();
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "the admin port could not accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
-            let (board, clock) = (board.clone(), clock.clone());
+            let (board, clock, drain) = (board.clone(), clock.clone(), drain.clone());
             tokio::spawn(async move {
-                let service = hyper::service::service_fn(move |request| {
-                    let response = respond(&request, &board, clock());
+                let asked = AtomicBool::new(false);
+                let service = hyper::service::service_fn(|request| {
+                    let response = respond(&request, peer.ip(), &asked, &board, clock());
                     async move { Ok::<_, Infallible>(response) }
                 });
                 let connection = http1::Builder::new()
@@ -124,21 +127,38 @@ impl Server {
                 // What goes wrong with one peer concerns nobody else.
                 drop(tokio::time::timeout(CONNECTION_TIMEOUT, connection).await);
                 drop(permit);
+                // Only now: the process may end at once, and the answer is out.
+                if asked.into_inner() {
+                    drain.notify_one();
+                }
             });
         }
     }
 }
 
-fn respond(request: &Request<Incoming>, board: &Board, now: Now) -> Response<Full<Bytes>> {
-    let known = *request.method() == Method::GET || *request.method() == Method::HEAD;
-    if !known {
-        let mut response = Response::new(Full::from("only GET and HEAD\n"));
+fn respond(
+    request: &Request<Incoming>,
+    peer: IpAddr,
+    asked: &AtomicBool,
+    board: &Board,
+    now: Now,
+) -> Response<Full<Bytes>> {
+    let (method, path) = (request.method(), request.uri().path());
+    let read = *method == Method::GET || *method == Method::HEAD;
+    let answer = if path == "/drain" && *method == Method::POST {
+        let (answer, drain) = answer::drain(peer, request.headers().contains_key(header::ORIGIN));
+        asked.fetch_or(drain, Ordering::Relaxed);
+        answer
+    } else if path == "/drain" || !read {
+        let allow = if path == "/drain" { "POST" } else { "GET, HEAD" };
+        let mut response = Response::new(Full::from(format!("only {allow}\n")));
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         return response;
-    }
-    board.process(process::read());
-    let answer = answer::get(request.uri().path(), &board.snapshot(), now);
+    } else {
+        board.process(process::read());
+        answer::get(path, &board.snapshot(), now)
+    };
     // hyper leaves the body of an answer to HEAD out and keeps its length.
     let mut response = Response::new(Full::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 const NOW: Now = Now { mono: Duration::from_secs(1000), unix_ns: 1_700_000_100_000_000_000 };
 
@@ -24,17 +25,14 @@ fn board() -> Board {
         since: 1_700_000_040_000_000_000,
         waiting_bytes: 3 << 20,
     };
-    board.lane(
-        0,
-        LaneReport {
-            output: "cloudwatch".into(),
-            kind: "cloudwatch_logs",
-            to: "CloudWatch Logs in <there>".into(),
-            parked: vec![parked],
-            ..Default::default()
-        },
-    );
-    board.lane(1, LaneReport { output: "search".into(), kind: "opensearch", ..Default::default() });
+    board.lane(LaneReport {
+        output: "cloudwatch".into(),
+        kind: "cloudwatch_logs",
+        to: "CloudWatch Logs in <there>".into(),
+        parked: vec![parked],
+        ..Default::default()
+    });
+    board.lane(LaneReport { output: "search".into(), kind: "opensearch", ..Default::default() });
     board
 }
 
@@ -61,7 +59,7 @@ fn health_answers_follow_the_board() {
         lane_parked: Some((Code::new("connect"), "is it running?".into())),
         ..Default::default()
     };
-    board.lane(1, stalled);
+    board.lane(stalled);
     let health = get("/healthz", &board.snapshot(), NOW);
     assert!(health.status == 503 && health.body.contains("search") && health.body.contains("is it running?"));
     assert_eq!(status(&board, "/readyz"), 200, "a destination that is down does not make us unready");
@@ -105,7 +103,7 @@ fn the_first_lines_of_the_page_say_whether_logs_arrive() {
     let with = |change: fn(&mut LaneReport)| {
         let mut report = LaneReport { output: "s3".into(), max_age: Duration::from_secs(300), ..Default::default() };
         change(&mut report);
-        board.lane(0, report);
+        board.lane(report);
         get("/", &board.snapshot(), NOW).body
     };
     assert!(with(|_| {}).contains("All outputs deliver."));
@@ -133,7 +131,7 @@ fn the_page_of_many_parked_keys_stays_short_and_says_so() {
         since: 0,
         waiting_bytes: 1,
     };
-    board.lane(0, LaneReport { output: "s3".into(), parked: (0..5000).map(key).collect(), ..Default::default() });
+    board.lane(LaneReport { output: "s3".into(), parked: (0..5000).map(key).collect(), ..Default::default() });
     let page = get("/", &board.snapshot(), NOW).body;
     assert!(page.contains("and 4900 more") && page.matches("<tr>").count() < 120);
 }
@@ -161,7 +159,7 @@ fn served() -> (SocketAddr, tokio::runtime::Runtime) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let server = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = server.address();
-    runtime.spawn(server.serve(Arc::new(board()), clock));
+    runtime.spawn(server.serve(Arc::new(board()), clock, Arc::new(Notify::new())));
     (address, runtime)
 }
 
@@ -185,9 +183,41 @@ fn real_requests_are_answered_and_the_connection_is_closed() {
     assert!(metrics.contains("version=0.0.4") && metrics.contains("tailrace_process_resident_memory_bytes "));
     let head = talk(address, "HEAD /metrics HTTP/1.1\r\nhost: x\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "no body: {head}");
-    let post = talk(address, "POST /drain HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc");
-    assert!(post.starts_with("HTTP/1.1 405") && post.contains("allow: GET, HEAD"));
+    let post = talk(address, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc");
+    assert!(post.starts_with("HTTP/1.1 405") && post.contains("allow: GET, HEAD"), "{post}");
+    let get = talk(address, "GET /drain HTTP/1.1\r\nhost: x\r\n\r\n");
+    assert!(get.starts_with("HTTP/1.1 405") && get.contains("allow: POST"), "{get}");
     assert!(talk(address, "\0\0garbage\r\n\r\n").starts_with("HTTP/1.1 400"));
+}
+
+#[test]
+fn a_drain_is_for_who_is_on_this_host_and_for_no_web_page() {
+    for (peer, page, status) in [
+        ("127.0.0.1", false, 202),
+        ("127.8.0.1", false, 202),
+        ("::1", false, 202),
+        ("::ffff:127.0.0.1", false, 202),
+        ("127.0.0.1", true, 403),
+        ("10.0.0.1", false, 403),
+        ("::ffff:10.0.0.1", false, 403),
+        ("fe80::1", false, 403),
+        ("0.0.0.0", false, 403),
+    ] {
+        let (answer, drains) = super::answer::drain(peer.parse().unwrap(), page);
+        assert_eq!((answer.status, drains), (status, status == 202), "{peer} {page}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let server = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (address, drain) = (server.address(), Arc::new(Notify::new()));
+    runtime.spawn(server.serve(Arc::new(board()), clock, drain.clone()));
+    let page = talk(address, "POST /drain HTTP/1.1\r\nhost: x\r\norigin: http://evil\r\n\r\n");
+    assert!(page.starts_with("HTTP/1.1 403"), "{page}");
+    let told = || runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), drain.notified()).await });
+    let post = talk(address, "POST /drain HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc");
+    assert!(post.starts_with("HTTP/1.1 202"), "{post}");
+    told().unwrap();
+    let again = runtime.block_on(async { tokio::time::timeout(Duration::ZERO, drain.notified()).await });
+    assert!(again.is_err(), "the page's request drained too");
 }
 
 #[test]

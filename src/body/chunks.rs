@@ -5,6 +5,7 @@
 //! [`Pool::free`] before it begins one. What nobody used for a minute goes back to the system.
 
 use bytes::Bytes;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub const KEEP: Duration = Duration::from_secs(60);
 /// Chunks of one lane.
 #[derive(Debug)]
 pub struct Pool {
-    budget: usize,
+    budget: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -36,7 +37,12 @@ struct State {
 impl Pool {
     /// `budget` in bytes; what is left over of a chunk is not used.
     pub fn new(budget: usize) -> Arc<Pool> {
-        Arc::new(Pool { budget: budget - budget % CHUNK, state: Mutex::default() })
+        Arc::new(Pool { budget: AtomicUsize::new(budget - budget % CHUNK), state: Mutex::default() })
+    }
+
+    /// Another budget from now on. What is out past a smaller one comes back as it is answered.
+    pub fn set_budget(&self, budget: usize) {
+        self.budget.store(budget - budget % CHUNK, Ordering::Relaxed);
     }
 
     /// Bytes in chunks that are out; may be more than the budget.
@@ -45,11 +51,11 @@ impl Pool {
     }
     /// Whole chunks of what [`Pool::new`] was given, in bytes.
     pub fn budget(&self) -> usize {
-        self.budget
+        self.budget.load(Ordering::Relaxed)
     }
     /// Bytes that may still be taken within the budget.
     pub fn free(&self) -> usize {
-        self.budget.saturating_sub(self.used())
+        self.budget().saturating_sub(self.used())
     }
     /// Chunks taken past the budget since the start.
     pub fn overdrawn(&self) -> u64 {
@@ -60,7 +66,7 @@ impl Pool {
     pub fn take(self: &Arc<Self>) -> Chunk {
         let mut state = self.state();
         state.out += 1;
-        if state.out.saturating_mul(CHUNK) > self.budget {
+        if state.out.saturating_mul(CHUNK) > self.budget() {
             state.overdrawn += 1;
         }
         let idle = state.idle.pop();
@@ -89,7 +95,7 @@ impl Pool {
         state.out = state.out.saturating_sub(1);
         let held = (state.out + state.idle.len()).saturating_mul(CHUNK);
         // Past the budget nothing is kept: an overdraft is paid back at once.
-        if held < self.budget {
+        if held < self.budget() {
             bytes.clear();
             state.idle.push(bytes);
         }
@@ -167,6 +173,18 @@ mod tests {
         drop(chunks);
         assert_eq!((pool.used(), pool.free(), pool.overdrawn()), (0, CHUNK, 2));
         assert_eq!(pool.state().idle.len(), 1);
+    }
+
+    #[test]
+    fn a_smaller_budget_is_kept_as_chunks_come_back() {
+        let pool = Pool::new(3 * CHUNK);
+        let mut chunks = vec![pool.take(), pool.take(), pool.take()];
+        pool.set_budget(CHUNK + 1);
+        assert_eq!((pool.budget(), pool.free()), (CHUNK, 0));
+        chunks.truncate(1);
+        assert_eq!((pool.free(), pool.state().idle.len()), (0, 0));
+        chunks.clear();
+        assert_eq!((pool.free(), pool.state().idle.len()), (CHUNK, 1));
     }
 
     #[test]

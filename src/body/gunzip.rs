@@ -83,19 +83,6 @@ impl<R: Read> GzCursor<R> {
         }
     }
 
-    /// Reads on, without giving the bytes, until the cursor stands at `to` (true) or the file is over (false).
-    pub fn skip_to(&mut self, to: u64) -> io::Result<bool> {
-        let mut away = [0; 8 * 1024];
-        while self.at < to {
-            let want = usize::try_from(to - self.at).unwrap_or(usize::MAX).min(away.len());
-            match self.read(&mut away[..want])? {
-                Inflated::Bytes(_) => {}
-                Inflated::End | Inflated::Truncated | Inflated::Corrupt => return Ok(false),
-            }
-        }
-        Ok(self.at == to)
-    }
-
     /// Makes sure that there is input; false at the end of the file.
     fn fill(&mut self) -> io::Result<bool> {
         while self.start == self.end {
@@ -233,21 +220,6 @@ mod tests {
         let crc = file.len() - 8;
         file[crc] ^= 1;
         assert_eq!(drain(&mut GzCursor::new(&file[..]), 100), (b"hello".to_vec(), Inflated::Corrupt));
-    }
-
-    #[test]
-    fn skipping_stands_where_reading_would() {
-        let plain = noise(100_000);
-        let file = member(&plain);
-        let mut cursor = GzCursor::new(&file[..]);
-        assert!(cursor.skip_to(77_777).unwrap());
-        assert_eq!(cursor.at(), 77_777);
-        assert!(!cursor.skip_to(5).unwrap(), "there is no way back");
-        let mut out = vec![0; 10];
-        let Inflated::Bytes(n) = cursor.read(&mut out).unwrap() else { panic!() };
-        assert_eq!(out[..n], plain[77_777..][..n]);
-        assert!(!cursor.skip_to(100_001).unwrap());
-        assert_eq!(cursor.at(), 100_000);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! [`Body`] is the one seam to the compressors: callers append plain bytes and ask for sizes. One body yields one
 //! gzip member or one zstd frame. Compressor and buffers are made once and used for every body of a lane.
-//! Beside it: [`escape`] for JSON strings, [`gunzip`] for reading rotated files, [`chunks`] for the memory.
+//! Beside it: [`escape`] for JSON strings, [`gunzip`] for reading rotated files, [`packed`] for keeping copies of them,
+//! [`chunks`] for the memory.
 
 pub mod chunks;
 mod coder;
 pub mod escape;
 pub mod gunzip;
+pub mod packed;
 
 use crate::lane::batch::Sealed;
 use chunks::{Chunk, Pool};

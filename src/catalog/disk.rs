@@ -1,8 +1,8 @@
 //! The outside world of files, as the catalog and the lanes' readers see it: [`super::os::OsDisk`], and in tests
 //! [`super::sim::SimDisk`], which also rotates, truncates and reuses inodes.
 //!
-//! A disk says what is there. It decides nothing, but for one thing: it opens regular files only, and follows links
-//! only as far as the input's [`Base`] allows.
+//! A disk says what is there, and writes nothing but the copies that are ours. It decides nothing, but for one thing:
+//! it opens regular files only, and follows links only as far as the input's [`Base`] allows.
 
 use std::ffi::OsString;
 use std::io;
@@ -89,6 +89,12 @@ pub trait Disk: Send + Sync {
     fn peek(&self, base: &Base, path: &Path) -> io::Result<Stat>;
     /// Free space of the file system that holds `path`, in per cent.
     fn free_percent(&self, path: &Path) -> io::Result<u8>;
+    /// Writes a file of our own, in a directory of our own that is made if need be: durable and whole under its name,
+    /// or (with an error, also one of `more`) not there at all. `more` fills its buffer anew at each call, with nothing
+    /// when all was said.
+    fn write_whole(&self, path: &Path, more: &mut dyn FnMut(&mut Vec<u8>) -> io::Result<()>) -> io::Result<()>;
+    /// Removes a file of our own.
+    fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
 /// Fills `to` from `at` as far as there are bytes.

@@ -7,7 +7,7 @@ use super::name::{self, LogName, Suffix};
 use super::shelf::Source;
 use super::view::{Ages, File, FileView, Life, Place};
 use crate::origin::{Fields, Meta};
-use crate::record::{FileId, Grammar};
+use crate::record::{FileId, Grammar, Now};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -54,6 +54,8 @@ pub enum Trail {
     Elsewhere,
     /// It was truncated in place at this time (mono): perhaps a copy of it turns up.
     Displaced(Duration),
+    /// It has none any more; its copy in `data_dir/retained` is read.
+    Kept,
     /// Nothing can be read any more.
     Gone,
 }
@@ -119,6 +121,48 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Without names, bytes or identity.
+    pub fn new(input: usize, group: u64, restart: u32, now: Now) -> Entry {
+        Entry {
+            input,
+            also: Box::default(),
+            dir: 0,
+            group,
+            plain: None,
+            gz: None,
+            source: None,
+            id: None,
+            head: (0, 0),
+            generation: 0,
+            restart,
+            turn: 0,
+            live: false,
+            size: 0,
+            mtime_ns: 0,
+            ages: super::ages::none(),
+            born: now.mono,
+            grew: now.mono,
+            moved: Duration::ZERO,
+            looked_ns: now.unix_ns,
+            heat: Heat::Cold,
+            trail: Trail::Named,
+            life: Life::Growing,
+            danger: false,
+            offered: None,
+            told: false,
+            unsynced: false,
+            suspect: None,
+            first_fields: None,
+            at_scan: None,
+            advised: 0,
+            staged: (0, now.mono),
+            outside: false,
+            grammar: Grammar::Plain,
+            unsaved: None,
+            measure: None,
+        }
+    }
+
     /// The name it goes by: plain if there is one.
     pub fn loc(&self) -> Option<&Loc> {
         self.plain.as_ref().or(self.gz.as_deref())

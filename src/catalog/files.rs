@@ -3,19 +3,15 @@
 //! Order matters: what stayed and moved first, then arrivals (a `.gz` needs its plain file's entry), then names are
 //! taken from those that are missing, last the question what has no name any more.
 
-use super::ages;
 use super::disk::{Listed, Stat};
-use super::entry::{DirKind, Entry, Heat, Key, Loc, Trail};
+use super::entry::{DirKind, Entry, Key, Loc};
 use super::rotation::{self, Change, Had, Seen};
 use super::shelf::Source;
 use super::shown::{Shown, oldest_first};
 use super::stock::Stock;
-use super::view::Life;
-use crate::record::Grammar;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::io;
-use std::time::Duration;
 
 /// A file that was last written so long ago is not hot when it is found.
 const IDLE_NS: i64 = 10_000_000_000;
@@ -202,42 +198,14 @@ impl Stock {
         self.by_inode.insert(loc.inode, key);
         let (plain, gz_loc) = if gz { (None, Some(loc)) } else { (Some(loc), None) };
         let entry = Entry {
-            input,
-            also: Box::default(),
             dir,
-            group: chain,
             plain,
             gz: gz_loc.map(Box::new),
-            source: None,
-            id: None,
-            head: (0, 0),
-            generation: 0,
-            restart,
-            turn: 0,
             live,
             size: if gz { 0 } else { stat.size },
             mtime_ns: stat.mtime_ns,
-            ages: ages::none(),
-            born: now.mono,
-            grew: now.mono,
-            moved: Duration::ZERO,
-            looked_ns: now.unix_ns,
-            heat: Heat::Cold,
-            trail: Trail::Named,
-            life: Life::Growing,
-            danger: false,
-            offered: None,
-            told: false,
-            unsynced: false,
-            suspect: None,
-            first_fields: None,
             at_scan: (!self.scanned).then_some(0),
-            advised: 0,
-            staged: (0, now.mono),
-            outside: false,
-            grammar: Grammar::Plain,
-            unsaved: None,
-            measure: None,
+            ..Entry::new(input, chain, restart, now)
         };
         self.entries.insert(key, Box::new(entry));
         self.hold(key, source);

@@ -18,6 +18,7 @@ impl Stock {
             (None, first) => first.as_ref(),
         };
         let last = e.offered.as_ref().map(|f| f.origin.path.clone());
+        let kept = self.retained.of(key).map(|(kept, _)| Box::new(kept.clone()));
         let known = KnownFile {
             id,
             input: input.name.clone(),
@@ -29,6 +30,7 @@ impl Stock {
             size: e.size,
             ages: e.ages.0.to_vec(),
             fields: fields.map_or_else(Vec::new, |f| f.iter().map(|(k, v)| (k.into(), v.into())).collect()),
+            kept,
         };
         self.out.saved.push(Saved::File(known));
     }
@@ -56,6 +58,7 @@ impl Stock {
     /// Removes every trace, tells the lanes and the store.
     pub fn forget(&mut self, key: Key) {
         self.cool(key);
+        self.forget_copy(key);
         let Some(mut e) = self.entries.remove(&key) else { return };
         for set in [&mut self.active, &mut self.touched, &mut self.measuring] {
             set.remove(&key);

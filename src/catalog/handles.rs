@@ -1,7 +1,7 @@
 //! The limit of handles: kept when a file is opened, so that no burst of new files goes past it. What is closed is
 //! opened again by its name when it is needed, and only if it is still the same file.
 
-use super::entry::{Entry, Key};
+use super::entry::{Entry, Key, Trail};
 use super::identity;
 use super::shelf::{Closed, Source};
 use super::stock::Stock;
@@ -62,7 +62,7 @@ impl Stock {
     /// `None`: it has no handle, or must keep it.
     fn use_of(&self, e: &Entry) -> Option<Use> {
         let source = e.source.as_ref()?;
-        if e.loc().is_none() || e.measure.is_some() {
+        if (e.loc().is_none() && e.trail != Trail::Kept) || e.measure.is_some() {
             return None;
         }
         match e.id {

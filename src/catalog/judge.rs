@@ -52,12 +52,17 @@ impl Stock {
         let (now, settled) = (self.now.mono, self.settled(e));
         let through = if e.offered.is_some() { settled >= e.size } else { e.size == 0 };
         match e.trail {
-            Trail::Deleted | Trail::Elsewhere if through && (e.complete() || e.size == 0) => self.forget(key),
+            Trail::Deleted | Trail::Elsewhere | Trail::Kept if through && (e.complete() || e.size == 0) => {
+                self.forget(key)
+            }
             Trail::Displaced(since) if now.saturating_sub(since) >= COPY => self.gone(key),
             Trail::Gone => self.gone(key),
-            Trail::Named | Trail::Missing(_) | Trail::Deleted | Trail::Elsewhere | Trail::Displaced(_) => {
-                return false;
-            }
+            Trail::Named
+            | Trail::Missing(_)
+            | Trail::Deleted
+            | Trail::Elsewhere
+            | Trail::Displaced(_)
+            | Trail::Kept => return false,
         }
         true
     }
@@ -86,7 +91,8 @@ impl Stock {
         let steady = e.complete() || e.live;
         let held_well = e.source.is_none() || newest || (e.id.is_none() && e.size == 0);
         let over = self.groups.get(&e.group).is_some_and(|g| g.over || e.restart < g.newest) && !e.complete();
-        let idle = e.heat == Heat::Cold && shown && named && steady && held_well && !over && !cache;
+        let left_alone = !self.wants_copy(e);
+        let idle = e.heat == Heat::Cold && shown && named && steady && held_well && !over && !cache && left_alone;
         if idle && e.unsaved.is_none() && e.measure.is_none() && !e.unsynced {
             self.active.remove(&key);
         } else {
@@ -139,7 +145,7 @@ impl<P: Pods> Catalog<P> {
         let terminated = pod.as_ref().is_some_and(|p| self.pods.terminated(p));
         let going = pod.as_ref().is_some_and(|p| self.pods.going(p.uid));
         let older_restart = kubernetes && e.restart < group.newest;
-        let unlinked = matches!(e.trail, Trail::Deleted | Trail::Elsewhere | Trail::Displaced(_));
+        let unlinked = matches!(e.trail, Trail::Deleted | Trail::Elsewhere | Trail::Displaced(_) | Trail::Kept);
         let standing = Standing {
             gone: e.trail == Trail::Gone,
             once: stock.once,

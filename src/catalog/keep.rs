@@ -1,11 +1,9 @@
-//! What is kept and for how long: handles within their limit, deleted files within theirs, the page cache as small as
-//! reading leaves it, and what became of files that an earlier life knew.
+//! What is kept and for how long: handles and copies within their limits, the page cache as small as reading leaves it,
+//! and what became of files that an earlier life knew.
 
 use super::entry::{Entry, Heat, Key, Trail};
-use super::spec::SpecKind;
 use super::stock::Stock;
-use crate::store::saved::Saved;
-use std::collections::BTreeMap;
+use crate::store::saved::{KnownFile, Saved};
 use std::io;
 use std::time::Duration;
 
@@ -13,8 +11,6 @@ use std::time::Duration;
 const MIB: u64 = 1 << 20;
 /// Younger pages are dirty: to drop them would mean to write them back early.
 const WRITTEN_BACK: Duration = Duration::from_secs(60);
-/// The file system is asked for its free space so often, while deleted files are held.
-const ASK_FREE: Duration = Duration::from_secs(10);
 /// A known file of an input that left the configuration is forgotten after this time.
 const FORGET_NS: i64 = 24 * 3600 * 1_000_000_000;
 
@@ -33,6 +29,7 @@ impl Stock {
             }
             self.shed();
         }
+        self.keep_copies(second);
         if self.open > self.max_handles {
             self.close_idlest();
         }
@@ -62,75 +59,6 @@ impl Stock {
         e.staged = (e.size, now);
     }
 
-    /// Deleted files whose bytes some lane still needs: past the limits the pod that holds most goes first.
-    fn shed(&mut self) {
-        let held: Vec<(Key, u64)> = self
-            .active
-            .iter()
-            .filter_map(|key| Some((*key, self.entries.get(key)?)))
-            .filter(|(_, e)| e.held_deleted() || e.holds_deleted_plain())
-            .map(|(key, e)| (key, e.source.as_ref().and_then(|s| s.content.stat().ok()).map_or(e.size, |s| s.size)))
-            .collect();
-        self.held = (held.len() as u64, held.iter().map(|(_, bytes)| bytes).sum());
-        if held.is_empty() {
-            self.free_checked = None;
-            return;
-        }
-        while self.held.0 > 0 && (self.held.1 > self.retain_max || self.space_is_short()) {
-            let mut by_who: BTreeMap<String, u64> = BTreeMap::new();
-            for (key, bytes) in held.iter().filter(|(key, _)| self.still_held(*key)) {
-                if let Some(e) = self.entries.get(key) {
-                    *by_who.entry(self.who(e)).or_default() += bytes;
-                }
-            }
-            let Some((most, _)) = by_who.into_iter().max_by_key(|(_, bytes)| *bytes) else { return };
-            let oldest = held
-                .iter()
-                .filter(|(key, _)| self.still_held(*key))
-                .filter_map(|(key, bytes)| Some((*key, *bytes, self.entries.get(key)?)))
-                .filter(|(_, _, e)| self.who(e) == most)
-                .min_by_key(|(_, _, e)| e.place())
-                .map(|(key, bytes, _)| (key, bytes));
-            let Some((key, bytes)) = oldest else { return };
-            self.let_go(key, bytes, &most);
-            // Whether that helped the file system is seen at the next question.
-            if let Some((_, short)) = &mut self.free_checked {
-                *short = false;
-            }
-        }
-    }
-
-    fn still_held(&self, key: Key) -> bool {
-        self.entries.get(&key).is_some_and(|e| e.held_deleted() || e.holds_deleted_plain())
-    }
-
-    fn let_go(&mut self, key: Key, bytes: u64, who: &str) {
-        self.held.0 = self.held.0.saturating_sub(1);
-        self.held.1 = self.held.1.saturating_sub(bytes);
-        if self.entries.get(&key).is_some_and(|e| e.holds_deleted_plain()) {
-            // Its `.gz` has the same bytes.
-            return self.close(key);
-        }
-        tracing::warn!(%who, bytes, "deleted log file is let go before all outputs have read it: retain limits reached");
-        self.gone(key);
-    }
-
-    fn space_is_short(&mut self) -> bool {
-        let now = self.now.mono;
-        if let Some((_, short)) = self.free_checked.filter(|(at, _)| now.saturating_sub(*at) < ASK_FREE) {
-            return short;
-        }
-        let min = self.min_free_percent;
-        let short = |root: &std::path::Path| self.disk.free_percent(root).is_ok_and(|free| free < min);
-        let kubernetes = |kind: &SpecKind| matches!(kind, SpecKind::Kubernetes { .. });
-        let roots: Vec<_> = self.inputs.iter().filter(|i| kubernetes(&i.kind)).map(|i| i.base.root.clone()).collect();
-        let files = self.entries.values().filter(|e| e.held_deleted() && !self.kubernetes(e.input));
-        let tops = files.filter_map(|e| self.dirs.get(&e.dir)).map(|d| self.absolute(d.input, &d.path));
-        let short = roots.into_iter().chain(tops).any(|root| short(&root));
-        self.free_checked = Some((now, short));
-        short
-    }
-
     /// What lanes opened, and what they could not read.
     pub fn absorb_news(&mut self) {
         let news = self.shelf.take_news();
@@ -142,9 +70,14 @@ impl Stock {
                 self.active.insert(key);
             }
         }
+        let mut lost = Vec::new();
         for (id, error) in news.failed {
             let Some(e) = self.by_id.get(&id).and_then(|key| self.entries.get(key)) else { continue };
             let (dir, path) = (e.dir, self.path_of(e));
+            if e.trail == Trail::Kept && error.kind() == io::ErrorKind::NotFound {
+                lost.push(id);
+                continue;
+            }
             self.due.insert(dir);
             if error.kind() != io::ErrorKind::NotFound
                 && let Some(path) = path
@@ -152,50 +85,54 @@ impl Stock {
                 self.refuse(path, &error);
             }
         }
+        // Somebody removed a copy.
+        for key in lost.iter().filter_map(|id| self.by_id.get(id).copied()).collect::<Vec<_>>() {
+            self.forget_copy(key);
+            self.gone(key);
+        }
     }
 
-    /// Files of an earlier life that are not there any more: forgotten, their unsettled bytes counted as far as known.
-    pub fn bury(&mut self) {
+    /// Files of an earlier life that are not there any more: their unsettled bytes are counted as far as known. Those
+    /// that lanes still have to hear of, to count for themselves, and are forgotten then.
+    pub fn bury(&mut self) -> Vec<Key> {
         let now_ns = self.now.unix_ns;
         let mut dead = Vec::new();
         for (id, (file, marks)) in self.known.rest() {
             let input = self.inputs.iter().position(|spec| spec.name == file.input);
             let gone = match input {
-                // An input whose own directory is not there says nothing about its files.
-                Some(input) => !self.later.iter().filter_map(|d| self.dirs.get(d)).any(|d| d.input == input),
+                Some(input) => !self.is_away(input),
                 None => now_ns.saturating_sub(file.ages.last().map_or(now_ns, |(_, ns)| *ns)) > FORGET_NS,
             };
             if gone {
                 // A lane may have settled more than was noted of the file's size.
                 let size = marks.iter().map(|m| m.at).fold(file.size, u64::max);
+                // No lane wanted it, or none was there.
                 let low = marks.iter().map(|m| m.at).min().unwrap_or(size);
-                let field = |name: &str| file.fields.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str());
-                let pod = ["kubernetes.namespace_name", "kubernetes.pod_name", "kubernetes.container_name"].map(field);
-                let who = match pod {
-                    [Some(namespace), Some(pod), Some(container)] => format!("{namespace}/{pod}/{container}"),
-                    [_, _, _] => file.path.to_string(),
-                };
-                dead.push((*id, who, size.saturating_sub(low)));
+                dead.push((*id, size, size.saturating_sub(low), input));
             }
         }
         // The store's records come in the same order from the same seed.
         dead.sort();
-        for (id, who, bytes) in dead {
+        let mut told = Vec::new();
+        for (id, size, bytes, input) in dead {
+            let Some(file) = self.known.claim(id) else { continue };
+            let Some(input) = input else {
+                if let Some((kept, _)) = self.retained.unclaimed.remove(&id) {
+                    self.retained.discard(super::copy::name_of(id, kept.gz), self.now.mono);
+                }
+                self.count_lost(file.path.to_string(), bytes);
+                self.out.saved.push(Saved::FileGone { id });
+                continue;
+            };
+            let key = self.revive_file(input, KnownFile { size, ..file }, None, Trail::Gone);
             if bytes > 0 {
+                let who = self.entries.get(&key).map_or_else(String::new, |e| self.who(e));
                 tracing::error!(%who, bytes, "log file was deleted while no agent ran: an output had not read it to its end");
+                self.count_lost(who, bytes);
             }
-            self.known.claim(id);
-            self.count_lost(who, bytes);
-            self.out.saved.push(Saved::FileGone { id });
+            told.push(key);
         }
         self.known.tidy();
-    }
-}
-
-impl Entry {
-    /// Its plain bytes are deleted and held, though the `.gz` has them.
-    pub fn holds_deleted_plain(&self) -> bool {
-        let plain = self.source.as_ref().is_some_and(|s| !s.gz);
-        plain && self.plain.is_none() && self.gz.is_some() && self.trail == Trail::Named
+        told
     }
 }

@@ -8,9 +8,11 @@
 //! The pure rules: [`name`], [`glob`], [`ages`], [`order`] (turns, life, danger), [`rotation`], [`identity`].
 //! The moves they decide: `scan` (directories), `files` (what came, moved, went), `recognise` (who it is), `sizes`
 //! (growth and truncation), `judge` (life, danger, offers), `handles` (their
-//! limit), `keep` (deleted files, page cache).
+//! limit), `keep` (page cache, what an earlier life knew), `retain` and `copy` (copies of files in danger), `shed`
+//! (limits of what is kept), `revive` (copies of an earlier life).
 
 pub mod ages;
+mod copy;
 pub mod disk;
 mod entry;
 mod files;
@@ -33,8 +35,11 @@ pub mod pods;
 pub mod progress;
 pub mod reader;
 mod recognise;
+mod retain;
+mod revive;
 pub mod rotation;
 mod scan;
+mod shed;
 pub mod shelf;
 mod shown;
 pub mod sim;
@@ -52,6 +57,7 @@ mod tests;
 use crate::record::Now;
 use crate::store::saved::Saved;
 use crate::telemetry::report::{CatalogReport, InputReport};
+pub use copy::{Done, Job};
 use pods::Pods;
 use progress::Progress;
 use shelf::Shelf;
@@ -61,7 +67,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use stock::Stock;
-use view::FileView;
+use view::{File, FileView};
 
 /// Hot files are looked at so often.
 pub const POLL: Duration = Duration::from_millis(100);
@@ -110,6 +116,8 @@ pub struct Turn {
     pub must_sync: bool,
     /// Watches to set and to drop, in order; before the next tick.
     pub watch: Vec<WatchChange>,
+    /// Work for another thread; what came of each goes to [`Catalog::copied`].
+    pub jobs: Vec<Job>,
     /// Pods (by UID or hash) that have no files any more; handed on to [`Pods::forget`] already.
     pub forgotten_pods: Vec<String>,
     /// Tick again at this time (mono) at the latest.
@@ -151,6 +159,9 @@ impl<P: Pods> Catalog<P> {
         let first = !std::mem::replace(&mut self.begun, true);
         let stock = &mut self.stock;
         stock.now = now;
+        if first {
+            stock.find_copies();
+        }
         stock.due.append(&mut stock.again);
         stock.absorb(hints);
         let mut reconciled = false;
@@ -168,9 +179,15 @@ impl<P: Pods> Catalog<P> {
         }
         stock.scan_due();
         if reconciled && stock.scanned && stock.measuring.is_empty() {
-            stock.bury();
+            for key in stock.bury() {
+                stock.offer(key, &self.pods);
+                stock.forget(key);
+            }
         }
         stock.measure_some();
+        if stock.measuring.is_empty() && (stock.scanned || stock.due.is_empty()) {
+            stock.revive();
+        }
         if now.mono >= self.next_poll || first {
             stock.look_at_hot();
             self.next_poll = now.mono + POLL;
@@ -188,6 +205,29 @@ impl<P: Pods> Catalog<P> {
     /// What the oldest unanswered turn with `must_sync` saved is durable: its files can be offered.
     pub fn synced(&mut self) {
         self.stock.synced();
+    }
+
+    /// A job was done.
+    pub fn copied(&mut self, done: Done) {
+        self.stock.copied(done);
+    }
+
+    /// All files that are offered, for a lane that joins now: what is there was there at its start.
+    pub fn offered(&self) -> Vec<FileView> {
+        let mut views: Vec<FileView> = self.stock.entries.values().filter_map(|e| e.view()).collect();
+        for view in &mut views {
+            self.stock.progress.begin(view.file.id);
+            let File { id, place, origin, .. } = &*view.file;
+            view.file = Arc::new(File { id: *id, place: *place, origin: origin.clone(), at_scan: Some(view.size) });
+        }
+        views.sort_by_key(|view| view.file.place);
+        views
+    }
+
+    /// Other caps on what is kept of deleted files.
+    pub fn retain(&mut self, max_bytes: u64, min_free_percent: u8) {
+        (self.stock.retain_max, self.stock.min_free_percent) = (max_bytes, min_free_percent);
+        self.stock.space = None;
     }
 
     /// At stop: what the store does not have yet.
@@ -228,11 +268,14 @@ impl<P: Pods> Catalog<P> {
         if !(stock.measuring.is_empty() && stock.due.is_empty()) {
             wake = mono;
         }
-        if !stock.again.is_empty() {
+        if !stock.again.is_empty() || stock.retained.has_answers() {
             wake = wake.min(mono + SOON);
         }
         if !stock.hot.is_empty() {
             wake = wake.min(self.next_poll);
+        }
+        if stock.retained.is_busy() {
+            wake = wake.min(self.next_second);
         }
         if !(stock.active.is_empty() && stock.later.is_empty()) || stock.polling() {
             wake = wake.min(self.next_second);
@@ -256,6 +299,9 @@ impl<P: Pods> Catalog<P> {
             inputs: inputs.collect(),
             open_files: stock.open as u64,
             held: stock.held,
+            copies: stock.retained.there(),
+            copied: stock.retained.made,
+            not_copied: stock.retained.failed.clone(),
             polling: stock.polling(),
             overflows: stock.overflows,
             unreadable,

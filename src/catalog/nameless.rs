@@ -50,17 +50,24 @@ impl Stock {
         let count = match was {
             Trail::Named => 1,
             Trail::Missing(count) => count.saturating_add(1),
-            Trail::Deleted | Trail::Elsewhere | Trail::Displaced(_) | Trail::Gone => return,
+            Trail::Deleted | Trail::Elsewhere | Trail::Displaced(_) | Trail::Kept | Trail::Gone => return,
         };
         e.trail = match links {
             Some(Ok(0)) => Trail::Deleted,
             Some(_) if count >= 3 => Trail::Elsewhere,
-            None if count >= 3 => return self.gone(file),
+            // Lost, unless there is a copy, or will be soon.
+            None if count >= 3 => {
+                e.trail = Trail::Missing(count);
+                return self.read_from_copy(file);
+            }
             Some(_) | None => Trail::Missing(count),
         };
         let (missing, chain, dir) = (matches!(e.trail, Trail::Missing(_)), e.group, e.dir);
         if missing {
             self.again.insert(dir);
+        }
+        if e.trail == Trail::Deleted && self.retained.of(file).is_some() {
+            self.read_from_copy(file);
         }
         self.active.insert(file);
         self.touch_group(chain);

@@ -35,7 +35,9 @@ impl Stock {
             self.without_metadata += u64::from(!facts.known);
         }
         let Some(e) = self.entries.get(&key) else { return };
-        let path = self.path_of(e).unwrap_or_else(|| PathBuf::from(self.who(e)));
+        // Of a file that is read from its copy: where it was.
+        let was = || e.first_fields.as_ref().and_then(|f| f.get("path")).map(PathBuf::from);
+        let path = self.path_of(e).or_else(was).unwrap_or_else(|| PathBuf::from(self.who(e)));
         let Some(input) = self.inputs.get(e.input) else { return };
         let fields = match &e.first_fields {
             Some(first) if **first == *facts.fields => facts.fields.clone(),
@@ -59,6 +61,7 @@ impl Stock {
             e.first_fields = None;
             e.told = false;
         }
+        self.progress.begin(id);
         self.save(key);
     }
 

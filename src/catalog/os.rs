@@ -9,9 +9,10 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{self, Advice, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, Write};
 use std::num::NonZeroU64;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -227,6 +228,36 @@ impl Disk for OsDisk {
         let s = fs::statvfs(path)?;
         let percent = u128::from(s.f_bavail) * 100 / u128::from(s.f_blocks.max(1));
         Ok(percent.min(100) as u8)
+    }
+
+    fn write_whole(&self, path: &Path, more: &mut dyn FnMut(&mut Vec<u8>) -> io::Result<()>) -> io::Result<()> {
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        let unfinished = path.with_added_extension("tmp");
+        let options = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let mut fill = || {
+            let mut file = std::fs::File::from(fs::open(&unfinished, options, Mode::RUSR | Mode::WUSR)?);
+            let mut bytes = Vec::new();
+            loop {
+                bytes.clear();
+                more(&mut bytes)?;
+                if bytes.is_empty() {
+                    break;
+                }
+                file.write_all(&bytes)?;
+            }
+            file.sync_data()?;
+            std::fs::rename(&unfinished, path)?;
+            std::fs::File::open(dir)?.sync_all()
+        };
+        fill().inspect_err(|_| {
+            // Whatever is left of it is in nobody's way, and is removed at the next start.
+            std::fs::remove_file(&unfinished).ok();
+        })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
     }
 }
 

@@ -147,11 +147,11 @@ impl Stock {
         e.turn = known.place.turn;
         e.ages = ages::restored(&known.ages);
         e.grammar = if kubernetes { detect(bytes) } else { Grammar::Plain };
-        let pairs: Vec<_> = known.fields.into_iter().map(|(k, v)| (Cow::Owned(k), v.into_boxed_str())).collect();
-        e.first_fields = (!pairs.is_empty()).then(|| Arc::new(Fields::new(pairs)));
+        e.first_fields = fields(known.fields);
         let same_inode = e.loc().is_some_and(|l| l.inode.0 == known.inode);
         let same_path = path.is_some_and(|p| p.to_string_lossy() == *known.path);
         self.by_id.insert(id, key);
+        self.claim_copy(key, id);
         self.shelve(key);
         if !(same_inode && same_path) {
             self.save(key);
@@ -300,4 +300,10 @@ impl Stock {
             }
         }
     }
+}
+
+/// Fields of a first offer as the store has them; `None`: it was not offered.
+pub(super) fn fields(saved: Vec<(String, String)>) -> Option<Arc<Fields>> {
+    let pairs: Vec<_> = saved.into_iter().map(|(k, v)| (Cow::Owned(k), v.into_boxed_str())).collect();
+    (!pairs.is_empty()).then(|| Arc::new(Fields::new(pairs)))
 }

@@ -203,7 +203,8 @@ impl Stock {
     fn packed_and_changed(&mut self) -> Vec<Key> {
         let mut changed = Vec::new();
         for (key, e) in &mut self.entries {
-            let packed = e.source.as_ref().filter(|s| s.gz && e.plain.is_none() && e.measure.is_none());
+            let named = e.plain.is_none() && e.trail == Trail::Named;
+            let packed = e.source.as_ref().filter(|s| s.gz && named && e.measure.is_none());
             let Some(Ok(stat)) = packed.map(|s| s.content.stat()) else { continue };
             if std::mem::replace(&mut e.mtime_ns, stat.mtime_ns) != stat.mtime_ns {
                 changed.push(*key);

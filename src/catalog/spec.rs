@@ -75,13 +75,15 @@ pub struct Setup {
     pub once: bool,
     /// Handles that the catalog may hold: half of RLIMIT_NOFILE.
     pub max_handles: usize,
-    /// Bytes of deleted files that may be held.
+    /// Where copies of files are kept that will be gone too soon; ours alone.
+    pub retain_dir: PathBuf,
+    /// Bytes of deleted files that may be held and copied.
     pub retain_max: u64,
-    /// Per cent of the file system that must stay free while deleted files are held.
+    /// Per cent of the file system that must stay free while copies are made.
     pub min_free_percent: u8,
     /// Files known from an earlier life.
     pub known: HashMap<FileId, KnownFile>,
-    /// All marks of all lanes' positions.
+    /// All marks of all lanes' positions, at least one a lane that wants the file: without proof (length 0) if need be.
     pub marks: HashMap<FileId, Vec<Mark>>,
     /// 128 random bits.
     pub random: Box<dyn FnMut() -> u128 + Send>,

@@ -2,9 +2,11 @@
 
 use super::Turn;
 use super::disk::{Base, Disk};
-use super::entry::{Dir, Entry, Group, Heat, Key, Who};
+use super::entry::{Dir, Entry, Group, Heat, Key, Trail, Who};
 use super::known::Known;
 use super::progress::Progress;
+use super::retain::Retained;
+use super::shed::Space;
 use super::shelf::{Closed, Shelf, Source};
 use super::spec::{InputSpec, Setup, SpecKind};
 use crate::lane::batch::Code;
@@ -78,10 +80,12 @@ pub(super) struct Stock {
     pub without_metadata: u64,
     pub lost: BTreeMap<String, u64>,
     pub refused: HashMap<PathBuf, Code>,
-    /// The disk was asked for its free space then (mono), and had too little.
-    pub free_checked: Option<(Duration, bool)>,
+    /// What the disk said of its free space, while anything is kept.
+    pub space: Option<Space>,
     /// Deleted files held, and their bytes.
     pub held: (u64, u64),
+    /// Copies of files that will be gone before all lanes have read them.
+    pub retained: Retained,
     /// Files whose random ids are being made durable, a batch for each time the store was asked.
     pub syncing: VecDeque<Vec<Key>>,
     /// Those of this tick.
@@ -132,8 +136,9 @@ impl Stock {
             without_metadata: 0,
             lost: BTreeMap::new(),
             refused: HashMap::new(),
-            free_checked: None,
+            space: None,
             held: (0, 0),
+            retained: Retained::new(&setup.retain_dir),
             syncing: VecDeque::new(),
             to_sync: Vec::new(),
             reconcile: false,
@@ -252,7 +257,10 @@ impl Stock {
                 };
                 self.shelf.close(id, closed);
             }
-            (None, None) => self.shelf.remove(id),
+            (None, None) => match self.closed_copy(key, e).filter(|_| e.trail == Trail::Kept) {
+                Some(closed) => self.shelf.close(id, closed),
+                None => self.shelf.remove(id),
+            },
         }
     }
 
@@ -286,7 +294,10 @@ impl Stock {
         match (&e.offered, self.groups.get(&e.group).map(|g| &g.who)) {
             (_, Some(Who::Pod(pod, container))) => format!("{}/{}/{container}", pod.namespace, pod.pod),
             (Some(file), _) => file.origin.who(),
-            (None, _) => self.path_of(e).map_or_else(String::new, |p| p.to_string_lossy().into_owned()),
+            (None, _) => match (self.path_of(e), &e.first_fields) {
+                (Some(path), _) => path.to_string_lossy().into_owned(),
+                (None, first) => first.as_ref().and_then(|f| f.get("path")).unwrap_or_default().to_owned(),
+            },
         }
     }
 }

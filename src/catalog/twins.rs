@@ -165,7 +165,9 @@ impl Stock {
     pub fn adopt_copy(&mut self, dir: Key, chain: u64, loc: &Loc, source: &Source, size: u64) -> bool {
         let Some(group) = self.groups.get(&chain) else { return false };
         let displaced = |key: &&Key| {
-            self.entries.get(key).is_some_and(|e| matches!(e.trail, Trail::Displaced(_)) && size >= e.size)
+            self.entries
+                .get(key)
+                .is_some_and(|e| matches!(e.trail, Trail::Displaced(_) | Trail::Kept) && size >= e.size)
         };
         let candidates: Vec<Key> = group.entries.iter().filter(displaced).copied().collect();
         if candidates.is_empty() {

@@ -118,7 +118,9 @@ impl Watch {
         }
         for wd in ended {
             for key in self.by_wd.remove(&wd).unwrap_or_default() {
-                self.by_key.retain(|k, w| *k != key || *w != wd);
+                if self.by_key.get(&key) == Some(&wd) {
+                    self.by_key.remove(&key);
+                }
             }
         }
         hints

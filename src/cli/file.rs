@@ -7,16 +7,20 @@ use std::path::Path;
 
 /// The checked configuration, or all that is wrong with it on stderr.
 pub(super) fn config(path: &Path) -> Result<Config, Exit> {
-    let name = path.display().to_string();
-    let checked = text(path, &name)
-        .and_then(|text| config::load(&text, &name, &variable).map_err(|problems| problems.to_string()));
-    checked.map_err(|complaint| {
+    read(path).and_then(|text| check(path, &text)).map_err(|complaint| {
         complain(&complaint);
         Exit::Wrong
     })
 }
 
-fn text(path: &Path, name: &str) -> Result<String, String> {
+/// What the text says, or all that is wrong with it, a line each.
+pub(super) fn check(path: &Path, text: &str) -> Result<Config, String> {
+    config::load(text, &path.display().to_string(), &variable).map_err(|problems| problems.to_string())
+}
+
+/// The text of the file, or why there is none.
+pub(super) fn read(path: &Path) -> Result<String, String> {
+    let name = path.display();
     let cannot = |error: std::io::Error| format!("{name}: cannot be read: {error}\n");
     let file = std::fs::File::open(path).map_err(cannot)?;
     let mut bytes = Vec::new();

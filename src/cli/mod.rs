@@ -131,5 +131,5 @@ fn say(text: &str) {
 
 /// Writes a complaint to stderr.
 fn complain(text: &str) {
-    drop(std::io::stderr().lock().write_all(text.as_bytes()));
+    crate::telemetry::stderr::write(text.as_bytes());
 }

@@ -1,27 +1,43 @@
-//! `tailrace run`: puts the parts together, hands signals on, and says how it ended.
+//! `tailrace run`: puts the parts together and says how it ended.
 //!
-//! Only this command sees all parts: `state` (data_dir), `agent` (threads and the runtime), `lanes` (one a configured
-//! output). Each part does its own work; here is the order of start and stop.
+//! Only this command sees all parts: `standby` (lock and port), `state` (data_dir), `agent` (threads), `fleet` and `lanes`
+//! (one lane a configured output), `supervise` (what happens meanwhile), `outside`, `config_file` and `change` (what it is
+//! told). Each part does its own work; here is the order of start and stop.
 
 mod agent;
+mod change;
+mod config_file;
+mod fleet;
 mod lanes;
+mod outside;
+mod standby;
 mod state;
+mod supervise;
 
 use super::clock::Clock;
 use super::{Exit, RunArgs, complain, file};
 use crate::config::checked::Config;
 use crate::telemetry::board::{About, Board, Phase};
 use crate::telemetry::recent::Recent;
+use crate::telemetry::report::ConfigReport;
+use config_file::{ConfigFile, Content};
+use outside::Outside;
+use sha2::{Digest, Sha256};
+use standby::Admin;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// How often a process that stands by tries the lock.
-const STANDBY_POLL: Duration = Duration::from_millis(50);
+use supervise::Next;
+use tokio::sync::Notify;
 
 /// What all parts of one run share.
 pub(super) struct Run {
+    /// In effect.
     config: Config,
+    /// Where it came from.
+    path: PathBuf,
+    /// What is published of it.
+    about_config: ConfigReport,
     /// `--once`, with how long a destination may settle nothing.
     once: Option<Duration>,
     clock: Clock,
@@ -33,28 +49,31 @@ pub fn run(args: &RunArgs) -> Exit {
     if let Some(Err(why)) = args.ends_with.map(end_with) {
         return cannot_start(&why);
     }
-    let config = match file::config(&args.config) {
-        Ok(config) => config,
-        Err(exit) => return exit,
+    let text = file::read(&args.config).and_then(|text| Ok((file::check(&args.config, &text)?, text)));
+    let (config, text) = match text {
+        Ok(checked) => checked,
+        Err(complaint) => {
+            complain(&complaint);
+            return Exit::Wrong;
+        }
     };
     let clock = Clock::start();
     let recent = Arc::new(Recent::default());
     crate::telemetry::log::init(move || clock.now(), recent.clone());
     let about = About { node: config.node.clone(), started_unix_ns: clock.now().unix_ns };
     let board = Arc::new(Board::new(about, recent));
+    let about_config = ConfigReport { hash: hash(&text), since: clock.now().unix_ns, ..ConfigReport::default() };
+    board.config(about_config.clone());
     let once = args.once.then_some(args.give_up);
-    let run = Run { config, once, clock, board };
+    let run = Run { config, path: args.config.clone(), about_config, once, clock, board };
     // One thread for all senders: bodies are small, and signing and TLS of one never takes long.
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
-            let exit = runtime.block_on(whole(run));
+            let exit = runtime.block_on(whole(run, text));
             runtime.shutdown_background();
-            exit
+            exit.unwrap_or_else(|why| cannot_start(&why))
         }
-        Err(error) => {
-            complain(&format!("tailrace: cannot start: {error}\n"));
-            Exit::CannotStart
-        }
+        Err(error) => cannot_start(&error.to_string()),
     }
 }
 
@@ -67,103 +86,68 @@ fn end_with(parent: u32) -> Result<(), String> {
     if ours == Some(parent) { Ok(()) } else { Err(format!("--ends-with {parent}: that is not our parent process")) }
 }
 
-/// SIGTERM and SIGINT mean the same.
-struct Signals {
-    term: Signal,
-    int: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Signals> {
-        Ok(Signals { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
-    }
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.int.recv() => {}
+/// From start to stop; the error says why there was no start.
+async fn whole(mut run: Run, text: String) -> Result<Exit, String> {
+    let drain = Arc::new(Notify::new());
+    let mut admin = Admin::new(&run, drain.clone());
+    let watched = if run.once.is_none() { Some(ConfigFile::watch(run.path.clone(), text)) } else { None };
+    let watched = watched.transpose().map_err(|e| format!("no thread for the configuration's file: {e}"))?;
+    let mut outside = Outside::new(drain, watched).map_err(|e| format!("signals cannot be caught: {e}"))?;
+    let Some(lock) = standby::stand_by(&mut run, &mut outside, &mut admin).await? else { return Ok(Exit::Done) };
+    admin.open().await.map_err(|error| error.to_string())?;
+    let mut opened = state::open(&run)?;
+    let exit = loop {
+        let agent = agent::Agent::start(&run, opened)?;
+        run.board.phase(Phase::Started);
+        tracing::info!(node = %run.config.node, outputs = run.config.outputs.len(), version = env!("CARGO_PKG_VERSION"), "started");
+        match supervise::supervise(agent, &mut run, &mut outside).await {
+            Next::End(exit) => break exit,
+            Next::Anew(agent) => opened = agent.reopen(&run.board).await?,
         }
-    }
-}
-
-async fn whole(run: Run) -> Exit {
-    let mut signals = match Signals::new() {
-        Ok(signals) => signals,
-        Err(error) => return cannot_start(&format!("signals cannot be caught: {error}")),
     };
-    let mut admin = None;
-    let lock = match stand_by(&run, &mut signals, &mut admin).await {
-        Ok(Some(lock)) => lock,
-        Ok(None) => return Exit::Done,
-        Err(why) => return cannot_start(&why),
-    };
-    if admin.is_none()
-        && let Err(error) = open_admin(&run, &mut admin)
-    {
-        return cannot_start(&error.to_string());
-    }
-    let opened = match state::open(&run) {
-        Ok(opened) => opened,
-        Err(why) => return cannot_start(&why),
-    };
-    let mut agent = match agent::Agent::start(&run, opened) {
-        Ok(agent) => agent,
-        Err(why) => return cannot_start(&why),
-    };
-    run.board.phase(Phase::Started);
-    tracing::info!(node = %run.config.node, outputs = run.config.outputs.len(), version = env!("CARGO_PKG_VERSION"), "started");
-    let exit = agent.supervise(&run, &mut signals).await;
+    admin.close().await;
     drop(lock);
-    exit
+    Ok(exit)
 }
 
-/// Waits for `data_dir`'s lock: alive and ready, reading nothing. `Ok(None)`: told to stop meanwhile.
-async fn stand_by(
-    run: &Run,
-    signals: &mut Signals,
-    admin: &mut Option<tokio::task::JoinHandle<()>>,
-) -> Result<Option<state::Held>, String> {
-    let mut said = false;
-    loop {
-        match state::lock(run)? {
-            state::Locked::Ours(held) => return Ok(Some(held)),
-            state::Locked::Theirs { by } if run.once.is_some() => {
-                return Err(format!(
-                    "{} is in use by {by}: stop it, or give this run a data_dir of its own",
-                    run.config.data_dir.display()
-                ));
+impl Run {
+    /// A changed configuration: checked, then judged by `fits`. What is wrong with it goes into the log, a metric and
+    /// the status page, and nothing else happens.
+    fn judge<T>(
+        &mut self,
+        content: Content,
+        fits: impl FnOnce(&Run, &Config) -> Result<T, String>,
+    ) -> Option<(Config, T)> {
+        let now = self.clock.now().unix_ns;
+        let judged = content.and_then(|text| {
+            let config = file::check(&self.path, &text)?;
+            let fits = fits(self, &config)?;
+            Ok((config, fits, hash(&text)))
+        });
+        let about = &mut self.about_config;
+        let good = match judged {
+            Ok((config, fits, hash)) => {
+                tracing::info!(sha256 = %hash, "the configuration changed and is in effect");
+                *about = ConfigReport { hash, since: now, reloads: about.reloads + 1, refused: None, ..about.clone() };
+                Some((config, fits))
             }
-            state::Locked::Theirs { by } => {
-                if !said {
-                    said = true;
-                    run.board.phase(Phase::StandingBy);
-                    tracing::info!(holder = %by, "standing by: another process holds data_dir");
-                }
-                if admin.is_none() {
-                    // The port is the other process's too, as a rule: try again while waiting.
-                    drop(open_admin(run, admin));
-                }
+            Err(problems) => {
+                let problems = problems.trim_end();
+                tracing::error!(problems = %problems.replace('\n', " | "), "the changed configuration is refused, the one before stays in effect");
+                about.failures += 1;
+                about.refused = Some((now, problems.into()));
+                None
             }
-        }
-        tokio::select! {
-            () = signals.next() => return Ok(None),
-            () = tokio::time::sleep(STANDBY_POLL) => {}
-        }
+        };
+        self.board.config(about.clone());
+        good
     }
 }
 
-/// Serves metrics, health and the status page.
-fn open_admin(
-    run: &Run,
-    admin: &mut Option<tokio::task::JoinHandle<()>>,
-) -> Result<(), crate::admin::server::BindError> {
-    let Some(address) = run.config.admin else { return Ok(()) };
-    let server = crate::admin::server::Server::bind(address)?;
-    let (board, clock) = (run.board.clone(), run.clock);
-    *admin = Some(tokio::spawn(async move {
-        let Err(error) = server.serve(board, move || clock.now()).await;
-        tracing::error!(%error, "the admin port is not served");
-    }));
-    Ok(())
+/// Names a configuration's text.
+fn hash(text: &str) -> Arc<str> {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
 fn cannot_start(why: &str) -> Exit {

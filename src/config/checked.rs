@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A whole configuration file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// State lives here.
     pub data_dir: PathBuf,
@@ -29,7 +29,7 @@ pub struct Config {
 }
 
 /// Caps on held handles of deleted files.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retain {
     /// Default 512 MiB.
     pub max_bytes: u64,
@@ -38,7 +38,7 @@ pub struct Retain {
 }
 
 /// One input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// Its name in the file.
     pub name: Arc<str>,
@@ -62,7 +62,7 @@ pub enum Start {
 }
 
 /// What kind of input.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum InputKind {
     /// Pod logs below `path`.
     Kubernetes {
@@ -83,7 +83,7 @@ pub enum InputKind {
 }
 
 /// Pod metadata settings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Metadata {
     /// Where from.
     pub source: MetadataSource,
@@ -105,7 +105,7 @@ pub enum MetadataSource {
 }
 
 /// One output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Output {
     /// Its name in the file.
     pub name: Arc<str>,
@@ -132,13 +132,22 @@ pub struct Output {
     /// Most requests in flight (the N of AIMD).
     pub concurrency: usize,
     /// PEM file of additional roots.
-    pub ca_file: Option<PathBuf>,
+    pub ca_file: Option<CaFile>,
     /// The destination.
     pub kind: OutputKind,
 }
 
+/// A file of certificates, as it was when the configuration was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaFile {
+    /// Where.
+    pub path: PathBuf,
+    /// SHA-256 of its content: another content is another configuration.
+    pub sha256: [u8; 32],
+}
+
 /// How a lane catches up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CatchUp {
     /// Which files first.
     pub order: CatchUpOrder,
@@ -158,7 +167,7 @@ pub enum CatchUpOrder {
 }
 
 /// Credentials and place of an AWS output.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Aws {
     /// Else environment, profile, instance metadata.
     pub region: Option<String>,
@@ -173,7 +182,7 @@ pub struct Aws {
 }
 
 /// The destination of an output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum OutputKind {
     /// CloudWatch Logs.
     CloudWatch(CloudWatch),
@@ -184,7 +193,7 @@ pub enum OutputKind {
 }
 
 /// CloudWatch Logs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CloudWatch {
     /// Credentials and place.
     pub aws: Aws,
@@ -216,7 +225,7 @@ pub enum LogClass {
 }
 
 /// S3.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct S3 {
     /// Credentials and place.
     pub aws: Aws,
@@ -248,7 +257,7 @@ pub enum Compression {
 }
 
 /// OpenSearch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OpenSearch {
     /// `http://` or `https://`, host, port, perhaps a path; no credentials in it.
     pub url: String,
@@ -261,7 +270,7 @@ pub struct OpenSearch {
 }
 
 /// OpenSearch authentication.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Auth {
     /// None.
     None,

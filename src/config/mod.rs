@@ -1,7 +1,7 @@
 //! What the user typed, to checked configuration: every problem at once, with line and column.
 //!
-//! [`load`] is pure: text and environment in, [`checked::Config`] or [`Problems`] out (the one exception: a node
-//! without a name asks the kernel for the host's). [`print::yaml`] is its inverse, with secrets hidden.
+//! [`load`] is pure: text and environment in, [`checked::Config`] or [`Problems`] out (two
+//! exceptions: a node without a name asks the kernel for the host's, and a `ca_file` is opened). [`print::yaml`] is its inverse, with secrets hidden.
 
 pub mod checked;
 mod expand;

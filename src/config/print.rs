@@ -110,7 +110,7 @@ impl Page {
         }
         self.line(2, "max_age", show_duration(&output.max_age));
         self.line(2, "concurrency", output.concurrency);
-        self.text(2, "ca_file", output.ca_file.as_ref().map(|path| path.to_string_lossy()).as_deref());
+        self.text(2, "ca_file", output.ca_file.as_ref().map(|file| file.path.to_string_lossy()).as_deref());
         let (dir, max) = (quoted(&output.dead_letter_dir.to_string_lossy()), show_size(&output.dead_letter_max));
         self.line(2, "dead_letter", format!("{{dir: {dir}, max_bytes: {max}}}"));
         self.line(2, "forget_after", show_duration(&output.forget_after));

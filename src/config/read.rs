@@ -4,6 +4,7 @@
 //! there is a configuration.
 
 mod aws;
+mod ca_file;
 mod cloudwatch;
 mod input;
 mod names;

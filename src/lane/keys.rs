@@ -4,13 +4,13 @@
 //! `max_age`, by hash). Leaves reading to `plan`, verdicts to `answer`.
 
 use super::batch::FileKey;
+use super::behind::Behind;
 use super::files::LaneFile;
 use super::ledger::Ledger;
 use super::object::OpenObject;
 use super::retry::Parking;
-use crate::catalog::view::Place;
 use crate::record::{FileId, Now};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct Key {
     /// Where it goes.
     pub name: FileKey,
     /// Files of this key with unread bytes, siblings together, oldest first.
-    pub behind: BTreeSet<(Place, FileId)>,
+    pub behind: Behind,
     /// All files of this key.
     pub files: usize,
     /// Sent bytes per plain source byte, moving; 1/64 to 64.
@@ -83,7 +83,7 @@ impl Key {
         let phase = 0.8 + 0.2 * ((hash.finish() >> 11) as f64 / (1u64 << 53) as f64);
         Key {
             name,
-            behind: BTreeSet::new(),
+            behind: Behind::default(),
             files: 0,
             sent_ratio: 0.5,
             plain_ratio: 4.0,
@@ -118,7 +118,7 @@ impl Key {
     pub fn waiting(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now) -> (u64, i64, bool) {
         let (mut bytes, mut oldest, mut danger) = (0u64, i64::MAX, false);
         let mut held_chain = None;
-        for (place, id) in &self.behind {
+        for (place, id) in self.behind.iter() {
             let (Some(file), Some(account)) = (files.get(id), ledger.account(*id)) else { continue };
             // A file that waits (an open join, a failed read) holds up its later siblings, nobody else.
             if held_chain == Some(place.chain) {
@@ -143,7 +143,7 @@ impl Key {
     pub fn queue(&self, files: &BTreeMap<FileId, LaneFile>, now: Now, danger: bool) -> VecDeque<FileId> {
         let (mut behind, mut before) = (VecDeque::new(), VecDeque::new());
         let (mut held_chain, mut open_run) = (None, None);
-        for (place, id) in &self.behind {
+        for (place, id) in self.behind.iter() {
             let Some(file) = files.get(id) else { continue };
             if held_chain == Some(place.chain) || file.waits(now) {
                 held_chain = Some(place.chain);

@@ -121,6 +121,10 @@ impl Account {
     pub fn span_full(&self) -> bool {
         self.settled.len() >= MAX_SPANS
     }
+    /// Settled up to `size`, and nothing more is known of it.
+    pub fn at_rest(&self, size: u64) -> bool {
+        self.low == size && self.taken.is_empty() && self.settled.is_empty() && self.cuts.is_empty()
+    }
     /// Nothing of it is in flight.
     pub fn idle(&self) -> bool {
         self.taken.is_empty()

@@ -18,6 +18,9 @@ impl<F: Format> Lane<F> {
     pub(super) fn on_files(&mut self, views: Vec<FileView>) {
         for view in views {
             let id = view.file.id;
+            if !self.files.contains_key(&id) && self.sleeps_on(&view) {
+                continue;
+            }
             if self.files.contains_key(&id) {
                 self.update_file(view);
             } else {
@@ -49,7 +52,11 @@ impl<F: Format> Lane<F> {
                 self.dirty.insert(id);
                 Account::begin_at(size)
             }
-            (None, _) => Account::default(),
+            (None, _) => {
+                // Also that nothing is settled is worth a note: should the file go while no agent runs, it is lost.
+                self.dirty.insert(id);
+                Account::default()
+            }
         };
         self.ledger.open(id, account);
         self.ledger.retake(id);
@@ -146,15 +153,21 @@ impl<F: Format> Lane<F> {
         }
     }
     pub(super) fn forget_file(&mut self, id: FileId) {
-        let Some(file) = self.files.remove(&id) else { return };
+        if self.close_file(id).is_some() {
+            self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
+        }
+    }
+    /// Removes it from everywhere but the store.
+    pub(super) fn close_file(&mut self, id: FileId) -> Option<LaneFile> {
+        let file = self.files.remove(&id)?;
         self.unsettled.remove(&id);
         self.ledger.close(id);
-        self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         if let Some(key) = self.keys.get_mut(&file.key) {
             key.files -= 1;
             key.behind.remove(&(file.view.file.place, id));
         }
         self.drop_idle_key(file.key);
+        Some(file)
     }
     /// A key without files, flights and objects is forgotten.
     pub(super) fn drop_idle_key(&mut self, key: usize) {

@@ -285,7 +285,7 @@ impl<F: Format> Lane<F> {
     fn nothing_read(&mut self, id: usize) {
         let Some(key) = self.keys.get(&id) else { return };
         let later = self.now.mono + Duration::from_millis(200);
-        for (_, file) in &key.behind {
+        for (_, file) in key.behind.iter() {
             if let Some(file) = self.files.get_mut(file)
                 && !file.waits(self.now)
             {

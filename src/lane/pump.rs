@@ -18,7 +18,6 @@ use crate::decode::stamp::DateCache;
 use crate::record::{FileId, Mark, Now, Record, Span};
 use crate::seeded::{Bug, seeded};
 use crate::telemetry::report::Read;
-use between::goes_on;
 use std::collections::{BTreeMap, VecDeque};
 use text::remember_mark;
 
@@ -240,7 +239,7 @@ impl Pump {
         let last_gap = cursor.at_end || (!more() && !self.joiner.is_open());
         let at_file_end = reached && matches!(self.source, Source::Files(_)) && last_gap;
         let strangers = reached && self.next_span_is_a_stranger(env, cursor.file);
-        if (at_file_end && Self::ends(env, cursor.file, end)) || strangers {
+        if (at_file_end && self.ends(env, cursor.file, end)) || strangers {
             self.end_joins(format, env, &cursor, true);
         } else if reached && cursor.ends_record {
             self.end_joins(format, env, &cursor, false);
@@ -295,15 +294,6 @@ impl Pump {
         let Source::Spans(spans) = &self.source else { return false };
         let place = |f: &FileId| env.files.get(f).map(|f| (f.view.file.place.chain, f.view.file.place.restart));
         spans.front().is_some_and(|(next, _)| next.file != file && place(&next.file) != place(&file))
-    }
-    /// Whether a join that is open at the end of a file ends there.
-    fn ends(env: &Env<'_>, file: FileId, end: End) -> bool {
-        match end {
-            End::Here => true,
-            End::LastSibling => !goes_on(env, file, true),
-            End::Sibling => !goes_on(env, file, false),
-            End::Open => false,
-        }
     }
     /// Ends what is open: `all`, or what has its last part at the end of this cursor.
     fn end_joins<F: Format>(&mut self, format: &mut F, env: &Env<'_>, cursor: &Cursor, all: bool) {

@@ -56,6 +56,8 @@ impl SpanSet {
                 }
             }
         }
+        // Most files have one range at a time, and there are thousands of files.
+        self.0.reserve_exact(usize::from(self.0.is_empty()));
         self.0.splice(first..last, [merged]);
     }
 
@@ -78,6 +80,7 @@ impl SpanSet {
             }
         }
         self.0.splice(first..last, rest);
+        self.tidy();
     }
 
     /// Whether the byte at `at` is covered; then the end of its range.
@@ -102,7 +105,14 @@ impl SpanSet {
             return None;
         }
         self.0.remove(0);
+        self.tidy();
         Some(first)
+    }
+    /// An empty set owns no memory.
+    fn tidy(&mut self) {
+        if self.0.is_empty() {
+            self.0 = Vec::new();
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::object::Decided;
 use super::plan::Open;
 use super::pump::Next;
 use super::retry::{Aimd, Parking, Rng};
+use super::sleep::Asleep;
 use crate::body::chunks::Pool;
 use crate::catalog::view::FileView;
 use crate::config::checked::{CatchUp, Start};
@@ -137,6 +138,9 @@ pub struct Lane<F: Format> {
     pub(super) scanned: Option<Duration>,
     pub(super) first_start: bool,
     pub(super) saved_positions: HashMap<FileId, Position>,
+    /// By chain.
+    pub(super) asleep: BTreeMap<(u64, FileId), Asleep>,
+    pub(super) look_for_sleepers: Duration,
     pub(super) rest_until: Duration,
     pub(super) plan_began: Duration,
     pub(super) sums: Sums,
@@ -200,6 +204,8 @@ impl<F: Format> Lane<F> {
             scanned: None,
             first_start,
             saved_positions: saved.positions,
+            asleep: BTreeMap::new(),
+            look_for_sleepers: Duration::ZERO,
             rest_until: Duration::ZERO,
             plan_began: Duration::ZERO,
             sums: saved.sums,
@@ -257,6 +263,7 @@ impl<F: Format> Lane<F> {
             if self.is_done() {
                 return self.last_save();
             }
+            self.put_to_sleep();
             return Action::Sleep(self.wake_at());
         }
     }

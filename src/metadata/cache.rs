@@ -27,12 +27,14 @@ pub struct Cache<S> {
     written: u64,
     /// When it was tried last.
     tried: Option<Duration>,
+    /// Why that failed.
+    trouble: Option<String>,
 }
 
 impl<S: Storage> Cache<S> {
     /// Touches nothing yet.
     pub fn new(storage: S) -> Self {
-        Cache { storage, written: 0, tried: None }
+        Cache { storage, written: 0, tried: None, trouble: None }
     }
 
     /// Puts the pods of the earlier life into the table, and says how many.
@@ -65,9 +67,17 @@ impl<S: Storage> Cache<S> {
         }
         self.tried = Some(now.mono);
         match self.replace(&bytes(now, pods)) {
-            Ok(()) => self.written = version,
-            Err(error) => tracing::warn!(%error, file = NAME, "the known pods cannot be kept for the next start"),
+            Ok(()) => (self.written, self.trouble) = (version, None),
+            Err(error) => {
+                tracing::warn!(%error, file = NAME, "the known pods cannot be kept for the next start");
+                self.trouble = Some(error.to_string());
+            }
         }
+    }
+
+    /// Why the last writing failed.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.clone()
     }
 
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Strategies for the tests of this module: records of few lanes, files and names, so that they meet each other.
 
-use super::saved::{Intent, KnownFile, LaneId, Position, Saved, Sums};
+use super::saved::{Intent, Kept, KnownFile, LaneId, Position, Saved, Sums};
 use crate::catalog::view::Place;
 use crate::lane::batch::PartTag;
 use crate::record::{FileId, Mark, Now, Span};
@@ -89,15 +89,20 @@ fn an_intent() -> impl Strategy<Value = Intent> {
 fn a_file() -> impl Strategy<Value = KnownFile> {
     let place = (any::<u64>(), any::<u32>(), a_number());
     let texts = vec((any::<String>(), any::<String>()), 0..4);
+    let kept = option::of((a_number(), any::<bool>(), a_mark()));
     (
         (an_id(), any::<String>(), any::<String>(), a_number(), any::<(u16, u32)>()),
         (place, any::<u32>(), a_number(), vec((a_number(), any::<i64>()), 0..5), texts),
+        kept,
     )
-        .prop_map(|((id, input, path, inode, head), ((chain, restart, turn), generation, size, ages, fields))| {
-            let place = Place { chain, restart, turn };
-            let (input, path) = (input.into(), path.into());
-            KnownFile { id, input, path, inode, head, place, generation, size, ages, fields }
-        })
+        .prop_map(
+            |((id, input, path, inode, head), ((chain, restart, turn), generation, size, ages, fields), kept)| {
+                let kept = kept.map(|(plain, gz, end)| Box::new(Kept { plain, gz, end }));
+                let place = Place { chain, restart, turn };
+                let (input, path) = (input.into(), path.into());
+                KnownFile { id, input, path, inode, head, place, generation, size, ages, fields, kept }
+            },
+        )
 }
 
 /// Any record.
@@ -123,7 +128,11 @@ pub(super) fn saved() -> impl Strategy<Value = Saved> {
         }),
         (a_lane(), an_intent()).prop_map(|(lane, intent)| Saved::Intent { lane, intent }),
         (a_lane(), a_name()).prop_map(|(lane, name)| Saved::Closed { lane, name }),
-        (a_lane(), option::of(any::<i64>())).prop_map(|(lane, since)| Saved::Absent { lane, since }),
+        (a_lane(), option::of(any::<i64>()), option::of(a_number())).prop_map(|(lane, since, keep)| Saved::Absent {
+            lane,
+            since,
+            keep: keep.map(Duration::from_secs)
+        }),
         a_lane().prop_map(|lane| Saved::Forgotten { lane }),
     ]
 }

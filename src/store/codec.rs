@@ -7,11 +7,12 @@
 //! [`super::log::VERSION`]. An older version that rewrites the log drops the kinds that it does not know.
 //! Numbers are LEB128 varints, lists and texts carry their length first, ascending lists are stored as differences.
 
-use super::saved::{Intent, KnownFile, LaneId, Position, Saved, Sums};
+use super::saved::{Intent, Kept, KnownFile, LaneId, Position, Saved, Sums};
 use super::wire::{Cursor, put, put_list, put_option, put_pairs, put_text};
 use crate::catalog::view::Place;
 use crate::lane::batch::PartTag;
 use crate::record::{FileId, Mark, Span};
+use std::time::Duration;
 
 const FILE: u8 = 1;
 const FILE_GONE: u8 = 2;
@@ -128,9 +129,13 @@ fn put_body(saved: &Saved, out: &mut Vec<u8>) -> u8 {
             put_text(name, out);
             CLOSED
         }
-        Saved::Absent { lane, since } => {
+        Saved::Absent { lane, since, keep } => {
             put_text(&lane.0, out);
             put_option(since.as_ref(), out, |since, out| out.extend_from_slice(&since.to_le_bytes()));
+            // Younger than the rest: left out where nobody said, as 0.1.0 wrote it.
+            if let Some(keep) = keep {
+                put_option(Some(&keep.as_secs()), out, |seconds, out| put(*seconds, out));
+            }
             ABSENT
         }
         Saved::Forgotten { lane } => {
@@ -217,6 +222,14 @@ fn put_file(file: &KnownFile, out: &mut Vec<u8>) {
         put_text(name, out);
         put_text(value, out);
     });
+    // Last, and seldom: a reader takes its absence for `None`.
+    if file.kept.is_some() {
+        put_option(file.kept.as_ref(), out, |kept, out| {
+            put(kept.plain, out);
+            out.push(u8::from(kept.gz));
+            put_mark(&kept.end, out);
+        });
+    }
 }
 
 struct NotKnown;
@@ -244,9 +257,11 @@ impl<'a> Cursor<'a> {
             },
             INTENT => Saved::Intent { lane: self.lane()?, intent: self.intent()? },
             CLOSED => Saved::Closed { lane: self.lane()?, name: self.arc()? },
-            ABSENT => {
-                Saved::Absent { lane: self.lane()?, since: self.option(|c| Some(i64::from_le_bytes(c.fixed::<8>()?)))? }
-            }
+            ABSENT => Saved::Absent {
+                lane: self.lane()?,
+                since: self.option(|c| Some(i64::from_le_bytes(c.fixed::<8>()?)))?,
+                keep: self.option(Self::number).flatten().map(Duration::from_secs),
+            },
             FORGOTTEN => Saved::Forgotten { lane: self.lane()? },
             _ => return Some(Err(NotKnown)),
         }))
@@ -329,7 +344,12 @@ impl<'a> Cursor<'a> {
             size: self.number()?,
             ages: self.ages()?,
             fields: self.list(|c| Some((c.text()?.to_owned(), c.text()?.to_owned())))?,
+            kept: self.option(|c| Some(Box::new(c.kept()?))).flatten(),
         })
+    }
+
+    fn kept(&mut self) -> Option<Kept> {
+        Some(Kept { plain: self.number()?, gz: self.byte()? != 0, end: self.mark()? })
     }
 
     fn ages(&mut self) -> Option<Vec<(u64, i64)>> {

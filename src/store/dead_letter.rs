@@ -4,16 +4,15 @@
 //! which the lane holds: nothing is dropped to make room. No handle is kept: whoever reads the files may move or
 //! delete them at any time, and that makes room again. What the lines say is the lane's business.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use super::storage::{OsStorage, Storage};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// One lane's dead-letter file.
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
     dir: PathBuf,
-    path: PathBuf,
+    name: String,
     max_bytes: u64,
 }
 
@@ -32,66 +31,72 @@ impl DeadLetters {
     /// Touches nothing: the directory is made with the first line. Lanes may share `dir`, and then share the cap
     /// (two that append in one moment may pass it by one append each).
     pub fn open(dir: &Path, lane: &str, max_bytes: u64) -> DeadLetters {
-        DeadLetters { dir: dir.to_owned(), path: dir.join(file_name(lane)), max_bytes }
+        DeadLetters { dir: dir.to_owned(), name: file_name(lane), max_bytes }
     }
 
     /// The lane's file, for messages.
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn path(&self) -> PathBuf {
+        self.dir.join(&self.name)
     }
 
     /// Appends whole lines, each with its newline (a missing last one is added), and waits until they are durable.
     /// All or nothing: what an error or a crash leaves of them is cut off by the next call.
     pub fn append(&self, lines: &[u8]) -> Result<(), NotAppended> {
+        self.append_in(&mut OsStorage::new(&self.dir), lines)
+    }
+
+    /// The same over any storage.
+    pub fn append_in(&self, storage: &mut dyn Storage, lines: &[u8]) -> Result<(), NotAppended> {
         if lines.is_empty() {
             return Ok(());
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
-        let used = self.used()?;
+        storage.prepare()?;
+        let used = used(storage)?;
         if used.saturating_add(lines.len() as u64) > self.max_bytes {
             return Err(NotAppended::Full { used, max: self.max_bytes });
         }
-        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
-        let whole = cut_torn_line(&file)?;
-        if let Err(error) = write_durably(&mut file, lines) {
-            file.set_len(whole)?;
-            return Err(error.into());
-        }
+        let whole = match cut_torn_line(storage, &self.name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                storage.create(&self.name)?;
+                0
+            }
+            whole => whole?,
+        };
         if whole == 0 {
-            File::open(&self.dir)?.sync_all()?;
+            storage.sync_dir()?;
+        }
+        if let Err(error) = write_durably(storage, &self.name, lines) {
+            storage.truncate(&self.name, whole)?;
+            return Err(error.into());
         }
         Ok(())
     }
-
-    fn used(&self) -> io::Result<u64> {
-        let mut used = 0u64;
-        for entry in std::fs::read_dir(&self.dir)? {
-            // A file that goes away while we look counts nothing.
-            let size = entry?.metadata().map_or(0, |meta| if meta.is_file() { meta.len() } else { 0 });
-            used = used.saturating_add(size);
-        }
-        Ok(used)
-    }
 }
 
-fn write_durably(file: &mut File, lines: &[u8]) -> io::Result<()> {
-    file.write_all(lines)?;
+fn used(storage: &mut dyn Storage) -> io::Result<u64> {
+    // A file that goes away while we look counts nothing.
+    let names = storage.list()?;
+    Ok(names.iter().fold(0, |used, name| used.saturating_add(storage.len(name).unwrap_or(0))))
+}
+
+fn write_durably(storage: &mut dyn Storage, name: &str, lines: &[u8]) -> io::Result<()> {
+    storage.append(name, lines)?;
     if lines.last() != Some(&b'\n') {
-        file.write_all(b"\n")?;
+        storage.append(name, b"\n")?;
     }
-    file.sync_data()
+    storage.sync(name)
 }
 
 /// Cuts the file behind its last newline: what follows is of an append that never returned. Gives the length left.
-fn cut_torn_line(file: &File) -> io::Result<u64> {
-    let size = file.metadata()?.len();
+fn cut_torn_line(storage: &mut dyn Storage, name: &str) -> io::Result<u64> {
+    let size = storage.len(name)?;
     let mut end = size;
     let mut block = [0u8; 4096];
     while end > 0 {
         let start = end.saturating_sub(block.len() as u64);
         let part = block.get_mut(..(end - start) as usize).unwrap_or_default();
-        file.read_exact_at(part, start)?;
-        if let Some(newline) = memchr::memrchr(b'\n', part) {
+        let got = storage.read_at(name, start, part)?;
+        if let Some(newline) = memchr::memrchr(b'\n', part.get(..got).unwrap_or_default()) {
             end = start + newline as u64 + 1;
             break;
         }
@@ -99,7 +104,7 @@ fn cut_torn_line(file: &File) -> io::Result<u64> {
     }
     if end < size {
         tracing::warn!(cut = size - end, "a torn dead letter is cut off; its record was not settled");
-        file.set_len(end)?;
+        storage.truncate(name, end)?;
     }
     Ok(end)
 }

@@ -7,11 +7,12 @@
 //! and say yes the next time, also to the next process): any other is first replaced by a new one.
 //! When to sync and when to try again is the caller's business (`thread`).
 
+use super::aside;
 use super::codec;
 use super::kept::{Kept, too_long};
 use super::log::{self, Problem, Torn};
 use super::replay::{self, Found};
-use super::saved::{Saved, State};
+use super::saved::{LaneId, LaneState, Saved, State};
 use super::storage::{OsStorage, Storage};
 use crate::record::Now;
 use crate::seeded::{Bug, seeded};
@@ -133,7 +134,8 @@ impl Store {
             }
             Err(error) => error.to_string(),
         };
-        let to = format!("{NAME}.bad-{}", now.unix_ns.div_euclid(1_000_000_000));
+        let names = self.storage.list().unwrap_or_default();
+        let to = aside::free_name(NAME, now.unix_ns.div_euclid(1_000_000_000), &names);
         self.must_rewrite = true;
         self.aside = Some(to.clone());
         notices.push(Notice::MovedAside { to, why });
@@ -279,6 +281,11 @@ impl Store {
         self.kept.state()
     }
 
+    /// Of that, what one lane would find at its start.
+    pub fn lane(&self, lane: &LaneId) -> Option<LaneState> {
+        self.kept.lane(lane)
+    }
+
     fn rewrite(&mut self, now: Now) -> io::Result<()> {
         self.storage.prepare()?;
         if let Some(to) = &self.aside {
@@ -287,6 +294,7 @@ impl Store {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 Ok(()) | Err(_) => self.aside = None,
             }
+            self.remove_oldest_aside();
         }
         let len = match self.write_new(now) {
             Ok(len) => len,
@@ -309,6 +317,17 @@ impl Store {
         self.storage.sync_dir()?;
         self.dir_unsynced = false;
         Ok(())
+    }
+
+    /// What cannot be read is kept for people, and must not fill the disk.
+    fn remove_oldest_aside(&mut self) {
+        let names = self.storage.list().unwrap_or_default();
+        for name in aside::too_many(NAME, &names) {
+            match self.storage.remove(name) {
+                Ok(()) => tracing::info!(name, "an old store that could not be read is removed: newer ones are kept"),
+                Err(error) => tracing::warn!(%error, name, "an old store that could not be read stays"),
+            }
+        }
     }
 
     fn write_new(&mut self, now: Now) -> io::Result<u64> {

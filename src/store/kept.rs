@@ -36,6 +36,10 @@ impl Kept {
         }
     }
 
+    pub(super) fn lane(&self, lane: &LaneId) -> Option<LaneState> {
+        self.lanes.get(lane).cloned()
+    }
+
     pub(super) fn state(&self) -> State {
         let mut state = State { files: HashMap::with_capacity(self.files.len()), lanes: self.lanes.clone() };
         for entry in self.files.values().flat_map(|entry| codec::decode(entry)) {

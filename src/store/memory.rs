@@ -8,6 +8,33 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// The kinds of writes that a directory knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    Prepare,
+    Create,
+    Append,
+    Truncate,
+    Sync,
+    Rename,
+    SyncDir,
+    Remove,
+}
+
+impl Write {
+    /// All of them.
+    pub const ALL: [Write; 8] = [
+        Write::Prepare,
+        Write::Create,
+        Write::Append,
+        Write::Truncate,
+        Write::Sync,
+        Write::Rename,
+        Write::SyncDir,
+        Write::Remove,
+    ];
+}
+
 /// A handle to the directory.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStorage(Arc<Mutex<Disk>>);
@@ -25,6 +52,8 @@ pub struct Faults {
     pub sync_lies: bool,
     /// Reading fails (EIO).
     pub unreadable: bool,
+    /// Each write of this kind fails with this errno; half of what was to be appended is there all the same.
+    pub fails: Option<(Write, i32)>,
 }
 
 /// See [`MemoryStorage::hang`].
@@ -137,14 +166,23 @@ impl Disk {
         self.files.get_mut(at).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn writable(&self) -> io::Result<()> {
-        if self.faults.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
+    /// Whether a write of this kind goes well.
+    fn may(&self, write: Write) -> io::Result<()> {
+        let sync = matches!(write, Write::Sync | Write::SyncDir);
+        match self.faults.fails {
+            Some((kind, errno)) if kind == write => Err(io::Error::from_raw_os_error(errno)),
+            _ if sync && self.faults.sync_fails => Err(io::Error::other("input/output error")),
+            _ if self.faults.read_only && !sync && write != Write::Prepare => {
+                Err(io::ErrorKind::ReadOnlyFilesystem.into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 impl Storage for MemoryStorage {
     fn prepare(&mut self) -> io::Result<()> {
-        Ok(())
+        self.disk().may(Write::Prepare)
     }
 
     fn read(&mut self, name: &str) -> io::Result<Vec<u8>> {
@@ -155,9 +193,22 @@ impl Storage for MemoryStorage {
         disk.content_mut(name).map(|content| content.bytes.clone())
     }
 
+    fn read_at(&mut self, name: &str, at: u64, to: &mut [u8]) -> io::Result<usize> {
+        let mut disk = self.disk();
+        let from = usize::try_from(at).unwrap_or(usize::MAX);
+        let rest = disk.content_mut(name)?.bytes.get(from..).unwrap_or_default();
+        let n = rest.len().min(to.len());
+        to.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        Ok(n)
+    }
+
+    fn len(&mut self, name: &str) -> io::Result<u64> {
+        self.disk().content_mut(name).map(|content| content.bytes.len() as u64)
+    }
+
     fn create(&mut self, name: &str) -> io::Result<()> {
         let mut disk = self.disk();
-        disk.writable()?;
+        disk.may(Write::Create)?;
         let at = disk.files.len();
         disk.files.push(Content::default());
         disk.names.insert(name.to_owned(), at);
@@ -166,31 +217,38 @@ impl Storage for MemoryStorage {
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let mut disk = self.disk();
-        disk.writable()?;
-        let room = disk.faults.room.map_or(bytes.len(), |room| bytes.len().min(usize::try_from(room).unwrap_or(0)));
+        let fails = disk.may(Write::Append);
+        if fails.is_err() && disk.faults.fails.is_none() {
+            return fails;
+        }
+        let most = if fails.is_err() { bytes.len() / 2 } else { bytes.len() };
+        let room = disk.faults.room.map_or(most, |room| most.min(usize::try_from(room).unwrap_or(0)));
         if let Some(left) = &mut disk.faults.room {
             *left = left.saturating_sub(room as u64);
         }
         let fits = bytes.get(..room).unwrap_or_default();
         disk.content_mut(name)?.bytes.extend_from_slice(fits);
+        fails?;
         if room < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
     fn truncate(&mut self, name: &str, len: u64) -> io::Result<()> {
         let mut disk = self.disk();
-        disk.writable()?;
+        disk.may(Write::Truncate)?;
         let content = disk.content_mut(name)?;
         content.bytes.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
+        // What no sync will save is cut off.
+        content.dropped &= content.bytes.len() > content.durable.len();
         Ok(())
     }
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
         let mut disk = self.disk();
-        let Faults { sync_fails, sync_lies, .. } = disk.faults;
+        let (good, sync_lies) = (disk.may(Write::Sync), disk.faults.sync_lies);
         let content = disk.content_mut(name)?;
-        if sync_fails {
+        if good.is_err() {
             content.dropped = true;
-            return Err(io::Error::other("input/output error"));
+            return good;
         }
         if !sync_lies && !content.dropped {
             content.durable = content.bytes.clone();
@@ -201,7 +259,7 @@ impl Storage for MemoryStorage {
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         let mut disk = self.disk();
-        disk.writable()?;
+        disk.may(Write::Rename)?;
         let at = disk.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         disk.names.insert(to.to_owned(), at);
         Ok(())
@@ -209,18 +267,20 @@ impl Storage for MemoryStorage {
 
     fn sync_dir(&mut self) -> io::Result<()> {
         let mut disk = self.disk();
-        if disk.faults.sync_fails {
-            return Err(io::Error::other("input/output error"));
-        }
+        disk.may(Write::SyncDir)?;
         if !disk.faults.sync_lies {
             disk.durable_names = disk.names.clone();
         }
         Ok(())
     }
 
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        Ok(self.names())
+    }
+
     fn remove(&mut self, name: &str) -> io::Result<()> {
         let mut disk = self.disk();
-        disk.writable()?;
+        disk.may(Write::Remove)?;
         disk.names.remove(name).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }

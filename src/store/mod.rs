@@ -1,12 +1,13 @@
 //! The checkpoint store: positions, intents and file identities, in one log format.
 //!
 //! Pure: `log` (the disk format), `codec` (what a payload holds), `replay` (what records mean), `queue` (what waits
-//! for the thread). Edge: `lock`, `storage` (files), `file` (the store), `thread`, `dead_letter`.
+//! for the thread), `aside` (names for what could not be read). Edge: `lock`, `storage` (files), `file` (the store), `thread`, `dead_letter`.
 //! Promise: nothing here ever stops the agent. What cannot be written is told and tried again; what cannot be read
 //! is moved aside, loudly. Reading log files needs none of it.
 
 #[cfg(test)]
 mod arbitrary;
+mod aside;
 pub mod codec;
 pub mod dead_letter;
 pub mod file;
@@ -14,6 +15,8 @@ mod kept;
 pub mod lock;
 pub mod log;
 pub mod memory;
+#[cfg(test)]
+mod older;
 mod queue;
 pub mod replay;
 pub mod saved;

@@ -95,7 +95,11 @@ pub(super) fn fold_lanes(lanes: &mut HashMap<LaneId, LaneState>, saved: Saved) -
             state.uploads.remove(&name);
             state.intents.retain(|intent| intent.name != name);
         }
-        Saved::Absent { lane, since } => lanes.entry(lane).or_default().absent_since = since,
+        Saved::Absent { lane, since, keep } => {
+            let state = lanes.entry(lane).or_default();
+            state.absent_since = since;
+            state.keep = keep.or(state.keep);
+        }
         Saved::Forgotten { lane } => {
             lanes.remove(&lane);
         }
@@ -163,7 +167,7 @@ fn snapshot_lane<'a>(lane: &'a LaneId, state: &'a LaneState) -> impl Iterator<It
     let mut positions: Vec<_> = state.positions.iter().collect();
     positions.sort_unstable_by_key(|(file, _)| **file);
     let sums = (state.sums != Default::default()).then(|| Saved::Sums { lane: lane.clone(), sums: state.sums.clone() });
-    std::iter::once(Saved::Absent { lane: lane.clone(), since: state.absent_since })
+    std::iter::once(Saved::Absent { lane: lane.clone(), since: state.absent_since, keep: state.keep })
         .chain(sums)
         .chain(positions.into_iter().map(move |(file, position)| Saved::Position {
             lane: lane.clone(),

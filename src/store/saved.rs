@@ -4,6 +4,7 @@ use crate::lane::batch::PartTag;
 use crate::record::{FileId, Mark, Span};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An output's `id`: what names a lane in the store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,6 +74,19 @@ pub struct KnownFile {
     pub ages: Vec<(u64, i64)>,
     /// Field values at the first offer (keys use them for the file's life); empty before the offer.
     pub fields: Vec<(String, String)>,
+    /// Its copy in `data_dir/retained`, if there is one.
+    pub kept: Option<Box<Kept>>,
+}
+
+/// A copy of a file, whole and durable under the file's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Plain bytes in it.
+    pub plain: u64,
+    /// gzip, as kubelet made it; else zstd.
+    pub gz: bool,
+    /// Proof of its end, in stored bytes: `end.at` is its size on disk.
+    pub end: Mark,
 }
 
 /// One record of the store.
@@ -99,7 +113,8 @@ pub enum Saved {
     /// An object is settled or its upload abandoned: forget everything under this name.
     Closed { lane: LaneId, name: Arc<str> },
     /// The lane left the configuration at this time (unix ns), or is back (`None`).
-    Absent { lane: LaneId, since: Option<i64> },
+    /// `keep`: how long such a lane is remembered, as its output said while it was there.
+    Absent { lane: LaneId, since: Option<i64>, keep: Option<Duration> },
     /// Everything of this lane is forgotten.
     Forgotten { lane: LaneId },
 }
@@ -128,6 +143,8 @@ pub struct LaneState {
     pub intents: Vec<Intent>,
     /// When it left the configuration (unix ns).
     pub absent_since: Option<i64>,
+    /// How long it is remembered after that; `None`: nobody said.
+    pub keep: Option<Duration>,
 }
 
 /// What replaying the store yields.

@@ -3,7 +3,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A directory with a few small files in it. Only `sync` and `sync_dir` promise anything about a loss of power.
@@ -12,6 +12,10 @@ pub trait Storage: Send {
     fn prepare(&mut self) -> io::Result<()>;
     /// The whole file.
     fn read(&mut self, name: &str) -> io::Result<Vec<u8>>;
+    /// Fills `to` from `at` as far as there are bytes.
+    fn read_at(&mut self, name: &str, at: u64, to: &mut [u8]) -> io::Result<usize>;
+    /// The file's length.
+    fn len(&mut self, name: &str) -> io::Result<u64>;
     /// An empty file, in place of one that may be there.
     fn create(&mut self, name: &str) -> io::Result<()>;
     /// Writes at the end. After an error some of the bytes may be there.
@@ -25,6 +29,8 @@ pub trait Storage: Send {
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
     /// Names survive a loss of power.
     fn sync_dir(&mut self) -> io::Result<()>;
+    /// Names of the files that are there.
+    fn list(&mut self) -> io::Result<Vec<String>>;
     /// Forgets the file.
     fn remove(&mut self, name: &str) -> io::Result<()>;
 }
@@ -71,6 +77,23 @@ impl Storage for OsStorage {
         Ok(bytes)
     }
 
+    fn read_at(&mut self, name: &str, at: u64, to: &mut [u8]) -> io::Result<usize> {
+        let file = File::open(self.dir.join(name))?;
+        let mut got = 0;
+        while let Some(rest) = to.get_mut(got..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(rest, at + got as u64)? {
+                0 => break,
+                n => got += n,
+            }
+        }
+        Ok(got)
+    }
+
+    fn len(&mut self, name: &str) -> io::Result<u64> {
+        let meta = std::fs::metadata(self.dir.join(name))?;
+        if meta.is_file() { Ok(meta.len()) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    }
+
     fn create(&mut self, name: &str) -> io::Result<()> {
         self.open = None;
         self.open(name, true)?.set_len(0)
@@ -102,6 +125,12 @@ impl Storage for OsStorage {
 
     fn sync_dir(&mut self) -> io::Result<()> {
         File::open(&self.dir)?.sync_all()
+    }
+
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        let entries = std::fs::read_dir(&self.dir)?;
+        // What is not UTF-8 is none of ours.
+        Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {

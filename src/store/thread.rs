@@ -40,9 +40,13 @@ struct Shared {
     trouble: Mutex<Option<String>>,
 }
 
+/// A question about the state as it is once everything that was handed over before it is taken in.
+pub type Question = Box<dyn FnOnce(&Store) + Send>;
+
 #[derive(Default)]
 struct Inbox {
     queue: Queue,
+    questions: Vec<Question>,
     stopping: bool,
     ended: bool,
 }
@@ -70,6 +74,16 @@ impl StoreHandle {
     /// that can be done, unless the queue was full. Never waits.
     pub fn append_then(&self, records: Vec<Saved>, sync: bool, reply: Reply) {
         self.0.shared.put(Command { records, sync, reply: Some(reply) });
+    }
+
+    /// Asks; the answer comes from the store's thread, in its own time. Never waits. Dropped when that thread is through.
+    pub fn ask(&self, question: Question) {
+        let mut inbox = lock(&self.0.shared.inbox);
+        if !inbox.ended {
+            inbox.questions.push(question);
+        }
+        drop(inbox);
+        self.0.shared.wake.notify_all();
     }
 
     /// Whether the last write or sync went well.
@@ -110,7 +124,9 @@ impl Drop for End {
         let mut inbox = lock(&self.0.inbox);
         inbox.ended = true;
         let (commands, _) = inbox.queue.take();
+        let unanswered = std::mem::take(&mut inbox.questions);
         drop(inbox);
+        drop(unanswered);
         self.0.ended.notify_all();
         if std::thread::panicking() {
             *lock(&self.0.trouble) = Some("the store's thread panicked".into());
@@ -143,8 +159,8 @@ impl Shared {
     }
 
     /// Waits until there is something to do: commands, the end, or `patience` is over (`None`: without end).
-    fn take(&self, patience: Option<Duration>) -> (VecDeque<Command>, u64, bool) {
-        let idle = |inbox: &mut Inbox| inbox.queue.is_empty() && !inbox.stopping;
+    fn take(&self, patience: Option<Duration>) -> Taken {
+        let idle = |inbox: &mut Inbox| inbox.queue.is_empty() && inbox.questions.is_empty() && !inbox.stopping;
         let inbox = lock(&self.inbox);
         let mut inbox = match patience {
             Some(patience) => {
@@ -153,8 +169,17 @@ impl Shared {
             None => self.wake.wait_while(inbox, idle).unwrap_or_else(PoisonError::into_inner),
         };
         let (commands, shed) = inbox.queue.take();
-        (commands, shed, inbox.stopping)
+        Taken { commands, shed, questions: std::mem::take(&mut inbox.questions), stopping: inbox.stopping }
     }
+}
+
+/// What one turn has to do.
+struct Taken {
+    commands: VecDeque<Command>,
+    /// Records that were thrown away before.
+    shed: u64,
+    questions: Vec<Question>,
+    stopping: bool,
 }
 
 struct Writer {
@@ -173,12 +198,12 @@ impl Writer {
     fn run(&mut self, shared: &Shared, clock: impl Fn() -> Now) {
         let mut patience = Some(Duration::ZERO);
         loop {
-            let (commands, shed, stopping) = shared.take(patience);
+            let Taken { commands, shed, questions, stopping } = shared.take(patience);
             let now = clock();
             if shed > 0 {
                 tracing::error!(shed, "the disk is too slow: checkpoint records were thrown away");
             }
-            self.turn(commands, stopping, now, shared);
+            self.turn(commands, questions, stopping, now, shared);
             if stopping {
                 // Under one lock: a command comes before the end and is written, or after it and is refused.
                 let mut inbox = lock(&shared.inbox);
@@ -192,7 +217,14 @@ impl Writer {
         }
     }
 
-    fn turn(&mut self, commands: VecDeque<Command>, stopping: bool, now: Now, shared: &Shared) {
+    fn turn(
+        &mut self,
+        commands: VecDeque<Command>,
+        questions: Vec<Question>,
+        stopping: bool,
+        now: Now,
+        shared: &Shared,
+    ) {
         let mut written = Vec::new();
         let mut synced = Vec::new();
         for command in commands {
@@ -207,6 +239,8 @@ impl Writer {
                 }
             }
         }
+        // Before the disk is waited for.
+        questions.into_iter().for_each(|question| question(&self.store));
         let resting = self.retry_at.is_some_and(|at| now.mono < at) && !stopping;
         let mut result = if resting { None } else { Some(self.store.flush(now)) };
         let good = matches!(result, Some(Ok(())));

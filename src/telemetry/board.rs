@@ -4,7 +4,7 @@
 //! queues up.
 
 use super::recent::{Line, Recent};
-use super::report::{CatalogReport, LaneReport, MetadataReport, ProcessReport};
+use super::report::{CatalogReport, ConfigReport, Kept, LaneReport, MetadataReport, ProcessReport, StoreReport};
 use super::{advice, notice};
 use crate::record::Now;
 use std::collections::BTreeMap;
@@ -60,10 +60,14 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct Slots {
     phase: Phase,
-    lanes: BTreeMap<usize, Arc<LaneReport>>,
+    lanes: BTreeMap<Arc<str>, Arc<LaneReport>>,
+    order: Vec<Arc<str>>,
+    config: Arc<ConfigReport>,
+    store: StoreReport,
     catalog: Arc<CatalogReport>,
     metadata: Option<Arc<MetadataReport>>,
     process: ProcessReport,
+    unwritable: BTreeMap<Kept, String>,
     beats: BTreeMap<Arc<str>, Duration>,
 }
 
@@ -74,6 +78,10 @@ pub struct Snapshot {
     pub about: About,
     /// Where the process is in its life.
     pub phase: Phase,
+    /// What the process was told to do.
+    pub config: Arc<ConfigReport>,
+    /// What it found in its `data_dir`.
+    pub store: StoreReport,
     /// In the order of the configuration.
     pub lanes: Vec<Arc<LaneReport>>,
     /// The catalog.
@@ -82,6 +90,8 @@ pub struct Snapshot {
     pub metadata: Option<Arc<MetadataReport>>,
     /// Memory and processor.
     pub process: ProcessReport,
+    /// What cannot be written in `data_dir` now, and why.
+    pub unwritable: BTreeMap<Kept, String>,
     /// Last beat of each thread, monotonic.
     pub beats: Vec<(Arc<str>, Duration)>,
     /// Warnings and errors of our own log, newest first.
@@ -104,18 +114,36 @@ impl Board {
         self.slots().phase = phase;
     }
 
-    /// The lane with this place in the configuration published. What is new and matters goes into the log.
-    pub fn lane(&self, index: usize, report: LaneReport) {
+    /// Outputs are shown in this order from now on.
+    pub fn outputs(&self, names: Vec<Arc<str>>) {
+        let old = std::mem::replace(&mut self.slots().order, names);
+        drop(old);
+    }
+
+    /// A lane published, under its output's name. What is new and matters goes into the log.
+    pub fn lane(&self, report: LaneReport) {
         let report = Arc::new(report);
         // The old report is compared and freed after the lock.
-        let old = self.slots().lanes.insert(index, report.clone());
+        let old = self.slots().lanes.insert(report.output.clone(), report.clone());
         notice::log(&report.output, &report.to, notice::changes(old.as_deref(), &report));
     }
 
-    /// The lane left the configuration.
-    pub fn lane_gone(&self, index: usize) {
-        let old = self.slots().lanes.remove(&index);
+    /// The output left the configuration, and its lane has ended.
+    pub fn lane_gone(&self, output: &str) {
+        let old = self.slots().lanes.remove(output);
         drop(old);
+    }
+
+    /// A configuration was taken up, or was refused.
+    pub fn config(&self, report: ConfigReport) {
+        let report = Arc::new(report);
+        let old = std::mem::replace(&mut self.slots().config, report);
+        drop(old);
+    }
+
+    /// The store was opened.
+    pub fn store(&self, report: StoreReport) {
+        self.slots().store = report;
     }
 
     /// The catalog published.
@@ -132,9 +160,24 @@ impl Board {
         drop(old);
     }
 
+    /// No pods are watched for now.
+    pub fn metadata_gone(&self) {
+        let old = self.slots().metadata.take();
+        drop(old);
+    }
+
     /// Memory and processor were read.
     pub fn process(&self, report: ProcessReport) {
         self.slots().process = report;
+    }
+
+    /// This part of `data_dir` can be written, or why not.
+    pub fn writes(&self, what: Kept, trouble: Option<String>) {
+        let mut slots = self.slots();
+        match trouble {
+            Some(why) => drop(slots.unwritable.insert(what, why)),
+            None => drop(slots.unwritable.remove(&what)),
+        }
     }
 
     /// The thread called `name` is alive. The first beat enrols it: from then on it must beat within [`BEAT_MAX`].
@@ -154,13 +197,19 @@ impl Board {
     /// Everything as it is now; cheap, reports are shared.
     pub fn snapshot(&self) -> Snapshot {
         let slots = self.slots();
+        let mut lanes: Vec<Arc<LaneReport>> = slots.lanes.values().cloned().collect();
+        let place = |lane: &Arc<LaneReport>| slots.order.iter().position(|name| *name == lane.output);
+        lanes.sort_by_key(|lane| place(lane).unwrap_or(usize::MAX));
         Snapshot {
             about: self.about.clone(),
             phase: slots.phase,
-            lanes: slots.lanes.values().cloned().collect(),
+            config: slots.config.clone(),
+            store: slots.store,
+            lanes,
             catalog: slots.catalog.clone(),
             metadata: slots.metadata.clone(),
             process: slots.process,
+            unwritable: slots.unwritable.clone(),
             beats: slots.beats.iter().map(|(name, at)| (name.clone(), *at)).collect(),
             recent: self.recent.newest_first(),
         }
@@ -232,11 +281,25 @@ mod tests {
     }
 
     #[test]
+    fn outputs_are_shown_in_the_order_of_the_configuration_and_go_with_their_lanes() {
+        let board = Board::default();
+        for output in ["b", "gone", "a"] {
+            board.lane(LaneReport { output: output.into(), ..Default::default() });
+        }
+        let shown = || -> Vec<String> { board.snapshot().lanes.iter().map(|l| l.output.to_string()).collect() };
+        board.outputs(vec!["b".into(), "c".into(), "a".into()]);
+        assert_eq!(shown(), ["b", "a", "gone"]);
+        board.lane_gone("gone");
+        board.outputs(vec!["a".into(), "b".into()]);
+        assert_eq!(shown(), ["a", "b"]);
+    }
+
+    #[test]
     fn a_stalled_lane_says_why() {
         let board = Board::default();
         let lane =
             |stalled, parked| LaneReport { output: "s3".into(), stalled, parked, lag_bytes: 7, ..Default::default() };
-        board.lane(0, lane(false, Vec::new()));
+        board.lane(lane(false, Vec::new()));
         assert!(board.snapshot().stalled().is_empty());
         let parked = Parked {
             key: "logs/a".into(),
@@ -245,7 +308,7 @@ mod tests {
             since: 0,
             waiting_bytes: 7,
         };
-        board.lane(0, lane(true, vec![parked]));
+        board.lane(lane(true, vec![parked]));
         let said = board.snapshot().stalled();
         assert!(said.len() == 1 && said[0].contains("output s3") && said[0].contains("allow s3:PutObject"), "{said:?}");
     }

@@ -13,7 +13,7 @@ use crate::record::Now;
 use limit::Limits;
 use line::Line;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -23,9 +23,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 /// already (a second call).
 pub fn init<C: Fn() -> Now + Send + Sync + 'static>(clock: C, recent: Arc<Recent>) -> bool {
     let json = !std::io::stderr().is_terminal();
-    // What cannot be written to stderr can be written nowhere.
-    let write = |bytes: &[u8]| drop(std::io::stderr().lock().write_all(bytes));
-    let layer = Lines { clock, json, recent, limits: Mutex::default(), write };
+    let layer = Lines { clock, json, recent, limits: Mutex::default(), write: super::stderr::write };
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).is_ok()
 }
 

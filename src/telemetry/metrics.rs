@@ -10,7 +10,7 @@ mod tests;
 pub mod text;
 
 use super::board::{Phase, Snapshot};
-use super::report::{CatalogReport, MetadataReport, MetadataState};
+use super::report::{CatalogReport, Kept, MetadataReport, MetadataState};
 use crate::lane::batch::Code;
 use crate::record::Now;
 use std::collections::BTreeMap;
@@ -25,6 +25,7 @@ pub const PODS_MAX: usize = 1_000;
 pub fn render(snapshot: &Snapshot, now: Now) -> String {
     let mut text = Text::default();
     process(snapshot, now, &mut text);
+    own(snapshot, &mut text);
     lanes::render(&snapshot.lanes, &mut text);
     catalog(&snapshot.catalog, &mut text);
     if let Some(report) = &snapshot.metadata {
@@ -49,6 +50,16 @@ fn process(s: &Snapshot, now: Now, t: &mut Text) {
         .int(&[], u64::from(healthy));
     t.family(Gauge, "stuck_threads", "Own threads that did not beat for 60 s, as /livez says.")
         .int(&[], s.stuck(now).len() as u64);
+    t.family(
+        Gauge,
+        "data_dir_unwritable",
+        "1 while this part of data_dir cannot be written; reading goes on all the same.",
+    );
+    for what in Kept::ALL {
+        t.int(&[("what", what.as_str())], u64::from(s.unwritable.contains_key(&what)));
+    }
+    t.family(Counter, "log_lines_left_out_total", "Lines of our own log that could not be written to stderr.")
+        .int(&[], s.process.log_left_out);
     let mut known = |name: &str, help: &str, value: u64| {
         // No process has none of it: it could not be read.
         if value > 0 {
@@ -60,6 +71,36 @@ fn process(s: &Snapshot, now: Now, t: &mut Text) {
     known("process_threads", "Threads.", s.process.threads);
     t.family(Counter, "process_cpu_seconds_total", "User and system time of all threads.")
         .float(&[], s.process.cpu.as_secs_f64());
+}
+
+/// Configuration and store.
+fn own(s: &Snapshot, t: &mut Text) {
+    use Kind::{Counter, Gauge};
+    let c = &s.config;
+    t.family(
+        Gauge,
+        "config_info",
+        "Always 1; says which configuration is in effect, by the first 12 digits of its SHA-256.",
+    )
+    .int(&[("hash", &c.hash)], 1);
+    t.family(Gauge, "config_since_seconds", "Since when it is in effect, Unix time.").float(&[], c.since as f64 / 1e9);
+    t.family(Counter, "config_reloads_total", "Changed configurations that were taken up.").int(&[], c.reloads);
+    t.family(Counter, "config_reload_failures_total", "Changed configurations that were refused; the old one runs on.")
+        .int(&[], c.failures);
+    t.family(Gauge, "config_last_reload_success", "0 while the configuration file is one that was refused.")
+        .int(&[], u64::from(c.refused.is_none()));
+    t.family(
+        Gauge,
+        "store_moved_aside",
+        "1 when the checkpoint store could not be read at the start: positions began anew.",
+    )
+    .int(&[], u64::from(s.store.moved_aside));
+    t.family(
+        Gauge,
+        "store_passed_over",
+        "Records of the checkpoint store passed over at the start: damaged, or of kinds that this version does not know.",
+    )
+    .int(&[], s.store.passed_over);
 }
 
 fn catalog(c: &CatalogReport, t: &mut Text) {
@@ -75,6 +116,13 @@ fn catalog(c: &CatalogReport, t: &mut Text) {
     t.family(Gauge, "open_files", "Log files held open.").int(&[], c.open_files);
     t.family(Gauge, "held_files", "Deleted files held open because an output has not settled them.").int(&[], c.held.0);
     t.family(Gauge, "held_bytes", "Bytes of the deleted files held open.").int(&[], c.held.1);
+    t.family(Gauge, "retained_files", "Copies in data_dir/retained of log files that an output has not settled.")
+        .int(&[], c.copies.0);
+    t.family(Gauge, "retained_bytes", "Bytes on disk of those copies.").int(&[], c.copies.1);
+    t.family(Counter, "copies_total", "Copies of log files made in data_dir/retained.").int(&[], c.copied.0);
+    t.family(Counter, "copied_bytes_total", "Bytes on disk of the copies made.").int(&[], c.copied.1);
+    t.family(Counter, "copy_failures_total", "Copies that could not be made, by error.");
+    codes(&c.not_copied, |code, n, t| t.int(&[("code", code)], n), t);
     t.family(Gauge, "polling", "1 while directories are scanned because inotify is not usable.")
         .int(&[], u64::from(c.polling));
     t.family(Counter, "watch_overflows_total", "Times the inotify queue overflowed.").int(&[], c.overflows);

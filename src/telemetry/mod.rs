@@ -13,3 +13,4 @@ mod notice;
 pub mod process;
 pub mod recent;
 pub mod report;
+pub mod stderr;

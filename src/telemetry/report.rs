@@ -132,6 +132,12 @@ pub struct CatalogReport {
     pub open_files: u64,
     /// Deleted files held for a lane, and their bytes.
     pub held: (u64, u64),
+    /// Copies of files that will be, or are, deleted before all lanes have read them, and their bytes on disk.
+    pub copies: (u64, u64),
+    /// Copies made since the start, and their bytes.
+    pub copied: (u64, u64),
+    /// Copies that could not be made, by errno name.
+    pub not_copied: BTreeMap<Code, u64>,
     /// inotify is not usable or overflowed: directories are scanned instead.
     pub polling: bool,
     /// Times the event queue overflowed.
@@ -211,6 +217,30 @@ impl MetadataState {
     }
 }
 
+/// What the process was told to do.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigReport {
+    /// Names the configuration in effect: the beginning of its text's SHA-256.
+    pub hash: Arc<str>,
+    /// Since when it is in effect (unix ns).
+    pub since: i64,
+    /// Changed configurations that were taken up.
+    pub reloads: u64,
+    /// Changed configurations that were refused.
+    pub failures: u64,
+    /// The last one was: when (unix ns), and everything that is wrong with it.
+    pub refused: Option<(i64, Arc<str>)>,
+}
+
+/// What was found in `data_dir` at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreReport {
+    /// The checkpoint store could not be read and was moved aside: positions began anew.
+    pub moved_aside: bool,
+    /// Records and entries of it that were passed over: damaged, or of kinds that this version does not know.
+    pub passed_over: u64,
+}
+
 /// The process as the system sees it; 0 where it could not be read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessReport {
@@ -222,6 +252,40 @@ pub struct ProcessReport {
     pub cpu: Duration,
     /// Threads.
     pub threads: u64,
+    /// Lines of our own log that could not be written to stderr.
+    pub log_left_out: u64,
+}
+
+/// What the agent writes into `data_dir` for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kept {
+    /// The checkpoint store: positions, intents, file identities.
+    Positions,
+    /// The lock that keeps a second process standing by.
+    Lock,
+    /// The pods of this life, for the next one.
+    Pods,
+}
+
+impl Kept {
+    /// All of them.
+    pub const ALL: [Kept; 3] = [Kept::Positions, Kept::Lock, Kept::Pods];
+    /// As a label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kept::Positions => "positions",
+            Kept::Lock => "lock",
+            Kept::Pods => "pods",
+        }
+    }
+    /// What it means for people that it cannot be written.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Kept::Positions => "positions are kept in memory only: after a restart lines may be delivered again",
+            Kept::Lock => "data_dir is not locked: a second process would read too",
+            Kept::Pods => "the known pods are not kept for the next start",
+        }
+    }
 }
 
 /// The label for a drop reason; one place so that metrics and pages agree.

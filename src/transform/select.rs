@@ -14,7 +14,7 @@ use crate::record::Record;
 use regex::bytes::Regex;
 
 /// A checked predicate. Cheap to clone but for its text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Predicate {
     expr: Expr,
     text: std::sync::Arc<str>,
@@ -31,7 +31,7 @@ pub enum Lifted {
     PerRecord(Predicate),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Expr {
     Leaf(Leaf),
     Not(Box<Expr>),
@@ -42,7 +42,7 @@ enum Expr {
 }
 
 /// One comparison.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Leaf {
     field: Field,
     test: Test,
@@ -65,6 +65,17 @@ enum Test {
     /// Found anywhere in the value, unless anchored.
     Matches(Regex),
     In(Vec<String>),
+}
+
+impl PartialEq for Test {
+    fn eq(&self, other: &Test) -> bool {
+        match (self, other) {
+            (Test::Is(a), Test::Is(b)) | (Test::IsNot(a), Test::IsNot(b)) => a == b,
+            (Test::Matches(a), Test::Matches(b)) => a.as_str() == b.as_str(),
+            (Test::In(a), Test::In(b)) => a == b,
+            (Test::Is(_) | Test::IsNot(_) | Test::Matches(_) | Test::In(_), _) => false,
+        }
+    }
 }
 
 impl Predicate {

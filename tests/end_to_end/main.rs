@@ -20,6 +20,7 @@ mod logs;
 mod once;
 mod refusals;
 mod rejected;
+mod reload;
 mod rotation;
 mod selection;
 mod stage;

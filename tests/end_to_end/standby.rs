@@ -3,8 +3,10 @@
 use crate::logs::{append, container, cri};
 use crate::stage::Stage;
 use crate::support::{Agent, SOON, free_port, now, until_or};
+use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tailrace::standin::writer::{Options, Writer};
 
 /// A second process with the same configuration but for its admin port.
 fn second(stage: &Stage) -> Agent {
@@ -54,14 +56,87 @@ fn the_second_takes_over_after_sigkill_without_loss_or_repeat() {
     takes_over(|first| assert!(!first.kill().success()));
 }
 
+/// As a DaemonSet with host network and `maxSurge` does it, again and again: the next pod starts, is ready because
+/// somebody answers on the port for both, and the one before gets its SIGTERM, its `POST /drain`, or dies.
 #[test]
-fn with_the_same_port_the_second_gets_it_too() {
+fn from_process_to_process_on_one_port_while_lines_come_nothing_is_lost_or_twice() {
     let mut stage = Stage::new();
-    let mut second = stage.place.run(&stage.config, &[]);
-    until_or("the second to stand by", SOON, || second.log().contains("standing by"), || second.log());
+    let options = Options {
+        lines_per_second: 2_000,
+        rotate_at: 256 << 10,
+        rotate_every: Duration::from_secs(1),
+        max_files: 1_000,
+        ..Options::default()
+    };
+    let mut writer = Writer::new(&stage.place.pods(), 81, options, now()).unwrap();
+    let mut write_until = |done: &mut dyn FnMut() -> bool| {
+        let begun = now().mono;
+        while !done() {
+            assert!(now().mono - begun < SOON, "it takes too long");
+            writer.step(now()).unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    for round in 0..6 {
+        let pause = now().mono + Duration::from_millis(500 + 70 * round);
+        write_until(&mut || now().mono >= pause);
+        let next = stage.place.run(&stage.config, &[]);
+        let waits = format!("standing by: another process holds data_dir\",\"holder\":\"pid {}", stage.agent.pid());
+        write_until(&mut || next.log().contains(&waits));
+        // What the next pod's probes see: the answers of the one before.
+        assert_eq!((next.get("/readyz").unwrap().0, next.get("/livez").unwrap().0), (200, 200));
+        let mut before = std::mem::replace(&mut stage.agent, next);
+        let begun = now().mono;
+        match round % 3 {
+            0 => before.signal(Signal::TERM),
+            1 => before.signal(Signal::KILL),
+            _ => assert_eq!(crate::support::post(stage.place.admin, "/drain").unwrap().0, 202),
+        }
+        write_until(&mut || !before.is_running());
+        let ended = now().mono;
+        let next = stage.agent.pid();
+        let in_place = || stage.agent.get("/api/lanes").is_some_and(|(_, page)| page.contains("\"phase\":\"running\""));
+        write_until(&mut || in_place());
+        println!(
+            "round {round}: {:?} to end, then {:?} until {next} runs and answers",
+            ended - begun,
+            now().mono - ended
+        );
+        assert_eq!(before.wait(SOON).success(), round % 3 != 1);
+        assert!(stage.agent.is_running());
+    }
+    writer.finish(now()).unwrap();
+    stage.until_all_arrived(&mut writer);
+    stage.until_settled();
+    let possible = stage.agent.metrics().sum("tailrace_output_possible_duplicates_total", &[("output", "cloudwatch")]);
+    for outcome in stage.services.audit(&writer) {
+        let allowed = if outcome.output == "cloudwatch" { possible.unwrap_or(0.0) as u64 } else { 0 };
+        assert!(outcome.is_clean() && outcome.duplicates <= allowed, "{allowed} allowed: {outcome:#?}");
+    }
+}
+
+#[test]
+fn who_stands_by_takes_up_a_configuration_that_changed_meanwhile() {
+    let mut stage = Stage::new();
+    let mut second = second(&stage);
+    second.until_ready();
+    let config = stage.place.path().join("second.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let new = |text: &str| {
+        std::fs::write(config.with_extension("new"), text).unwrap();
+        std::fs::rename(config.with_extension("new"), &config).unwrap();
+    };
+    new(&text.replace("outputs:", "output:"));
+    second.signal(Signal::HUP);
+    let count = |second: &Agent, name: &str| second.metrics().sum(name, &[]);
+    let refused = || count(&second, "tailrace_config_reload_failures_total") == Some(1.0);
+    until_or("the bad one to be refused", SOON, refused, || second.log());
+    new(&text.replace("archive:", "store:\n    id: archive"));
+    second.signal(Signal::HUP);
+    until_or("the new one", SOON, || count(&second, "tailrace_config_reloads_total") == Some(1.0), || second.log());
     assert!(stage.agent.stop(SOON).success());
-    let there = || second.get("/readyz").is_some_and(|(_, page)| page.contains("running"));
-    until_or("the second's page", SOON, there, || second.log());
+    let store = || second.get("/api/lanes").is_some_and(|(_, page)| page.contains("\"output\":\"store\""));
+    until_or("its output", SOON, store, || second.log());
     assert!(second.stop(SOON).success());
 }
 

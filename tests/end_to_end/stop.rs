@@ -93,3 +93,21 @@ fn a_second_signal_leaves_at_once() {
     stage.start_again();
     stage.until_bodies(&["after", "before"]);
 }
+
+#[test]
+fn a_drain_that_was_asked_for_over_http_is_one_and_a_sigterm_behind_it_is_no_second_signal() {
+    let mut stage = Stage::with("shutdown_timeout: 1m", late);
+    let file = container(&stage.place, "shop", "cart").join("0.log");
+    append(&file, [cri("one"), cri("two")].concat());
+    let seen = || stage.lane("archive")["lag"]["bytes"].as_u64() > Some(0);
+    until_or("the file to be offered", SOON, seen, || stage.agent.log());
+    // So that it is still at it when the signal comes.
+    stage.services.opensearch.control.fault(Rule::times(1, Fault::Slow { millis: 1_500 }).on("_bulk"));
+    let (status, _) = crate::support::post(stage.place.admin, "/drain").unwrap();
+    assert_eq!(status, 202);
+    until_or("it to drain", SOON, || stage.agent.log().contains("draining"), || stage.agent.log());
+    stage.agent.signal(Signal::TERM);
+    let ended = stage.agent.wait(SOON);
+    assert!(ended.success(), "{ended} {}", stage.agent.log());
+    stage.until_bodies(&["one", "two"]);
+}

@@ -11,6 +11,7 @@
     reason = "tests"
 )]
 
+mod cut;
 mod toy;
 mod world;
 

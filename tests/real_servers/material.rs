@@ -47,7 +47,7 @@ pub fn output(keys: &str) -> Output {
 }
 
 pub fn http(output: &Output) -> Http {
-    Http::new(output.ca_file.as_deref()).unwrap()
+    Http::new(output.ca_file.as_ref().map(|file| file.path.as_path())).unwrap()
 }
 
 pub fn pool() -> Arc<Pool> {

@@ -55,6 +55,7 @@ impl Agent {
             lanes: outputs.here.len(),
             once,
             max_handles: plan.handles,
+            retain_dir: "/data/retained".into(),
             retain_max: plan.retain_max,
             min_free_percent: 20,
             known: std::mem::take(&mut state.files),
@@ -87,6 +88,9 @@ impl Agent {
         fs.watches.set(&turn.watch, &fs.disk, chance, refuse);
         if !turn.saved.is_empty() || turn.must_sync {
             store.append(turn.saved, turn.must_sync, turn.must_sync.then_some(ReplyTo::Catalog));
+        }
+        for job in turn.jobs {
+            self.catalog.copied(job.run());
         }
         self.rigs.iter_mut().for_each(|rig| rig.post(&turn.changed));
         if turn.first_scan_done && !std::mem::replace(&mut self.scanned, true) {
@@ -162,8 +166,11 @@ fn marks(lanes: &HashMap<LaneId, LaneState>) -> HashMap<FileId, Vec<Mark>> {
     let mut marks: HashMap<FileId, Vec<Mark>> = HashMap::new();
     for (file, position) in lanes.values().flat_map(|lane| &lane.positions) {
         let of_file = marks.entry(*file).or_default();
-        for mark in [position.low_mark, position.high_mark] {
-            if mark.len > 0 && !of_file.contains(&mark) {
+        // Also where nothing is proven: how far each lane is tells what is lost with a file.
+        let unproven = Mark { at: position.low, ..Mark::NONE };
+        let low = if position.low_mark.at == position.low { position.low_mark } else { unproven };
+        for mark in [Some(low), Some(position.high_mark).filter(|mark| mark.len > 0)].into_iter().flatten() {
+            if !of_file.contains(&mark) {
                 of_file.push(mark);
             }
         }

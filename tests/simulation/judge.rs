@@ -70,7 +70,7 @@ impl World {
         self.start(false);
     }
     /// Until these lanes have nothing left to do.
-    fn settle(&mut self, lanes: Vec<usize>) {
+    pub fn settle(&mut self, lanes: Vec<usize>) {
         self.settle_but(lanes, "no key has this in its name");
     }
     /// The same, but for keys with this in their names.

@@ -10,6 +10,7 @@
 mod agent;
 mod books;
 mod chance;
+mod disk;
 mod fs;
 mod judge;
 mod many;

@@ -123,7 +123,7 @@ impl Outputs {
         state.lanes.retain(|lane, known| {
             if here.contains(lane) {
                 if known.absent_since.take().is_some() {
-                    notes.push(Saved::Absent { lane: lane.clone(), since: None });
+                    notes.push(Saved::Absent { lane: lane.clone(), since: None, keep: Some(FORGET_AFTER) });
                 }
                 return true;
             }
@@ -134,7 +134,7 @@ impl Outputs {
                 return false;
             }
             if known.absent_since.is_none() {
-                notes.push(Saved::Absent { lane: lane.clone(), since: Some(unix_ns) });
+                notes.push(Saved::Absent { lane: lane.clone(), since: Some(unix_ns), keep: None });
             }
             true
         });

@@ -35,7 +35,7 @@ const BURIED: &str = "buried for nothing";
 const POSSIBLE: &str = "were counted as possible";
 
 fn row(bug: Bug) -> Row {
-    let plain = |kind, says| Row { kind, spice: |_| {}, within: 100, says };
+    let plain = |kind, says| Row { kind, spice: |_| {}, within: 400, says };
     match bug {
         Bug::PositionBeforeAnswer => plain(Kind::Steady, &[NOWHERE, COUNTED]),
         Bug::InodeTrustedAlone => plain(Kind::Crash, &[LOST, OTHER]),

@@ -239,10 +239,14 @@ impl Truth {
 }
 
 impl Truth {
-    /// The line of this cell began in a file that is not there any more.
+    /// The line of this cell goes over several files, and one of them, or one that stood between them, is not there any
+    /// more: what is left of it, read again by another process, has another id.
     pub fn beheaded(&self, cell: &Cell) -> bool {
-        let gone = |c: &Cell| self.contents.get(c.content).is_none_or(|content| content.names == 0);
-        self.cells.iter().any(|c| c.whole == cell.whole && c.content != cell.content && gone(c))
+        let files = self.cells.iter().filter(|c| c.whole == cell.whole).map(|c| c.content);
+        let (first, last) = files.fold((usize::MAX, 0), |(low, high), file| (low.min(file), high.max(file)));
+        let called = self.contents.get(cell.content).map(|c| &c.called);
+        let gone = |c: &Content| Some(&c.called) == called && c.names == 0;
+        first < last && self.contents.get(first..=last).is_some_and(|files| files.iter().any(gone))
     }
     fn line_of(&self, cell: &Cell) -> String {
         let Some(content) = self.contents.get(cell.content) else { return String::new() };

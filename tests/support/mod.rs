@@ -52,9 +52,20 @@ pub fn free_port() -> u16 {
 
 /// Status and body of a GET; `None` when nobody answers.
 pub fn get(addr: SocketAddr, path: &str) -> Option<(u16, String)> {
+    ask(addr, "GET", path)
+}
+
+/// Status and body of a POST; `None` when nobody answers.
+pub fn post(addr: SocketAddr, path: &str) -> Option<(u16, String)> {
+    ask(addr, "POST", path)
+}
+
+fn ask(addr: SocketAddr, method: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&addr, Duration::from_secs(2)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n").as_bytes()).ok()?;
+    stream
+        .write_all(format!("{method} {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n").as_bytes())
+        .ok()?;
     let mut raw = Vec::new();
     stream.read_to_end(&mut raw).ok()?;
     let text = String::from_utf8_lossy(&raw);
@@ -185,16 +196,20 @@ impl Agent {
     }
     /// With so many handles at most.
     pub fn start_limited(dir: &Path, args: &[&str], admin: SocketAddr, handles: u32) -> Agent {
-        Agent::begin(dir, args, admin, &[], Some(handles))
+        Agent::start_after(dir, args, admin, &format!("ulimit -Sn {handles}; ulimit -Hn {handles}"))
     }
-    fn begin(dir: &Path, args: &[&str], admin: SocketAddr, env: &[(&str, &str)], handles: Option<u32>) -> Agent {
+    /// In a process that a shell did this in first.
+    pub fn start_after(dir: &Path, args: &[&str], admin: SocketAddr, script: &str) -> Agent {
+        Agent::begin(dir, args, admin, &[], Some(script))
+    }
+    fn begin(dir: &Path, args: &[&str], admin: SocketAddr, env: &[(&str, &str)], first: Option<&str>) -> Agent {
         let log = dir.join("agent.log");
         let out = File::options().create(true).append(true).open(&log).unwrap();
         let keys = Keys::demo();
-        let mut command = match handles {
-            Some(most) => {
+        let mut command = match first {
+            Some(first) => {
                 let mut shell = Command::new("/bin/sh");
-                let script = format!("ulimit -Sn {most}; ulimit -Hn {most}; exec \"$0\" \"$@\"");
+                let script = format!("{first}; exec \"$0\" \"$@\"");
                 shell.args(["-c", &script, env!("CARGO_BIN_EXE_tailrace")]);
                 shell
             }

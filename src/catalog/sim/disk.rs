@@ -114,4 +114,33 @@ impl Disk for SimDisk {
     fn free_percent(&self, _path: &Path) -> io::Result<u8> {
         Ok(lock(&self.0).free_percent)
     }
+
+    fn write_whole(&self, path: &Path, more: &mut dyn FnMut(&mut Vec<u8>) -> io::Result<()>) -> io::Result<()> {
+        let (mut whole, mut bytes) = (Vec::new(), Vec::new());
+        loop {
+            bytes.clear();
+            more(&mut bytes)?;
+            if bytes.is_empty() {
+                break;
+            }
+            whole.extend_from_slice(&bytes);
+            if let Some(errno) = lock(&self.0).writes_fail {
+                return Err(io::Error::from_raw_os_error(errno));
+            }
+        }
+        let mut w = lock(&self.0);
+        w.unlink(path);
+        let inode = w.create(path);
+        w.append(inode, &whole);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut w = lock(&self.0);
+        if !w.names.contains_key(path) {
+            return Err(rustix::io::Errno::NOENT.into());
+        }
+        w.unlink(path);
+        Ok(())
+    }
 }

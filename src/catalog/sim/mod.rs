@@ -269,6 +269,11 @@ impl SimDisk {
         }
     }
 
+    /// Writing files of the agent's own fails with an errno (ENOSPC, EROFS, ...), or (`None`) no more.
+    pub fn break_writes(&self, errno: Option<i32>) {
+        lock(&self.0).writes_fail = errno;
+    }
+
     /// What `Disk::free_percent` says.
     pub fn set_free_percent(&self, percent: u8) {
         lock(&self.0).free_percent = percent;

@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) now_ns: i64,
     pub(super) refused: HashMap<PathBuf, i32>,
     pub(super) free_percent: u8,
+    /// What writing a file of the agent's own fails with.
+    pub(super) writes_fail: Option<i32>,
     pub(super) calls: Calls,
     pub(super) advised: u64,
     /// As inotify has them: directories by path, files by inode.

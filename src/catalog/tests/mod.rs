@@ -7,6 +7,7 @@ mod handles;
 mod keeping;
 mod offering;
 mod restarting;
+mod retaining;
 pub(super) mod rig;
 mod rotating;
 mod world;

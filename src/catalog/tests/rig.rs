@@ -120,6 +120,7 @@ pub fn setup(inputs: Vec<InputSpec>) -> Setup {
         lanes: 1,
         once: false,
         max_handles: 1000,
+        retain_dir: "/data/retained".into(),
         retain_max: 1 << 30,
         min_free_percent: 20,
         known: HashMap::new(),
@@ -182,7 +183,10 @@ impl Rig {
     }
 
     pub fn tick_with(&mut self, hints: &[Hint]) {
-        let turn = self.catalog.tick(self.now, hints);
+        let mut turn = self.catalog.tick(self.now, hints);
+        for job in std::mem::take(&mut turn.jobs) {
+            self.catalog.copied(job.run());
+        }
         for change in &turn.watch {
             match change {
                 WatchChange::Dir(key, _) | WatchChange::File(key, _) => {

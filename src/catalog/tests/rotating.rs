@@ -216,6 +216,7 @@ fn a_removed_pod_directory_ends_its_files_and_they_are_read_to_the_end() {
     assert_eq!(rig.read(id), [line(1, "first file"), line(2, "last words")].concat());
     assert_eq!(rig.catalog.report().held.0, 1);
     rig.settle_all();
+    rig.reader.release();
     rig.secs(2);
     assert_eq!(rig.views.len(), 0);
     assert!(rig.gone.contains(&id) && rig.catalog.report().lost.is_empty());

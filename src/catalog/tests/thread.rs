@@ -11,7 +11,7 @@ use crate::catalog::view::Life;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[expect(clippy::disallowed_methods, reason = "the edge of the test")]
@@ -38,6 +38,7 @@ fn start(inputs: Vec<InputSpec>) -> Running {
         lanes: 1,
         once: false,
         max_handles: 100,
+        retain_dir: "/data/retained".into(),
         retain_max: 1 << 30,
         min_free_percent: 0,
         known: HashMap::new(),
@@ -52,15 +53,22 @@ fn start(inputs: Vec<InputSpec>) -> Running {
     let store = saved.clone();
     let around = Around {
         clock: Box::new(clock()),
-        sinks: vec![Box::new(move |changed| changed.iter().for_each(|v| send.send(v.clone()).unwrap()))],
         save: Box::new(move |records, _durable| store.lock().unwrap().extend(records)),
         report: Box::new(drop),
-        first_scan_done: Box::new(|| {}),
         beat: Box::new(|_| {}),
     };
+    caller.join(0, sink(send));
     let inner = caller.clone();
     let thread = std::thread::spawn(move || run(catalog, &inner, around));
     Running { caller, views, reader, saved, thread: Some(thread) }
+}
+
+/// Nobody listens any more once the test is through.
+fn sink(send: Sender<FileView>) -> Sink {
+    Box::new(move |told| match told {
+        Told::Files(files) => files.iter().for_each(|v| drop(send.send(v.clone()))),
+        Told::Scanned => {}
+    })
 }
 
 impl Running {

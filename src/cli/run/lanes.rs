@@ -5,6 +5,7 @@ use crate::body::chunks::Pool;
 use crate::catalog::progress::Progress;
 use crate::catalog::reader::Reader;
 use crate::catalog::shelf::Shelf;
+use crate::catalog::thread::{Sink, Told};
 use crate::config::checked::{Aws, Output, OutputKind};
 use crate::lane::account::Left;
 use crate::lane::batch::{Batch, Code, Scope, Verdict};
@@ -24,7 +25,8 @@ use crate::store::thread::StoreHandle;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 /// What a lane's share holds beside sealed bodies: the open body, its compressor, blocks.
 const OPEN_BODY: u64 = 2 << 20;
@@ -37,23 +39,60 @@ pub struct Parts {
     pub store: StoreHandle,
     /// Where lanes report to the catalog.
     pub progress: Arc<Progress>,
-    /// A lane's end: its place, what it could not settle; `None` when its thread failed.
-    pub ended: Sender<(usize, Option<Vec<Left>>)>,
+    /// Where they find files.
+    pub shelf: Arc<Shelf>,
+    /// Where the supervisor hears of their ends.
+    pub news: UnboundedSender<News>,
 }
 
-/// Starts the lane of the output at `index`.
+/// What the supervisor hears. A few for each lane: no more can wait.
+pub enum News {
+    /// The lane with this number ended: what it could not settle; `None` when its thread failed.
+    Ended(usize, Option<Vec<Left>>),
+    /// What the store has of a lane that is to start.
+    Found(LaneId, Option<LaneState>),
+}
+
+/// Bytes of sealed bodies in a lane's share.
+pub fn sealed(share: u64) -> usize {
+    usize::try_from(share.saturating_sub(OPEN_BODY)).unwrap_or(usize::MAX)
+}
+
+/// What the catalog hands to a lane.
+pub fn sink(inbox: Arc<Inbox>) -> Sink {
+    Box::new(move |told: Told<'_>| match told {
+        Told::Files(views) => inbox.post(views),
+        Told::Scanned => inbox.push(Event::Scanned),
+    })
+}
+
+/// Whether a lane of this output could be started, without starting it.
+pub fn check(output: &Output) -> Result<(), String> {
+    let named = |why: String| format!("output {}: {why}", output.name);
+    let http = http(output)?;
+    match &output.kind {
+        OutputKind::CloudWatch(_) => Ok(()),
+        OutputKind::S3(config) => S3Service::new(config, http).map(drop).map_err(named),
+        OutputKind::OpenSearch(config) => OpenSearchService::new(config, http).map(drop).map_err(named),
+    }
+}
+
+fn http(output: &Output) -> Result<Http, String> {
+    let ca_file = output.ca_file.as_ref().map(|file| file.path.as_path());
+    Http::new(ca_file).map_err(|why| format!("output {}: {why}", output.name))
+}
+
+/// Starts a lane of this output, under a number that no other had, with this pool for its sealed bodies.
 pub fn start(
     run: &Run,
-    index: usize,
-    share: u64,
+    output: &Output,
+    number: usize,
+    pool: Arc<Pool>,
     saved: Option<LaneState>,
-    shelf: Arc<Shelf>,
     parts: &Parts,
 ) -> Result<Arc<Inbox>, String> {
-    let output = run.config.outputs.get(index).ok_or("no such output")?;
-    let http = Http::new(output.ca_file.as_deref()).map_err(|why| format!("output {}: {why}", output.name))?;
-    let pool = Pool::new(usize::try_from(share.saturating_sub(OPEN_BODY)).unwrap_or(usize::MAX));
-    let wiring = Wiring { run, index, output, saved, shelf, parts, pool: pool.clone() };
+    let http = http(output)?;
+    let wiring = Wiring { run, number, output, saved, parts, pool: pool.clone() };
     let named = |why: String| format!("output {}: {why}", output.name);
     match &output.kind {
         OutputKind::CloudWatch(config) => {
@@ -85,10 +124,9 @@ pub fn start(
 
 struct Wiring<'a> {
     run: &'a Run,
-    index: usize,
+    number: usize,
     output: &'a Output,
     saved: Option<LaneState>,
-    shelf: Arc<Shelf>,
     parts: &'a Parts,
     pool: Arc<Pool>,
 }
@@ -121,14 +159,15 @@ impl Wiring<'_> {
         V: Future<Output = Verdict> + Send + 'static,
     {
         let settings = self.settings(kind);
-        let (clock, index, pool) = (self.run.clock, self.index, self.pool.clone());
+        let (clock, number, pool) = (self.run.clock, self.number, self.pool.clone());
         let inbox = Arc::new(Inbox::default());
-        let outside = self.outside(&inbox, attempt);
+        let (alive, gone) = watch::channel(());
+        let outside = self.outside(&inbox, gone, attempt);
         let lane = Lane::new(format, settings, pool, self.saved, clock.now());
-        let (ended, at, board) = (self.parts.ended.clone(), inbox.clone(), self.run.board.clone());
+        let (news, at, board) = (self.parts.news.clone(), inbox.clone(), self.run.board.clone());
         let name = self.output.name.to_string();
         let body = move || {
-            let mut end = End { ended, index, left: None };
+            let mut end = End { news, number, left: None, _alive: alive };
             let lane = thread::run(lane, &at, outside);
             board.beat_ended(&name);
             end.left = Some(lane.left());
@@ -137,23 +176,23 @@ impl Wiring<'_> {
         std::thread::Builder::new().name(name).spawn(body).map_err(|e| format!("no thread for a lane: {e}"))?;
         Ok(inbox)
     }
-    fn outside<A, V>(&self, inbox: &Arc<Inbox>, attempt: A) -> Outside
+    fn outside<A, V>(&self, inbox: &Arc<Inbox>, gone: watch::Receiver<()>, attempt: A) -> Outside
     where
         A: Fn(Batch) -> V + Send + 'static,
         V: Future<Output = Verdict> + Send + 'static,
     {
-        let (clock, index) = (self.run.clock, self.index);
+        let (clock, number) = (self.run.clock, self.number);
         let runtime = tokio::runtime::Handle::current();
         let (store, to_lane) = (self.parts.store.clone(), inbox.clone());
         let dead = DeadLetters::open(&self.output.dead_letter_dir, &self.output.id, self.output.dead_letter_max);
         let (progress, board) = (self.parts.progress.clone(), self.run.board.clone());
-        let mut reader = Reader::new(self.shelf.clone());
+        let mut reader = Reader::new(self.parts.shelf.clone());
         let (pool, name) = (self.pool.clone(), self.output.name.clone());
         let to: Arc<str> = destination(&self.output.kind).into();
         Outside {
             now: Box::new(move || clock.now()),
             read: Box::new(move |file, at, to| reader.read(file, at, to)),
-            send: Box::new(move |batch, reply| drop(runtime.spawn(answer(attempt(batch), reply)))),
+            send: Box::new(move |batch, reply| drop(runtime.spawn(answer(attempt(batch), reply, gone.clone())))),
             save: Box::new(move |records, sync, then| match then {
                 None => store.append(records),
                 Some(ticket) => {
@@ -163,13 +202,15 @@ impl Wiring<'_> {
                 }
             }),
             bury: Box::new(move |lines| dead.append(lines).map_err(|e| e.to_string())),
-            passed: Box::new(move |how_far| how_far.iter().for_each(|(file, low)| progress.passed(index, *file, *low))),
+            passed: Box::new(move |how_far| {
+                how_far.iter().for_each(|(file, low)| progress.passed(number, *file, *low))
+            }),
             report: Box::new(move |mut report| {
                 let now = clock.now();
                 report.to = to.clone();
                 pool.trim(now.mono);
                 board.beat(&name, now);
-                board.lane(index, report);
+                board.lane(report);
             }),
         }
     }
@@ -189,22 +230,27 @@ fn destination(kind: &OutputKind) -> String {
     }
 }
 
-/// One attempt, bounded in time.
-async fn answer(attempt: impl Future<Output = Verdict>, reply: Reply) {
-    let verdict = tokio::time::timeout(LONGEST_ATTEMPT, attempt).await;
+/// One attempt, bounded in time. It ends with its lane: nobody would hear the answer, and its body is the lane's memory.
+async fn answer(attempt: impl Future<Output = Verdict>, reply: Reply, mut gone: watch::Receiver<()>) {
+    let verdict = tokio::select! {
+        verdict = tokio::time::timeout(LONGEST_ATTEMPT, attempt) => verdict,
+        _ = gone.changed() => return,
+    };
     reply.answer(verdict.unwrap_or_else(|_| Verdict::Unknown { code: Code::new("timeout"), scope: Scope::Key }));
 }
 
 /// Tells the supervisor that a lane's thread is over, also when it failed.
 struct End {
-    ended: Sender<(usize, Option<Vec<Left>>)>,
-    index: usize,
+    news: UnboundedSender<News>,
+    number: usize,
     left: Option<Vec<Left>>,
+    /// Attempts end when it goes.
+    _alive: watch::Sender<()>,
 }
 
 impl Drop for End {
     fn drop(&mut self) {
-        // The channel has room for every lane; if nobody listens any more the process is ending.
-        drop(self.ended.try_send((self.index, self.left.take())));
+        // If nobody listens any more the process is ending.
+        drop(self.news.send(News::Ended(self.number, self.left.take())));
     }
 }

@@ -1,14 +1,21 @@
 //! What a run finds in `data_dir`: the lock, the checkpoint store, lanes that left the configuration.
 
 use super::Run;
+use crate::config::checked::Output;
 use crate::record::{FileId, Mark};
 use crate::store::file::{Notice, Store};
 use crate::store::lock::{Lock, NoLock};
 use crate::store::saved::{LaneId, LaneState, Saved, State};
 use crate::store::thread::StoreHandle;
-use std::collections::{BTreeSet, HashMap};
+use crate::telemetry::report::{Kept, StoreReport};
+use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
 use std::time::Duration;
+
+/// How long a lane that left is remembered when nobody said: it left while an older version ran.
+const KEEP: Duration = Duration::from_secs(86_400);
+/// The store's thread answers at once, unless its disk hangs.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The lock, or a `data_dir` in which none can be had: then we go on without (reading never needs a write).
 pub struct Held(#[expect(dead_code, reason = "dropping it lets the next process in")] Option<Lock>);
@@ -42,6 +49,7 @@ pub fn lock(run: &Run) -> Result<Locked, String> {
             Err(format!("data_dir {} is not a directory: {error}; name one that this user may write", dir.display()))
         }
         Err(NoLock::Io(error)) => {
+            run.board.writes(Kept::Lock, Some(error.to_string()));
             tracing::error!(%error, data_dir = %dir.display(), "data_dir cannot be locked: going on without; nothing is remembered over a restart");
             Ok(Locked::Ours(Held(None)))
         }
@@ -51,61 +59,144 @@ pub fn lock(run: &Run) -> Result<Locked, String> {
 /// Opens the store and starts its thread.
 pub fn open(run: &Run) -> Result<Opened, String> {
     let dir = &run.config.data_dir;
-    let (store, mut state, notices) = Store::open(dir, run.clock.now())
+    let (store, state, notices) = Store::open(dir, run.clock.now())
         .map_err(|e| format!("{}: {e}; name a directory that this user may write", dir.display()))?;
+    let mut report = StoreReport::default();
     for notice in notices {
-        match notice {
+        match &notice {
             Notice::Cut { .. } | Notice::Empty { .. } => tracing::info!("{notice}"),
             Notice::Skipped { .. } | Notice::Foreign { .. } | Notice::MovedAside { .. } | Notice::Unwritable { .. } => {
                 tracing::error!("{notice}");
             }
         }
+        match notice {
+            Notice::Skipped { records } => report.passed_over += records,
+            Notice::Foreign { foreign, unreadable } => report.passed_over += foreign + unreadable,
+            Notice::MovedAside { .. } => report.moved_aside = true,
+            Notice::Cut { .. } | Notice::Empty { .. } | Notice::Unwritable { .. } => {}
+        }
     }
+    run.board.store(report);
     let clock = run.clock;
     let store = StoreHandle::start(store, move || clock.now()).map_err(|e| format!("no thread for the store: {e}"))?;
-    let notes = lanes_that_came_and_went(run, &mut state);
-    if !notes.is_empty() {
-        store.append(notes);
-    }
     Ok(Opened { store, state })
 }
 
-/// A lane that left the configuration is remembered for the longest `forget_after` there is, then forgotten.
-fn lanes_that_came_and_went(run: &Run, state: &mut State) -> Vec<Saved> {
-    let now = run.clock.now().unix_ns;
-    let here: BTreeSet<LaneId> = run.config.outputs.iter().map(|o| LaneId(o.id.clone())).collect();
-    let longest = run.config.outputs.iter().map(|o| o.forget_after).max().unwrap_or(Duration::from_secs(86_400));
+/// What a store that goes on knows now.
+pub async fn reopen(store: StoreHandle) -> Result<Opened, String> {
+    let (answer, state) = tokio::sync::oneshot::channel();
+    // If nobody listens any more, nobody needs it.
+    store.ask(Box::new(move |store| drop(answer.send(store.state()))));
+    match tokio::time::timeout(ANSWER_WITHIN, state).await {
+        Ok(Ok(state)) => Ok(Opened { store, state }),
+        Ok(Err(_)) | Err(_) => Err("data_dir does not answer: its disk hangs, or the store's thread failed".to_owned()),
+    }
+}
+
+/// Whether a lane is there, as the store knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    since: Option<i64>,
+    keep: Option<Duration>,
+}
+
+/// Of all lanes that the store knows.
+pub fn presence(lanes: &HashMap<LaneId, LaneState>) -> BTreeMap<LaneId, Presence> {
+    let of = |state: &LaneState| Presence { since: state.absent_since, keep: state.keep };
+    lanes.iter().map(|(lane, state)| (lane.clone(), of(state))).collect()
+}
+
+/// A lane that left the configuration is remembered for its `forget_after`, then forgotten; one that is back goes on.
+/// Gives what the store must know.
+pub fn lanes_that_came_and_went(
+    outputs: &[Output],
+    lanes: &mut BTreeMap<LaneId, Presence>,
+    unix_ns: i64,
+) -> Vec<Saved> {
     let mut notes = Vec::new();
-    state.lanes.retain(|lane, known| {
-        if here.contains(lane) {
-            if known.absent_since.take().is_some() {
-                notes.push(Saved::Absent { lane: lane.clone(), since: None });
-            }
+    for output in outputs {
+        let (lane, here) = (LaneId(output.id.clone()), Presence { since: None, keep: Some(output.forget_after) });
+        if lanes.insert(lane.clone(), here) != Some(here) {
+            notes.push(Saved::Absent { lane, since: None, keep: here.keep });
+        }
+    }
+    lanes.retain(|lane, known| {
+        if outputs.iter().any(|output| *output.id == *lane.0) {
             return true;
         }
-        let since = known.absent_since.unwrap_or(now);
-        let gone = u64::try_from(now.saturating_sub(since)).map_or(Duration::ZERO, Duration::from_nanos);
-        if gone >= longest {
+        let Some(since) = known.since else {
+            known.since = Some(unix_ns);
+            notes.push(Saved::Absent { lane: lane.clone(), since: known.since, keep: None });
+            return true;
+        };
+        let gone = u64::try_from(unix_ns.saturating_sub(since)).map_or(Duration::ZERO, Duration::from_nanos);
+        let over = gone >= known.keep.unwrap_or(KEEP);
+        if over {
             tracing::info!(output = %lane.0, "forgotten: it left the configuration");
             notes.push(Saved::Forgotten { lane: lane.clone() });
-        } else if known.absent_since.is_none() {
-            notes.push(Saved::Absent { lane: lane.clone(), since: Some(now) });
         }
-        gone < longest
+        !over
     });
     notes
 }
 
-/// All proofs of all lanes' positions, for the catalog to recognise files by.
+/// All proofs of all lanes' positions, for the catalog to recognise files by; at least one a lane that wants the file.
 pub fn marks(lanes: &HashMap<LaneId, LaneState>) -> HashMap<FileId, Vec<Mark>> {
     let mut marks: HashMap<FileId, Vec<Mark>> = HashMap::new();
     for (file, position) in lanes.values().flat_map(|lane| &lane.positions) {
         let of_file = marks.entry(*file).or_default();
-        for mark in [position.low_mark, position.high_mark] {
-            if mark.len > 0 && !of_file.contains(&mark) {
+        // Also where nothing is proven: how far each lane is tells what is lost with a file.
+        let unproven = Mark { at: position.low, ..Mark::NONE };
+        let low = if position.low_mark.at == position.low { position.low_mark } else { unproven };
+        for mark in [Some(low), Some(position.high_mark).filter(|mark| mark.len > 0)].into_iter().flatten() {
+            if !of_file.contains(&mark) {
                 of_file.push(mark);
             }
         }
     }
     marks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outputs(names: &[(&str, &str)]) -> Vec<Output> {
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let mut text = "memory_limit: 100MiB\ninputs: {f: {type: file, include: [/f]}}\noutputs:\n".to_owned();
+        for (name, keep) in names {
+            text += &format!("  {name}: {{type: s3, inputs: [f], bucket: abc, key: k, forget_after: {keep}}}\n");
+        }
+        crate::config::load(&text, "f", &|name| (name == "NODE_NAME").then(|| "n".to_string())).unwrap().outputs
+    }
+
+    /// Who is remembered after these notes, by the store as by us.
+    fn noted(lanes: &mut HashMap<LaneId, LaneState>, names: &[(&str, &str)], seconds: i64) -> Vec<String> {
+        let mut known = presence(lanes);
+        let mut state = State { lanes: std::mem::take(lanes), ..State::default() };
+        for note in lanes_that_came_and_went(&outputs(names), &mut known, seconds * 1_000_000_000) {
+            crate::store::replay::fold(&mut state, note);
+        }
+        *lanes = state.lanes;
+        assert_eq!(presence(lanes), known);
+        known.into_keys().map(|lane| lane.0.to_string()).collect()
+    }
+
+    #[test]
+    fn who_left_is_remembered_for_its_own_forget_after_and_who_is_back_in_time_goes_on() {
+        let mut lanes = HashMap::new();
+        let at = 1_700_000_000;
+        assert_eq!(noted(&mut lanes, &[("a", "2h"), ("b", "10m"), ("c", "1m")], at), ["a", "b", "c"]);
+        assert_eq!(noted(&mut lanes, &[("a", "2h")], at + 10), ["a", "b", "c"]);
+        assert_eq!(noted(&mut lanes, &[("a", "2h")], at + 80), ["a", "b"], "c was remembered for a minute");
+        assert_eq!(noted(&mut lanes, &[("a", "2h"), ("b", "10m")], at + 500), ["a", "b"]);
+        assert_eq!(noted(&mut lanes, &[("a", "2h")], at + 700), ["a", "b"], "its time began anew");
+        assert_eq!(noted(&mut lanes, &[("a", "2h")], at + 1_299), ["a", "b"]);
+        assert_eq!(noted(&mut lanes, &[("a", "2h")], at + 1_300), ["a"]);
+        // A clock that was set back is no reason to forget.
+        assert_eq!(noted(&mut lanes, &[], at + 1_300), ["a"]);
+        assert_eq!(noted(&mut lanes, &[], at - 1_000_000), ["a"]);
+    }
 }

@@ -76,7 +76,7 @@ const PODS: &[(&str, &[&str])] = &[
 const COMMON: &[(&str, &[&str])] = &[
     ("max_age", &["100ms", "1h", "61s"]),
     ("concurrency", &["1", "8"]),
-    ("ca_file", &["/ca.pem"]),
+    ("ca_file", &[concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/print/ca.pem")]),
     ("dead_letter", &["{dir: /dl}", "{max_bytes: 1MiB}"]),
     ("forget_after", &["1m", "365d", "24h"]),
     ("stall_after", &["10s"]),

@@ -4,6 +4,7 @@ use super::input::Named;
 use super::target::{Rules, template};
 use super::{aws, names, values};
 use crate::config::checked::{Auth, OpenSearch, Secret};
+use crate::config::print::HIDDEN;
 use crate::config::problem::Wrong;
 use crate::config::section::Section;
 use crate::config::units::choice;
@@ -78,8 +79,16 @@ fn basic(keys: &Section<'_>) -> Option<Auth> {
             values::one_line(text)
         })
     });
-    let password = keys.required("password", "\"${PASSWORD}\"").and_then(|place| place.parse(values::one_line));
+    let password = keys.required("password", "\"${PASSWORD}\"").and_then(|place| place.parse(password));
     Some(Auth::Basic { username: username?, password: Secret(password?) })
+}
+
+fn password(text: &str) -> Result<String, Wrong> {
+    if text == HIDDEN {
+        let what = "is what `print-config` writes in place of a password";
+        return Err(Wrong::new(what, "write the password itself, or better `\"${PASSWORD}\"`"));
+    }
+    values::one_line(text)
 }
 
 fn refuse_aws(section: &Section<'_>) {

@@ -2,7 +2,7 @@
 
 use super::input::{self, Named};
 use super::transforms::{self, Transforms};
-use super::{cloudwatch, opensearch, s3, values};
+use super::{ca_file, cloudwatch, opensearch, s3, values};
 use crate::config::checked::{CatchUp, CatchUpOrder, Output, OutputKind};
 use crate::config::memory;
 use crate::config::problem::Wrong;
@@ -112,7 +112,7 @@ fn one(
     let forget_after = span(&section, "forget_after", minute, day * 365, day);
     let stall_after = span(&section, "stall_after", Duration::from_secs(10), day, minute * 5);
     let catch_up = catch_up(&section);
-    let ca_file = section.value("ca_file", values::absolute);
+    let ca_file = section.value("ca_file", ca_file::ca_file);
     section.finish(elsewhere);
     let output = own.map(|own| Output {
         name: name.into(),

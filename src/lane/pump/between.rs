@@ -54,12 +54,13 @@ impl Pump {
             return false;
         };
         let sibling = next_sibling(env, seen);
+        let end = env.files.get(&seen).map_or(End::Open, |f| f.end(env.now));
+        let ends = self.ends(env, seen, end);
         let Source::Files(files) = &mut self.source else {
             // Exact spans: only those of a sibling go on; see `next_span_is_a_stranger`.
             self.seen = sibling.map(|sibling| (sibling, 0));
             return self.seen.is_some();
         };
-        let end = env.files.get(&seen).map_or(End::Open, |f| f.end(env.now));
         let account = env.ledger.account(seen);
         let size = env.files.get(&seen).map_or(0, LaneFile::size);
         let through = account.is_none_or(|a| a.gap(at, size).is_none() && !a.span_full());
@@ -73,7 +74,7 @@ impl Pump {
                 }
                 self.leave_open(env, true);
             }
-            _ if Self::ends(env, seen, end) => {
+            _ if ends => {
                 self.end_joins(format, env, &Cursor::new(env, seen, size, size), true);
                 // What did not fit any more stays a hole.
                 self.joiner.clear();
@@ -82,6 +83,22 @@ impl Pump {
             None => self.leave_open(env, true),
         }
         true
+    }
+
+    /// Whether joins that are open at the end of a file end there.
+    pub(super) fn ends(&self, env: &Env<'_>, file: FileId, end: End) -> bool {
+        let place = |file: FileId| env.files.get(&file).map(|f| f.view.file.place);
+        match (end, place(file), next_sibling(env, file).and_then(place)) {
+            (End::Here, _, _) => true,
+            (End::Open, _, _) => false,
+            // What stood between them is gone, and was not looked through while it was there: it may have ended them.
+            (End::Sibling | End::LastSibling, Some(here), Some(next)) if !next.next_to(&here) => {
+                let looked = |s: Span| env.files.get(&s.file).and_then(|f| f.looked_at(s.start));
+                !self.joiner.open_starts().all(|start| looked(start).is_some_and(|l| l.turn > here.turn))
+            }
+            (End::Sibling, _, _) => false,
+            (End::LastSibling, _, next) => next.is_none(),
+        }
     }
 
     /// Such bytes are through, or the join was ended, or the plan is.
@@ -112,16 +129,6 @@ impl Pump {
             }
         }
         self.joiner.clear();
-    }
-}
-
-/// Whether a join may go on behind the end of this file: in its next sibling (`must`: which is known already), unless
-/// one that stood between them is gone.
-pub(super) fn goes_on(env: &Env<'_>, file: FileId, must: bool) -> bool {
-    let place = |file: FileId| env.files.get(&file).map(|f| f.view.file.place);
-    match (place(file), next_sibling(env, file).and_then(place)) {
-        (Some(here), Some(next)) => next.next_to(&here),
-        (Some(_) | None, _) => !must,
     }
 }
 

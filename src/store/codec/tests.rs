@@ -35,7 +35,9 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         size: 10,
         ages: vec![(4, 1_000), (10, 1_001)],
         fields: vec![("k".into(), "v".into())],
+        kept: None,
     };
+    let copied = KnownFile { kept: Some(Box::new(Kept { plain: 10, gz: true, end: mark(300) })), ..file.clone() };
     let sums = Sums {
         delivered: (1, 2),
         dead_lettered: (3, 4),
@@ -50,6 +52,10 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         (
             Saved::File(file),
             "01360201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176",
+        ),
+        (
+            Saved::File(copied),
+            "01410201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176010a01ac0280020d0c0b0a",
         ),
         (Saved::FileGone { id }, "021002010000000000000000000000000000"),
         (
@@ -78,8 +84,9 @@ fn written_once() -> Vec<(Saved, &'static str)> {
             "092702733303612f620102010000000000000000000000000000ac020101017501020322652202633d",
         ),
         (Saved::Closed { lane: lane(), name: name() }, "0a0702733303612f62"),
-        (Saved::Absent { lane: lane(), since: Some(-1) }, "0b0c02733301ffffffffffffffff"),
-        (Saved::Absent { lane: lane(), since: None }, "0b0402733300"),
+        (Saved::Absent { lane: lane(), since: Some(-1), keep: None }, "0b0c02733301ffffffffffffffff"),
+        (Saved::Absent { lane: lane(), since: None, keep: None }, "0b0402733300"),
+        (Saved::Absent { lane: lane(), since: None, keep: Some(Duration::from_secs(300)) }, "0b070273330001ac02"),
         (Saved::Forgotten { lane: lane() }, "0c03027333"),
     ]
 }

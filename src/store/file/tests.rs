@@ -377,3 +377,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn stores_that_cannot_be_read_are_each_kept_and_only_the_last_few() {
+    let disk = MemoryStorage::default();
+    for n in 0..9u8 {
+        disk.put(NAME, &[n; 20]);
+        let (.., told) = open(&disk);
+        let [Notice::MovedAside { to, .. }] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(disk.bytes(to).unwrap(), [n; 20]);
+    }
+    let kept: Vec<u8> =
+        disk.names().iter().filter(|n| n.contains(".bad-")).map(|n| disk.bytes(n).unwrap()[0]).collect();
+    assert_eq!(kept, [4, 5, 6, 7, 8]);
+}

@@ -1,8 +1,9 @@
-use super::super::arbitrary::{at, position_at};
+use super::super::arbitrary::{self, at, position_at};
 use super::super::file;
 use super::super::memory::{Faults, MemoryStorage};
 use super::super::saved::State;
 use super::*;
+use crate::record::FileId;
 use std::sync::mpsc;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -171,7 +172,7 @@ fn all_who_wait_share_one_sync() {
     let (mut writer, shared) = writer(&disk);
     let before = disk.syncs();
     let (commands, done): (VecDeque<_>, Vec<_>) = (0..50).map(|n| asking(n, true)).unzip();
-    writer.turn(commands, false, at(1), &shared);
+    writer.turn(commands, Vec::new(), false, at(1), &shared);
     assert!(done.iter().all(|done| done.try_recv() == Ok(true)));
     assert_eq!(disk.syncs() - before, 1);
 }
@@ -183,14 +184,14 @@ fn nobody_asking_it_syncs_once_a_second_and_only_when_something_was_written() {
     let before = disk.syncs();
     let tick = |tenths| Now { mono: Duration::from_millis(tenths * 100), unix_ns: 0 };
     for tenths in 0..=50 {
-        writer.turn(plain(tenths), false, tick(tenths), &shared);
+        writer.turn(plain(tenths), Vec::new(), false, tick(tenths), &shared);
     }
     assert!((4..=5).contains(&(disk.syncs() - before)), "{}", disk.syncs() - before);
     let last = writer.sync_at.unwrap();
-    writer.turn(VecDeque::new(), false, Now { mono: last, unix_ns: 0 }, &shared);
+    writer.turn(VecDeque::new(), Vec::new(), false, Now { mono: last, unix_ns: 0 }, &shared);
     assert_eq!((writer.sync_at, writer.retry_at), (None, None));
     let now = disk.syncs();
-    writer.turn(VecDeque::new(), false, tick(900), &shared);
+    writer.turn(VecDeque::new(), Vec::new(), false, tick(900), &shared);
     assert_eq!(disk.syncs(), now);
 }
 
@@ -199,13 +200,13 @@ fn a_failing_disk_is_left_alone_between_two_tries() {
     let disk = MemoryStorage::default();
     let (mut writer, shared) = writer(&disk);
     disk.set_faults(Faults { read_only: true, ..Faults::default() });
-    writer.turn(plain(1), false, at(10), &shared);
+    writer.turn(plain(1), Vec::new(), false, at(10), &shared);
     assert_eq!(writer.retry_at, Some(at(10).mono + RETRY_AFTER));
     disk.set_faults(Faults::default());
     let (command, done) = asking(2, true);
-    writer.turn(VecDeque::from([command]), false, at(10), &shared);
+    writer.turn(VecDeque::from([command]), Vec::new(), false, at(10), &shared);
     assert_eq!((done.try_recv(), count(&found(&disk))), (Ok(false), 0));
-    writer.turn(VecDeque::new(), false, at(11), &shared);
+    writer.turn(VecDeque::new(), Vec::new(), false, at(11), &shared);
     assert_eq!((writer.retry_at, writer.sync_at), (None, None));
     disk.lose_power(|_| 0);
     assert_eq!(count(&found(&disk)), 2);
@@ -216,9 +217,9 @@ fn the_last_turn_tries_even_a_disk_that_just_failed() {
     let disk = MemoryStorage::default();
     let (mut writer, shared) = writer(&disk);
     disk.set_faults(Faults { read_only: true, ..Faults::default() });
-    writer.turn(plain(1), false, at(10), &shared);
+    writer.turn(plain(1), Vec::new(), false, at(10), &shared);
     disk.set_faults(Faults::default());
-    writer.turn(VecDeque::new(), true, at(10), &shared);
+    writer.turn(VecDeque::new(), Vec::new(), true, at(10), &shared);
     disk.lose_power(|_| 0);
     assert_eq!(count(&found(&disk)), 1);
 }
@@ -229,15 +230,38 @@ fn a_lasting_sync_error_stays_visible_until_a_sync_goes_well() {
     let (mut writer, shared) = writer(&disk);
     disk.set_faults(Faults { sync_fails: true, ..Faults::default() });
     let (command, done) = asking(1, true);
-    writer.turn(VecDeque::from([command]), false, at(1), &shared);
+    writer.turn(VecDeque::from([command]), Vec::new(), false, at(1), &shared);
     assert_eq!(done.try_recv(), Ok(false));
     for second in 2..9 {
-        writer.turn(plain(second), false, at(second), &shared);
+        writer.turn(plain(second), Vec::new(), false, at(second), &shared);
         assert!(lock(&shared.trouble).is_some(), "{second}");
     }
     disk.set_faults(Faults::default());
-    writer.turn(VecDeque::new(), false, at(9), &shared);
+    writer.turn(VecDeque::new(), Vec::new(), false, at(9), &shared);
     assert_eq!(*lock(&shared.trouble), None);
     disk.lose_power(|_| 0);
     assert_eq!(count(&found(&disk)), 8);
+}
+
+#[test]
+fn a_question_is_answered_from_all_that_was_handed_over_before_it_also_while_the_disk_fails() {
+    let disk = MemoryStorage::default();
+    let handle = start(&disk);
+    disk.set_faults(Faults { read_only: true, ..Faults::default() });
+    let (send, receive) = mpsc::channel();
+    for n in 1..=3 {
+        handle.append(vec![position_at("l", n, n as u64)]);
+        let send = send.clone();
+        handle.ask(Box::new(move |store| send.send(store.lane(&arbitrary::lane("l"))).unwrap()));
+        let known = receive.recv_timeout(PATIENCE).unwrap().unwrap();
+        assert_eq!((known.positions.len(), known.positions[&FileId(n)].low), (n as usize, n as u64));
+    }
+    let (none, asked) = mpsc::channel();
+    handle.ask(Box::new(move |store| none.send(store.lane(&arbitrary::lane("x"))).unwrap()));
+    assert_eq!(asked.recv_timeout(PATIENCE).unwrap(), None);
+    let after = handle.clone();
+    assert!(handle.stop(PATIENCE).is_err());
+    let (late, nobody) = mpsc::channel::<()>();
+    after.ask(Box::new(move |_| late.send(()).unwrap()));
+    assert!(nobody.recv_timeout(PATIENCE).is_err(), "it is dropped, not kept");
 }

@@ -3,7 +3,9 @@
 use super::*;
 use crate::record::Now;
 use crate::store::saved::Sums;
-use crate::telemetry::report::{InputReport, LaneReport, Parked, ProcessReport, Quantiles, Read};
+use crate::telemetry::report::{
+    ConfigReport, InputReport, LaneReport, Parked, ProcessReport, Quantiles, Read, StoreReport,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,6 +124,14 @@ fn snapshot() -> Snapshot {
         lanes: vec![Arc::new(lane())],
         catalog: Arc::new(catalog),
         metadata: Some(Arc::new(metadata)),
+        config: Arc::new(ConfigReport {
+            hash: "0123456789ab".into(),
+            since: 1_700_000_000_500_000_000,
+            reloads: 5,
+            failures: 6,
+            refused: Some((0, "why".into())),
+        }),
+        store: StoreReport { moved_aside: true, passed_over: 7 },
         process: ProcessReport { rss: 1 << 24, cpu: Duration::from_millis(2500), ..ProcessReport::default() },
         beats: vec![("catalog".into(), Duration::from_secs(10))],
         ..Snapshot::default()
@@ -161,6 +171,13 @@ fn every_published_number_is_found_under_its_name() {
         ("lost_bytes_total{pod=\"prod/web-1/main\"}", 77.0),
         ("metadata_state{state=\"failing\"}", 1.0),
         ("metadata_state{state=\"watching\"}", 0.0),
+        ("config_info{hash=\"0123456789ab\"}", 1.0),
+        ("config_since_seconds", 1_700_000_000.5),
+        ("config_reloads_total", 5.0),
+        ("config_reload_failures_total", 6.0),
+        ("config_last_reload_success", 0.0),
+        ("store_moved_aside", 1.0),
+        ("store_passed_over", 7.0),
         ("process_resident_memory_bytes", 16_777_216.0),
         ("process_cpu_seconds_total", 2.5),
         ("ready", 1.0),

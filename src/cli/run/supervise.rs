@@ -1,0 +1,181 @@
+//! While the agent runs: words from outside, lanes that end, a changed configuration; and when it is over.
+
+use super::agent::{self, Agent};
+use super::change::{self, Change};
+use super::config_file::Content;
+use super::lanes::News;
+use super::outside::{Outside, Word};
+use super::{Exit, Run};
+use crate::lane::account::Left;
+use crate::telemetry::advice::say;
+use crate::telemetry::board::Phase;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+/// Between two looks at our own memory and CPU, and at the pod cache.
+const UPKEEP: Duration = Duration::from_secs(1);
+/// Between two looks for lanes that left long ago.
+const REMEMBER: Duration = Duration::from_secs(60);
+/// Destinations named at a stop, per output.
+const NAMED_MOST: usize = 50;
+
+/// What comes after an agent.
+pub enum Next {
+    /// The end of the process.
+    End(Exit),
+    /// Another agent, in this process, for the configuration that is in effect now.
+    Anew(Agent),
+}
+
+/// How far an agent is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Stays,
+    /// Everything is built anew once all lanes have ended.
+    Anew,
+    /// The process ends once all lanes have.
+    Out,
+}
+
+struct Watcher {
+    agent: Agent,
+    way: Way,
+    signalled: bool,
+    failed: bool,
+    left: Vec<(Arc<str>, Vec<Left>)>,
+}
+
+/// Runs until all lanes have ended, for whatever reason.
+pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside) -> Next {
+    let mut it = Watcher { agent, way: Way::Stays, signalled: false, failed: false, left: Vec::new() };
+    let (mut upkeep, mut remember) = (every(UPKEEP), every(REMEMBER));
+    loop {
+        tokio::select! {
+            news = it.agent.news.recv() => match news {
+                Some(News::Ended(number, left)) => it.ended(run, number, left),
+                Some(News::Found(id, saved)) => {
+                    if let Err(why) = it.agent.fleet.found(run, &id, saved) {
+                        it.fail(run, &why);
+                    }
+                }
+                // Not reached: the fleet has a sender itself.
+                None => it.fail(run, "nobody tells of lanes any more"),
+            },
+            word = outside.next() => match word {
+                Word::Signal if it.signalled => {
+                    tracing::warn!("second signal: leaving at once");
+                    return Next::End(Exit::Failed);
+                }
+                Word::Signal => {
+                    it.signalled = true;
+                    it.drain(run);
+                }
+                Word::Drain => it.drain(run),
+                Word::Config(content) => it.reload(run, content),
+            },
+            _ = upkeep.tick() => it.agent.upkeep(run),
+            _ = remember.tick() => it.agent.fleet.remember(run),
+        }
+        if it.agent.fleet.is_over() && (it.way != Way::Stays || run.once.is_some()) {
+            return it.over(run);
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+impl Watcher {
+    fn ended(&mut self, run: &Run, number: usize, left: Option<Vec<Left>>) {
+        let Some((output, asked)) = self.agent.fleet.ended(run, number) else { return };
+        let Some(left) = left else {
+            // The next process goes on where this lane stood.
+            return self.fail(run, "a lane's thread failed");
+        };
+        if self.way == Way::Stays && run.once.is_none() {
+            tracing::info!(%output, not_settled = left.iter().map(|l| l.bytes).sum::<u64>(), "ended for the changed configuration");
+            return if asked { self.agent.fleet.arrange(run) } else { self.fail(run, "a lane ended by itself") };
+        }
+        self.left.push((output, left));
+    }
+
+    fn fail(&mut self, run: &Run, why: &str) {
+        tracing::error!(why, "stopping");
+        self.failed = true;
+        self.drain(run);
+    }
+
+    fn drain(&mut self, run: &Run) {
+        if self.way == Way::Out {
+            return;
+        }
+        self.way = Way::Out;
+        let within = run.config.shutdown_timeout;
+        tracing::info!(within_seconds = within.as_secs(), "draining: everything is due now");
+        run.board.phase(Phase::Draining);
+        self.agent.fleet.drain(run.clock.now().mono.saturating_add(within));
+    }
+
+    /// All of a changed configuration is checked; then what differs is built anew. Nothing changes otherwise.
+    fn reload(&mut self, run: &mut Run, content: Content) {
+        if self.way == Way::Out {
+            return;
+        }
+        let Some((config, change)) = run.judge(content, |run, config| {
+            let change = change::between(&run.config, config)?;
+            agent::check(run, config).map(|()| change)
+        }) else {
+            return;
+        };
+        run.config = config;
+        match (change, self.way) {
+            (_, Way::Out | Way::Anew) => {}
+            (Change::Everything, Way::Stays) => {
+                tracing::info!("inputs changed: everything is built anew");
+                self.way = Way::Anew;
+                self.agent.fleet.leave(run);
+            }
+            (Change::Outputs, Way::Stays) => {
+                self.agent.retain(run);
+                self.agent.fleet.arrange(run);
+            }
+        }
+    }
+
+    fn over(mut self, run: &Run) -> Next {
+        self.agent.stop(run);
+        if self.way == Way::Anew {
+            return Next::Anew(self.agent);
+        }
+        self.agent.close();
+        let unsettled = report_left(&self.left);
+        Next::End(if self.failed || (unsettled && run.once.is_some()) { Exit::Failed } else { Exit::Done })
+    }
+}
+
+/// One line for each output that did not get everything, naming its destinations. True when there was one.
+fn report_left(left: &[(Arc<str>, Vec<Left>)]) -> bool {
+    let mut any = false;
+    for (output, of_lane) in left.iter().filter(|(_, of_lane)| !of_lane.is_empty()) {
+        any = true;
+        let bytes: u64 = of_lane.iter().map(|l| l.bytes).sum();
+        let why = |l: &Left| match &l.why {
+            Some((code, said)) => format!("{code}: {}", say(code, said)),
+            None => "not answered yet".to_string(),
+        };
+        let named = |l: &Left| format!("{} ({} bytes of {}): {}", l.key, l.bytes, l.who, why(l));
+        let mut what: Vec<String> = of_lane.iter().take(NAMED_MOST).map(named).collect();
+        if of_lane.len() > NAMED_MOST {
+            what.push(format!("and {} more", of_lane.len() - NAMED_MOST));
+        }
+        tracing::warn!(%output, bytes, destinations = of_lane.len(), what = %what.join("; "), "not settled");
+    }
+    if !any {
+        tracing::info!("stopped: everything read is settled");
+    }
+    any
+}

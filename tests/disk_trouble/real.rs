@@ -1,0 +1,167 @@
+//! The real binary: `data_dir` takes nothing for a while, or from the start; a dead-letter file that is full; a stderr
+//! that is full, closed or read by nobody. Without privileges: a limit on the size of files stands for a full disk.
+
+use crate::logs::{append, container, cri};
+use crate::stage::{Stage, bodies};
+use crate::support::{Agent, Place, SOON, Services, until_or};
+use rustix::process::{Pid, Resource, Rlimit, getuid, prlimit};
+use std::fs::Permissions;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+use tailrace::standin::{Fault, Rule};
+
+/// Three stand-ins, and the agent in a process that a shell did this in first.
+fn stage(script: &str) -> Stage {
+    let (services, place) = (Services::start(), Place::new());
+    stage_of(services, place, script)
+}
+
+fn stage_of(services: Services, place: Place, script: &str) -> Stage {
+    let config = place.config("", &services.outputs());
+    let agent = start(&place, &config, script);
+    Stage { agent, services, place, config }
+}
+
+fn start(place: &Place, config: &Path, script: &str) -> Agent {
+    let agent = Agent::start_after(place.path(), &["run", "-c", config.to_str().unwrap()], place.admin, script);
+    agent.until_ready();
+    agent
+}
+
+fn until_there(stage: &Stage, want: &[&str]) {
+    stage.until_bodies(want);
+}
+
+fn unwritable(stage: &Stage, what: &str) -> Option<f64> {
+    stage.agent.metrics().sum("tailrace_data_dir_unwritable", &[("what", what)])
+}
+
+fn until_unwritable(stage: &Stage, what: &str, want: bool) {
+    let is = || unwritable(stage, what) == Some(f64::from(u8::from(want)));
+    until_or(&format!("{what} unwritable: {want}"), SOON, is, || stage.agent.log());
+}
+
+/// No file of this process grows any more, or all may.
+fn limit_files(agent: &Agent, most: Option<u64>) {
+    let pid = Pid::from_raw(i32::try_from(agent.pid()).unwrap());
+    prlimit(pid, Resource::Fsize, Rlimit { current: most, maximum: None }).unwrap();
+}
+
+#[test]
+fn a_disk_that_takes_nothing_for_a_while_stops_nothing_and_is_caught_up_with() {
+    // The signal that comes with the limit would kill the process; a full disk sends none.
+    let mut stage = stage("trap '' 25");
+    let file = container(&stage.place, "shop", "cart").join("0.log");
+    append(&file, cri("before"));
+    until_there(&stage, &["before"]);
+    stage.until_settled();
+    until_unwritable(&stage, "positions", false);
+
+    limit_files(&stage.agent, Some(0));
+    append(&file, cri("meanwhile"));
+    until_there(&stage, &["before", "meanwhile"]);
+    until_unwritable(&stage, "positions", true);
+    let (status, page) = stage.agent.get("/").unwrap();
+    assert!(status == 200 && page.contains("after a restart lines may be delivered again"), "{page}");
+    // Its own log is such a file too.
+    let left_out = stage.agent.metrics().sum("tailrace_log_lines_left_out_total", &[]);
+    assert!(left_out >= Some(1.0), "{left_out:?}");
+    append(&file, cri("and more"));
+    until_there(&stage, &["before", "meanwhile", "and more"]);
+
+    limit_files(&stage.agent, None);
+    until_unwritable(&stage, "positions", false);
+    until_or(
+        "a word of it",
+        SOON,
+        || stage.agent.log().contains("data_dir can be written again"),
+        || stage.agent.log(),
+    );
+    stage.until_settled();
+    // What was settled meanwhile is known to the next process.
+    let saved = std::fs::read(stage.place.data_dir().join("checkpoints.log")).unwrap();
+    assert!(!saved.is_empty());
+    stage.agent.kill();
+    stage.start_again();
+    append(&file, cri("after"));
+    until_there(&stage, &["before", "meanwhile", "and more", "after"]);
+}
+
+#[test]
+fn a_data_dir_that_cannot_be_written_at_the_start_is_said_and_used_when_it_can() {
+    let place = Place::new();
+    let root = getuid().is_root();
+    let script = "exec setpriv --reuid=65534 --clear-groups -- \"$0\" \"$@\"";
+    let can = || Command::new("setpriv").arg("--version").output().is_ok_and(|o| o.status.success());
+    if root && !can() {
+        println!("skipped: root writes everywhere, and there is no setpriv");
+        return;
+    }
+    let services = Services::start();
+    let file = container(&place, "shop", "cart").join("0.log");
+    append(&file, cri("first"));
+    std::fs::write(place.path().join("agent.log"), "").unwrap();
+    let config = place.config("", &services.outputs());
+    let mode = |mode| std::fs::set_permissions(place.path(), Permissions::from_mode(mode)).unwrap();
+    mode(0o555);
+    let agent = start(&place, &config, if root { script } else { ":" });
+    let stage = Stage { agent, services, place, config };
+    let mode = |mode| std::fs::set_permissions(stage.place.path(), Permissions::from_mode(mode)).unwrap();
+    until_there(&stage, &["first"]);
+    assert_eq!(unwritable(&stage, "lock"), Some(1.0), "{}", stage.agent.log());
+    until_unwritable(&stage, "positions", true);
+
+    mode(0o777);
+    until_unwritable(&stage, "positions", false);
+    append(&file, cri("second"));
+    until_there(&stage, &["first", "second"]);
+    stage.until_settled();
+    assert!(stage.place.data_dir().join("checkpoints.log").exists());
+}
+
+#[test]
+fn a_dead_letter_file_that_takes_nothing_holds_its_key_alone_and_goes_on_when_it_does() {
+    let stage = Stage::new();
+    let file = stage.place.data_dir().join("dead-letter").join("search.jsonl");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    symlink("/dev/full", &file).unwrap();
+    let refused =
+        Fault::PartialItems { fraction: 1.0, status: 400, error: "mapper_parsing_exception".into(), field: None };
+    stage.services.opensearch.control.fault(Rule::always(refused));
+    let shop = container(&stage.place, "shop", "cart").join("0.log");
+    append(&shop, cri("bad for search"));
+    let parked = || stage.lane("search").to_string().contains("dead_letter");
+    until_or("the key to be held", SOON, parked, || stage.agent.log());
+    // The others, and what comes later, are not held up.
+    for standin in [&stage.services.cloudwatch, &stage.services.s3] {
+        until_or("the others", SOON, || bodies(standin) == ["bad for search"], || stage.agent.log());
+    }
+    let sum = || stage.agent.metrics().sum("tailrace_output_dead_lettered_records_total", &[("output", "search")]);
+    assert_eq!(sum(), Some(0.0));
+    std::fs::remove_file(&file).unwrap();
+    until_or("the dead letter", SOON, || sum() == Some(1.0), || stage.agent.log());
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.lines().count() == 1 && text.contains("bad for search"), "{text}");
+}
+
+#[test]
+fn a_stderr_that_is_full_closed_or_read_by_nobody_stops_nothing() {
+    for script in ["exec 2>/dev/full", "exec 2>&-", "exec 2>fifo"] {
+        let place = Place::new();
+        let fifo = place.path().join("fifo");
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        // Opened for both, so that there is a reader, which never reads.
+        let mut nobody = std::fs::File::options().read(true).write(true).open(&fifo).unwrap();
+        rustix::io::ioctl_fionbio(&nobody, true).unwrap();
+        while nobody.write(&[b'x'; 4096]).is_ok() {}
+        let script = script.replace("fifo", fifo.to_str().unwrap());
+        let stage = stage_of(Services::start(), place, &script);
+        append(&container(&stage.place, "shop", "cart").join("0.log"), cri("all the same"));
+        until_there(&stage, &["all the same"]);
+        let left_out = stage.agent.metrics().sum("tailrace_log_lines_left_out_total", &[]);
+        // A closed one is /dev/null to a Rust program: its lines are written nowhere without an error.
+        assert_eq!(left_out > Some(0.0), !script.ends_with("&-"), "{script}: {left_out:?}");
+    }
+}
