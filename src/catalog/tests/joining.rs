@@ -86,3 +86,23 @@ fn smaller_caps_count_from_the_moment_they_are_told() {
     assert!(rig.views.is_empty());
     assert_eq!(rig.catalog.report().lost.values().sum::<u64>(), some(0).len() as u64);
 }
+
+#[test]
+fn what_was_in_danger_before_the_lane_came_is_copied_for_it() {
+    let mut rig = Rig::new(vec![pods_input()]);
+    rig.disk.append(LIVE, &some(0));
+    rig.secs(5);
+    rig.settle_all();
+    rig.disk.append(LIVE.replace("0.log", "1.log"), &some(1));
+    for _ in 0..30 {
+        rig.secs(5);
+        rig.settle_all();
+    }
+    assert_eq!(rig.catalog.report().copied, (0, 0));
+    let told = joins(&mut rig, 7);
+    rig.secs(9);
+    rig.disk.remove(LIVE);
+    rig.secs(9);
+    assert_eq!(rig.read(told[0].file.id), some(0));
+    assert!(rig.catalog.report().lost.is_empty());
+}
