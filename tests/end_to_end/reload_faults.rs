@@ -46,7 +46,8 @@ fn an_object_in_parts_is_completed_by_the_next_lane_and_nothing_comes_twice() {
 #[test]
 fn deleted_files_that_only_this_process_has_survive_a_change_of_the_inputs() {
     let mut stage = Stage::new();
-    stage.services.opensearch.control.fault(Rule::always(Fault::Hang { done: false }));
+    let busy = Fault::Status { code: 503, error: "busy".into(), retry_after: None };
+    stage.services.opensearch.control.fault(Rule::always(busy));
     let dir = container(&stage.place, "shop", "cart");
     append(&dir.join("0.log"), [cri("one"), cri("two")].concat());
     for (name, standin) in stage.services.each().iter().take(2) {
