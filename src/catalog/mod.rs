@@ -316,6 +316,7 @@ impl<P: Pods> Catalog<P> {
             copies: stock.retained.there(),
             copied: stock.retained.made,
             not_copied: stock.retained.failed.clone(),
+            overlooked: stock.overlooked,
             polling: stock.polling(),
             overflows: stock.overflows,
             unreadable,
