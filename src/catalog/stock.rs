@@ -70,6 +70,8 @@ pub(super) struct Stock {
     pub out: Turn,
     /// Everything that was there at the start has been listed.
     pub scanned: bool,
+    /// Directories of inputs that are not there, and that was said.
+    pub missing: BTreeSet<Key>,
     /// Files that may still be taken in in this tick.
     pub room: usize,
     pub most_rotated: usize,
@@ -128,6 +130,7 @@ impl Stock {
             measuring: BTreeSet::new(),
             out: Turn::default(),
             scanned: false,
+            missing: BTreeSet::new(),
             room: 0,
             most_rotated: 0,
             open: 0,
