@@ -72,6 +72,10 @@ pub(super) struct Stock {
     pub scanned: bool,
     /// Files that may still be taken in in this tick.
     pub room: usize,
+    /// Files without a byte that may still be taken in in this tick.
+    pub room_for_empty: usize,
+    /// Files without a byte for which there was none, since everything was last listed.
+    pub overlooked: u64,
     pub most_rotated: usize,
     pub open: usize,
     /// Until then (mono) directories are scanned each second.
@@ -129,6 +133,8 @@ impl Stock {
             out: Turn::default(),
             scanned: false,
             room: 0,
+            room_for_empty: 0,
+            overlooked: 0,
             most_rotated: 0,
             open: 0,
             polling_until: None,

@@ -24,10 +24,13 @@ pub enum Kind {
     Once,
     /// Two processes on one `data_dir`: one stands by until the other drains or dies.
     Rolling,
+    /// Outputs are added, removed, renamed, moved.
+    Change,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 6] = [Kind::Steady, Kind::Crash, Kind::Power, Kind::Drain, Kind::Once, Kind::Rolling];
+    pub const ALL: [Kind; 7] =
+        [Kind::Steady, Kind::Crash, Kind::Power, Kind::Drain, Kind::Once, Kind::Rolling, Kind::Change];
     pub fn name(self) -> &'static str {
         match self {
             Kind::Steady => "steady",
@@ -36,6 +39,7 @@ impl Kind {
             Kind::Drain => "drain",
             Kind::Once => "once",
             Kind::Rolling => "rolling",
+            Kind::Change => "change",
         }
     }
 }
@@ -108,11 +112,11 @@ impl Plan {
             banner: chance.one_in(3),
             first_halves: chance.one_in(3),
             retain_max: if chance.one_in(6) { 2_000 } else { 1 << 30 },
-            outgrow: false,
-            twins: false,
-            last_words: false,
-            app_banner: false,
-            copies: false,
+            outgrow: true,
+            twins: true,
+            last_words: true,
+            app_banner: true,
+            copies: true,
             little_room: chance.one_in(8),
             s3_max_age: Duration::from_secs(if chance.one_in(2) { 2 } else { 60 }),
         }

@@ -67,6 +67,9 @@ impl Outside<'_> {
 }
 
 pub struct Rig {
+    /// As the catalog counts lanes.
+    number: usize,
+    /// The slot it writes to.
     pub index: usize,
     pub lane: Box<dyn Machine>,
     pool: Arc<Pool>,
@@ -82,8 +85,15 @@ pub struct Rig {
 }
 
 impl Rig {
-    pub fn new(index: usize, lane: Box<dyn Machine>, pool: Arc<Pool>, reader: Reader, books: Books) -> Rig {
+    pub fn new(
+        (number, index): (usize, usize),
+        lane: Box<dyn Machine>,
+        pool: Arc<Pool>,
+        reader: Reader,
+        books: Books,
+    ) -> Rig {
         Rig {
+            number,
             index,
             lane,
             pool,
@@ -111,9 +121,11 @@ impl Rig {
     fn mail(&mut self) -> Option<Event> {
         let views = std::mem::take(&mut self.views);
         for view in views.values() {
-            // Of a file that is gone the size is what was known last; reading it fails anyway.
-            let gone = view.life == Life::Gone;
-            self.sizes.insert(view.file.id, if gone { u64::MAX } else { view.size });
+            // What is gone cannot be read, however large it was.
+            match view.life {
+                Life::Gone => self.sizes.remove(&view.file.id),
+                Life::Growing | Life::Final | Life::Ended => self.sizes.insert(view.file.id, view.size),
+            };
         }
         if !views.is_empty() {
             return Some(Event::Files(views.into_values().collect()));
@@ -137,7 +149,7 @@ impl Rig {
                     let lane = self.index;
                     out.say(|| format!("lane {lane} sends {:?} {:?} {}", batch.ticket, batch.job, batch.target.place));
                     let chance = &mut *out.chance;
-                    let mut at = At { truth: out.truth, true_ns: out.true_ns, mono: out.now.mono, chance };
+                    let mut at = At { truth: out.truth, slot: lane, true_ns: out.true_ns, mono: out.now.mono, chance };
                     out.services.send(lane, batch, &mut at);
                     self.between(out)
                 }
@@ -147,7 +159,7 @@ impl Rig {
                     self.between(out)
                 }
                 Action::Passed(passed) => {
-                    passed.iter().for_each(|(file, low)| out.progress.passed(self.index, *file, *low));
+                    passed.iter().for_each(|(file, low)| out.progress.passed(self.number, *file, *low));
                     self.between(out)
                 }
                 Action::Sleep(until) => match self.mail() {

@@ -1,7 +1,7 @@
 //! How a service behaves for a while, and what that does to one request.
 
 use super::At;
-use crate::truth::{OPENSEARCH, S3};
+use crate::truth::{OPENSEARCH, S3, kind};
 use std::time::Duration;
 use tailrace::lane::batch::{Batch, Code, Job, Scope, Verdict};
 
@@ -85,11 +85,13 @@ impl Weather {
             2 => Strike::Verdict(Verdict::Unknown { code: code("reset"), scope, say: String::new() }),
             3 | 4 => Strike::After(Verdict::Unknown { code: code("timeout"), scope, say: String::new() }),
             5 => Strike::Verdict(Verdict::Hold { code: code("hold"), scope, say: "hold".into() }),
-            6 if self.lane == OPENSEARCH => Strike::Some,
-            6 if self.lane == S3 && matches!(batch.job, Job::Part { upload: Some(_), .. } | Job::Complete { .. }) => {
+            6 if kind(self.lane) == OPENSEARCH => Strike::Some,
+            6 if kind(self.lane) == S3
+                && matches!(batch.job, Job::Part { upload: Some(_), .. } | Job::Complete { .. }) =>
+            {
                 Strike::Verdict(Verdict::NoUpload)
             }
-            7 if self.lane != S3 && batch.items > 1 => Strike::Verdict(Verdict::Split { code: code("413") }),
+            7 if kind(self.lane) != S3 && batch.items > 1 => Strike::Verdict(Verdict::Split { code: code("413") }),
             _ => Strike::Verdict(Verdict::Retry { after: None, code: code("500"), scope: key, say: String::new() }),
         }
     }
