@@ -52,6 +52,11 @@ impl Known {
         self.by_inode.get(&inode).is_some_and(|ids| ids.iter().any(|id| self.files.contains_key(id)))
     }
 
+    /// Whether a file in this chain is still to be found.
+    pub fn looks_for_chain(&self, chain: u64) -> bool {
+        self.by_chain.get(&chain).is_some_and(|ids| ids.iter().any(|id| self.files.contains_key(id)))
+    }
+
     /// What is known.
     pub fn get(&self, id: FileId) -> Option<&(KnownFile, Vec<Mark>)> {
         self.files.get(&id)

@@ -138,6 +138,8 @@ pub struct Catalog<P: Pods> {
     /// What an earlier life knew and nobody found until then (mono) is gone.
     bury_at: Duration,
     begun: bool,
+    /// `--once`: which inputs found nothing was said.
+    said: bool,
 }
 
 impl<P: Pods> Catalog<P> {
@@ -146,7 +148,7 @@ impl<P: Pods> Catalog<P> {
         let stock = Stock::new(setup, disk);
         let zero = Duration::ZERO;
         let (next_poll, next_second, next_reconcile) = (zero, zero, zero);
-        Catalog { stock, pods, next_poll, next_second, next_reconcile, bury_at: zero, begun: false }
+        Catalog { stock, pods, next_poll, next_second, next_reconcile, bury_at: zero, begun: false, said: false }
     }
 
     /// Where lanes find content.
@@ -274,6 +276,9 @@ impl<P: Pods> Catalog<P> {
         turn.changed.sort_by_key(|view| view.file.place);
         let stock = &self.stock;
         turn.first_scan_done = stock.first_scan_done();
+        if turn.first_scan_done && stock.once && !std::mem::replace(&mut self.said, true) {
+            stock.say_inputs_without_files();
+        }
         let mono = stock.now.mono;
         let mut wake = self.next_reconcile;
         if !(stock.measuring.is_empty() && stock.due.is_empty()) {

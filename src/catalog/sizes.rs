@@ -122,12 +122,12 @@ impl Stock {
         }
     }
 
-    /// It will not be looked at again: true if it grew since the last time, or is not what it was.
+    /// It will not be looked at again: true if it grew or was cut since the last time.
     pub fn last_look(&mut self, key: Key) -> bool {
         let Some(e) = self.entries.get(&key).filter(|_| !self.once) else { return false };
         let (size, trail) = (e.size, e.trail);
         let held = e.source.as_ref().is_some_and(|s| !s.gz);
-        if !(held || e.plain.is_some()) || !self.stat(e).is_ok_and(|stat| stat.size > size) {
+        if !(held || e.plain.is_some()) || !self.stat(e).is_ok_and(|stat| stat.size != size) {
             return false;
         }
         self.look(key);
@@ -279,18 +279,22 @@ impl Stock {
             e.grew = now.mono;
             return self.touch(key);
         }
-        let source = e.source.take();
-        let Some(loc) = e.plain.take() else { return };
+        let (source, loc) = (e.source.take(), e.plain.take());
         e.trail = Trail::Displaced(now.mono);
         e.live = false;
         let (dir, chain, restart, generation, id) = (e.dir, e.group, e.restart, e.generation, e.id);
         self.open = self.open.saturating_sub(usize::from(source.is_some()));
-        self.unmap(&loc, key);
         self.cool(key);
         self.active.insert(key);
         if let Some(id) = id {
             self.shelf.remove(id);
         }
+        // Cut and deleted: nothing follows at its name.
+        let Some(loc) = loc else {
+            self.adopt_suspect(key);
+            return self.touch_group(chain);
+        };
+        self.unmap(&loc, key);
         let path = self.path_in(dir, &loc.name);
         let base = self.dirs.get(&dir).map(|d| self.base(d.input));
         let opened = source.or_else(|| {

@@ -70,6 +70,8 @@ pub(super) struct Stock {
     pub out: Turn,
     /// Everything that was there at the start has been listed.
     pub scanned: bool,
+    /// Directories of inputs that are not there, and that was said.
+    pub missing: BTreeSet<Key>,
     /// Files that may still be taken in in this tick.
     pub room: usize,
     /// Files without a byte that may still be taken in in this tick.
@@ -132,6 +134,7 @@ impl Stock {
             measuring: BTreeSet::new(),
             out: Turn::default(),
             scanned: false,
+            missing: BTreeSet::new(),
             room: 0,
             room_for_empty: 0,
             overlooked: 0,
