@@ -6,6 +6,7 @@ mod growing;
 mod handles;
 mod keeping;
 mod offering;
+mod proving;
 mod restarting;
 mod retaining;
 pub(super) mod rig;
