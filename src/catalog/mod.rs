@@ -222,11 +222,14 @@ impl<P: Pods> Catalog<P> {
         self.stock.copied(done);
     }
 
-    /// All files that are offered, for a lane that joins now: what is there was there at its start.
-    pub fn offered(&self) -> Vec<FileView> {
-        let mut views: Vec<FileView> = self.stock.entries.values().filter_map(|e| e.view()).collect();
+    /// All files that are offered, for a lane that joins now: what is there was there at its start. What all others had
+    /// read is looked after again: it may have to be kept for this one.
+    pub fn offered(&mut self) -> Vec<FileView> {
+        let stock = &mut self.stock;
+        stock.active.extend(stock.entries.iter().filter(|(_, e)| e.offered.is_some()).map(|(key, _)| *key));
+        let mut views: Vec<FileView> = stock.entries.values().filter_map(|e| e.view()).collect();
         for view in &mut views {
-            self.stock.progress.begin(view.file.id);
+            stock.progress.begin(view.file.id);
             let File { id, place, origin, .. } = &*view.file;
             view.file = Arc::new(File { id: *id, place: *place, origin: origin.clone(), at_scan: Some(view.size) });
         }
@@ -318,6 +321,7 @@ impl<P: Pods> Catalog<P> {
             copies: stock.retained.there(),
             copied: stock.retained.made,
             not_copied: stock.retained.failed.clone(),
+            overlooked: stock.overlooked,
             polling: stock.polling(),
             overflows: stock.overflows,
             unreadable,

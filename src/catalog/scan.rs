@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 /// New files that one tick takes in, give or take one directory: lanes get them in portions.
 const FILES_AT_ONCE: usize = 1000;
+/// Files without a byte that are watched; what is beyond them is looked at with each reconcile, until it has bytes.
+pub(super) const EMPTY_MAX: usize = 10_000;
 /// Directories known at most; patterns with `**` could name the whole disk.
 const DIRS_MAX: usize = 100_000;
 
@@ -74,6 +76,8 @@ impl Stock {
     /// Lists what is due, and what turns up below it.
     pub fn scan_due(&mut self) {
         self.room = FILES_AT_ONCE;
+        let empty = || self.entries.values().filter(|e| e.size == 0 && e.id.is_none()).count();
+        self.room_for_empty = EMPTY_MAX.saturating_sub(if self.due.is_empty() { 0 } else { empty() });
         while self.room > 0
             && let Some(key) = self.due.pop_first()
         {

@@ -74,6 +74,10 @@ pub(super) struct Stock {
     pub missing: BTreeSet<Key>,
     /// Files that may still be taken in in this tick.
     pub room: usize,
+    /// Files without a byte that may still be taken in in this tick.
+    pub room_for_empty: usize,
+    /// Files without a byte for which there was none, since everything was last listed.
+    pub overlooked: u64,
     pub most_rotated: usize,
     pub open: usize,
     /// Until then (mono) directories are scanned each second.
@@ -132,6 +136,8 @@ impl Stock {
             scanned: false,
             missing: BTreeSet::new(),
             room: 0,
+            room_for_empty: 0,
+            overlooked: 0,
             most_rotated: 0,
             open: 0,
             polling_until: None,

@@ -10,15 +10,17 @@ use super::table::{grouped, table};
 use super::{Exit, complain, file, say};
 use crate::catalog::view::FileView;
 use crate::config::checked::{Config, Output, Start};
-use crate::origin::Origin;
-use crate::record::FileId;
+use crate::origin::{Fields, Meta, Origin};
+use crate::record::{FileId, Grammar};
 use crate::store::peek::{NoPeek, peek};
 use crate::store::saved::{KnownFile, LaneId, LaneState, State};
 use crate::transform::select::Lifted;
+use arc_swap::ArcSwap;
 use books::{Account, File};
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// `tailrace audit`
 #[derive(Clone, Debug, Args)]
@@ -76,10 +78,12 @@ fn of_output(config: &Config, output: &Output, state: &State, found: &BTreeMap<F
     let mine = |view: &&FileView| wants(output, &view.file.origin) || known.positions.contains_key(&view.file.id);
     let mut files: Vec<File> = found.values().filter(mine).filter(|v| !starts_at_end(v)).map(there).collect();
     let seen: BTreeSet<FileId> = files.iter().map(|file| file.id).collect();
-    let missing = |id: &FileId| !seen.contains(id);
-    files.extend(
-        state.files.iter().filter(|(id, _)| missing(id) && known.positions.contains_key(id)).map(|(_, k)| deleted(k)),
-    );
+    // A file that went before this output settled anything of it is missed too, once it has run at all.
+    let its = |id: &FileId, file: &KnownFile| {
+        known.positions.contains_key(id) || (lane.is_some() && wants(output, &origin(file)))
+    };
+    let missing = state.files.iter().filter(|(id, file)| !seen.contains(id) && its(id, file));
+    files.extend(missing.map(|(_, file)| deleted(file)));
     books::account(&output.name, known, files)
 }
 
@@ -98,6 +102,15 @@ fn wants(output: &Output, origin: &Origin) -> bool {
         Lifted::Keep | Lifted::PerRecord(_) => true,
     };
     output.inputs.iter().any(|input| origin.listed_by(input)) && output.select.iter().all(lifted)
+}
+
+/// Of a file that is not there any more, as it was at its first offer.
+fn origin(known: &KnownFile) -> Origin {
+    let pairs = known.fields.iter().map(|(name, value)| (name.clone().into(), value.as_str().into())).collect();
+    let fields = Arc::new(Fields::new(pairs));
+    let (input, path, meta) =
+        (known.input.clone(), known.path.clone(), ArcSwap::from_pointee(Meta::new(fields.clone())));
+    Origin { input, path, grammar: Grammar::Plain, fields, meta }
 }
 
 fn there(view: &FileView) -> File {

@@ -99,5 +99,9 @@ pub async fn answer(attempt: impl Future<Output = Verdict>, reply: Reply, mut go
         verdict = tokio::time::timeout(LONGEST_ATTEMPT, attempt) => verdict,
         _ = gone.changed() => return,
     };
-    reply.answer(verdict.unwrap_or_else(|_| Verdict::Unknown { code: Code::new("timeout"), scope: Scope::Key }));
+    let late = |_| {
+        let say = format!("the attempt did not end within {} s", LONGEST_ATTEMPT.as_secs());
+        Verdict::Unknown { code: Code::new("timeout"), scope: Scope::Key, say }
+    };
+    reply.answer(verdict.unwrap_or_else(late));
 }

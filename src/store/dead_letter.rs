@@ -91,6 +91,10 @@ impl DeadLetters {
         if whole == 0 {
             storage.sync_dir()?;
         }
+        // A process that was killed before it could note that they are here brings them again: they need no more room.
+        if ends_with(storage, &self.name, whole, lines)? {
+            return Ok(storage.sync(&self.name)?);
+        }
         let used = used(storage)?.saturating_add(taken);
         if used.saturating_add(lines.len() as u64) > self.max_bytes {
             return Err(NotAppended::Full { used, max: self.max_bytes });
@@ -125,6 +129,21 @@ fn used(storage: &mut dyn Storage) -> io::Result<u64> {
     // A file that goes away while we look counts nothing.
     let names = storage.list()?;
     Ok(names.iter().fold(0, |used, name| used.saturating_add(storage.len(name).unwrap_or(0))))
+}
+
+/// Whether a file of this length ends with these lines, which say whose they are: no two records make the same line.
+fn ends_with(storage: &mut dyn Storage, name: &str, len: u64, lines: &[u8]) -> io::Result<bool> {
+    let Some(mut at) = len.checked_sub(lines.len() as u64) else { return Ok(false) };
+    let mut block = [0u8; 4096];
+    for piece in lines.chunks(block.len()) {
+        let there = block.get_mut(..piece.len()).unwrap_or_default();
+        let got = storage.read_at(name, at, there)?;
+        if got < piece.len() || there != piece {
+            return Ok(false);
+        }
+        at += got as u64;
+    }
+    Ok(true)
 }
 
 fn write_durably(storage: &mut dyn Storage, name: &str, lines: &[u8]) -> io::Result<()> {
@@ -217,6 +236,19 @@ mod tests {
             letters.append(b"next\n").unwrap();
             assert_eq!(text(&letters), "next\n", "{torn}");
         }
+    }
+
+    #[test]
+    fn what_a_killed_process_wrote_and_did_not_note_needs_no_room_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let letters = DeadLetters::open(dir.path(), "x", 5_015);
+        letters.append(b"before\n").unwrap();
+        let lines = [vec![b'a'; 5_000], b"\nlast\n".to_vec()].concat();
+        for _ in 0..3 {
+            letters.append(&lines).unwrap();
+        }
+        assert_eq!(text(&letters).len(), 7 + lines.len());
+        let Err(NotAppended::Full { .. }) = letters.append(b"other\n") else { panic!("not full") };
     }
 
     #[test]

@@ -60,7 +60,8 @@ fn killed_again_and_again_the_books_are_balanced_at_every_moment() {
     }
     writer.finish(now()).unwrap();
     stage.services.each().iter().for_each(|(_, s)| s.control.clear_faults());
-    stage.until_settled();
+    let done = || balanced(&stage, "running").iter().all(|account| number(account, "to_do_bytes") == 0);
+    until_or("nothing to do", SOON, done, || format!("{}\n{}", audit(&stage, &["--files"]).out, stage.agent.log()));
     assert!(stage.agent.stop(SOON).success());
     let accounts = balanced(&stage, "stopped");
     let search = &accounts[2];

@@ -172,6 +172,43 @@ fn lines_that_are_no_letters_stay_and_torn_ones_of_a_crash_do_no_harm() {
 }
 
 #[test]
+fn a_full_dead_letter_directory_holds_delivery_until_a_replay_has_made_room() {
+    let stage =
+        Stage::with("", |outputs| outputs.replace("    index:", "    dead_letter: {max_bytes: 1MiB}\n    index:"));
+    refuse(&stage);
+    let long = "x".repeat(100_000);
+    let written: Vec<String> = (0..20).map(|n| format!("line {n:04} {long}")).collect();
+    let file = container(&stage.place, "shop", "cart").join("0.log");
+    let waits = || {
+        let lane = stage.lane("search");
+        let keys = lane["parked_keys"].as_array().cloned().unwrap_or_default();
+        keys.iter().any(|key| key["say"].as_str().is_some_and(|say| say.contains("dead letters are full")))
+    };
+    let mut fed = 0;
+    while !waits() {
+        // One at a time, as each burial is all or nothing.
+        let Some(line) = written.get(fed) else { panic!("never full: {}", stage.lane("search")) };
+        append(&file, cri(line));
+        fed += 1;
+        let buried = || stage.lane("search")["dead_lettered"]["records"] == fed || waits();
+        until_or("it to be buried or held", SOON, buried, || stage.lane("search").to_string());
+    }
+    let kept = letters(&stage).len();
+    assert!(kept > 1 && kept < fed, "{kept} of {fed}");
+    assert!(std::fs::metadata(stage.place.data_dir().join("dead-letter/search.jsonl")).unwrap().len() <= 1 << 20);
+    until_bodies("archive", &stage.services.s3, &strs(&written[..fed]), &stage.agent);
+    stage.services.opensearch.control.clear_faults();
+    let told = replay(&stage, &[]).ended(0);
+    assert_eq!(told.row("search")[2], kept.to_string(), "{}", told.all());
+    // What was held has room now, and is replayed in its turn.
+    until_or("the held one", SOON, || letters(&stage).len() == fed - kept, || stage.lane("search").to_string());
+    replay(&stage, &[]).ended(0);
+    until_bodies("search", &stage.services.opensearch, &strs(&written[..fed]), &stage.agent);
+    let dropped = stage.lane("search")["dropped"].to_string();
+    assert!(!dropped.contains(|c: char| matches!(c, '1'..='9')), "{dropped}");
+}
+
+#[test]
 fn mistakes_are_told_before_anything_is_touched() {
     let (mut stage, dir, _) = refused(2);
     assert!(stage.agent.stop(SOON).success());

@@ -22,6 +22,7 @@ mod once;
 mod refusals;
 mod rejected;
 mod reload;
+mod reload_faults;
 mod rotation;
 mod selection;
 mod stage;

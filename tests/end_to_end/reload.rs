@@ -10,20 +10,20 @@ use tailrace::standin::writer::{Options, Writer};
 use tailrace::standin::{Fault, Rule, audit};
 
 /// Replaces the file as an editor does.
-fn put(config: &Path, text: &str) {
+pub fn put(config: &Path, text: &str) {
     let new = config.with_extension("new");
     std::fs::write(&new, text).unwrap();
     std::fs::rename(&new, config).unwrap();
 }
 
-fn metric(stage: &Stage, name: &str) -> u64 {
+pub fn metric(stage: &Stage, name: &str) -> u64 {
     let value = || stage.agent.metrics().sum(name, &[]);
     until_or(name, SOON, || value().is_some(), || stage.agent.log());
     value().unwrap() as u64
 }
 
 /// Another text, and SIGHUP; then what this counter says has gone up.
-fn change(stage: &Stage, counter: &str, with: impl FnOnce(&str) -> String) {
+pub fn change(stage: &Stage, counter: &str, with: impl FnOnce(&str) -> String) {
     let before = metric(stage, counter);
     let old = std::fs::read_to_string(&stage.config).unwrap();
     let new = with(&old);
@@ -33,7 +33,7 @@ fn change(stage: &Stage, counter: &str, with: impl FnOnce(&str) -> String) {
     until_or("the change to be judged", SOON, || metric(stage, counter) > before, || stage.agent.log());
 }
 
-const TAKEN_UP: &str = "tailrace_config_reloads_total";
+pub const TAKEN_UP: &str = "tailrace_config_reloads_total";
 const REFUSED: &str = "tailrace_config_reload_failures_total";
 
 /// The text of one output, as it stands below `outputs:`.

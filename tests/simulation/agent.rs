@@ -4,11 +4,12 @@ use crate::books::Books;
 use crate::chance::Chance;
 use crate::fs::Fs;
 use crate::node::pods::SimPods;
+use crate::outputs::{Output, Outputs};
 use crate::plan::Plan;
 use crate::rig::{Machine, Rig};
 use crate::small;
 use crate::store::{ReplyTo, SimStore};
-use crate::truth::{CLOUDWATCH, LANES, OPENSEARCH, S3};
+use crate::truth::{CLOUDWATCH, OPENSEARCH, S3, kind};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use tailrace::lane::step::{Event, Lane, Settings};
 use tailrace::record::{FileId, Mark, Now};
 use tailrace::store::saved::{LaneId, LaneState, State};
 
-pub const NAMES: [&str; LANES] = ["cloudwatch", "s3", "opensearch"];
+const KINDS: [&str; 3] = ["cloudwatch", "s3", "opensearch"];
 /// `--give-up`.
 pub const GIVE_UP: Duration = Duration::from_secs(60);
 
@@ -39,6 +40,7 @@ pub struct Agent {
 impl Agent {
     pub fn start(
         plan: &Plan,
+        outputs: &Outputs,
         once: bool,
         mut state: State,
         now: Now,
@@ -50,7 +52,7 @@ impl Agent {
         let setup = Setup {
             inputs: plan.inputs(),
             host: "node-1".into(),
-            lanes: LANES,
+            lanes: outputs.here.len(),
             once,
             max_handles: plan.handles,
             retain_dir: "/data/retained".into(),
@@ -65,13 +67,13 @@ impl Agent {
         };
         pods.retell();
         let catalog = Catalog::new(setup, Arc::new(fs.disk.clone()), pods.clone());
-        let rigs = (0..LANES).map(|index| {
-            let saved = state.lanes.remove(&LaneId(NAMES[index].into()));
+        let rigs = outputs.here.iter().enumerate().map(|(number, output)| {
+            let saved = state.lanes.remove(&LaneId(output.id.clone()));
             let pool = Pool::new(plan.chunks * CHUNK);
-            let settings = settings(plan, index, once, chance);
-            let books = Books::open(index, saved.as_ref());
-            let lane = lane(plan, index, settings, &pool, saved, now);
-            Rig::new(index, lane, pool, Reader::new(catalog.shelf()), books)
+            let settings = settings(plan, output, once, chance);
+            let books = Books::open(output, saved.as_ref());
+            let lane = lane(plan, kind(output.slot), settings, &pool, saved, now);
+            Rig::new((number, output.slot), lane, pool, Reader::new(catalog.shelf()), books)
         });
         let rigs = rigs.collect();
         Agent { catalog, rigs, wake: Duration::ZERO, scanned: false, synced: 0 }
@@ -104,7 +106,7 @@ impl Agent {
     pub fn reply(&mut self, to: ReplyTo, good: bool) {
         match to {
             ReplyTo::Lane(lane, ticket) => {
-                if let Some(rig) = self.rigs.get_mut(lane) {
+                if let Some(rig) = self.lane(lane) {
                     rig.push(Event::Saved(ticket, good));
                 }
             }
@@ -112,21 +114,24 @@ impl Agent {
             ReplyTo::Catalog => self.synced += 1,
         }
     }
+    pub fn lane(&mut self, slot: usize) -> Option<&mut Rig> {
+        self.rigs.iter_mut().find(|rig| rig.index == slot)
+    }
     pub fn done(&self) -> bool {
         self.rigs.iter().all(|rig| rig.done)
     }
 }
 
-fn settings(plan: &Plan, index: usize, once: bool, chance: &mut Chance) -> Settings {
+fn settings(plan: &Plan, to: &Output, once: bool, chance: &mut Chance) -> Settings {
     let orders = [CatchUpOrder::Fair, CatchUpOrder::Oldest, CatchUpOrder::Newest];
     let order = chance.pick(&orders).unwrap_or(CatchUpOrder::Fair);
     let input = |name: &str| (Arc::from(name), (Start::Beginning, plan.max_record));
     Settings {
-        output: NAMES[index].into(),
-        id: LaneId(NAMES[index].into()),
-        kind: NAMES[index],
+        output: to.id.clone(),
+        id: LaneId(to.id.clone()),
+        kind: KINDS[kind(to.slot)],
         inputs: BTreeMap::from([input("pods"), input("apps")]),
-        max_age: if index == S3 { plan.s3_max_age } else { Duration::from_secs(5) },
+        max_age: if kind(to.slot) == S3 { plan.s3_max_age } else { Duration::from_secs(5) },
         select: Vec::new(),
         merge_json: false,
         concurrency: 1 + chance.below(6) as usize,
@@ -139,7 +144,7 @@ fn settings(plan: &Plan, index: usize, once: bool, chance: &mut Chance) -> Setti
 
 fn lane(
     plan: &Plan,
-    index: usize,
+    kind: usize,
     settings: Settings,
     pool: &Arc<Pool>,
     saved: Option<LaneState>,
@@ -148,7 +153,7 @@ fn lane(
     fn boxed<F: Format>(f: F, s: Settings, p: &Arc<Pool>, saved: Option<LaneState>, now: Now) -> Box<dyn Machine> {
         Box::new(Lane::new(f, s, p.clone(), saved, now))
     }
-    match index {
+    match kind {
         CLOUDWATCH => boxed(small::cloudwatch(plan, pool.clone()), settings, pool, saved, now),
         S3 => boxed(small::s3(plan, pool.clone()), settings, pool, saved, now),
         OPENSEARCH => boxed(small::opensearch(plan, pool.clone()), settings, pool, saved, now),

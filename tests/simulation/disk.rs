@@ -2,7 +2,7 @@
 //! without a gap when it does not any more.
 
 use crate::plan::Kind;
-use crate::truth::LANES;
+use crate::truth::SLOTS;
 use crate::world::World;
 use rustix::io::Errno;
 use std::time::Duration;
@@ -21,9 +21,9 @@ fn live(seed: u64, fails: Option<(Write, i32)>) {
     }
     world.on_node(|node, _, hands| node.calm_down(hands));
     world.dead_letter_full = false;
-    (0..LANES).for_each(|lane| world.services.heal(lane));
+    (0..SLOTS).for_each(|lane| world.services.heal(lane));
     // Everything is read and delivered, whatever the disk says.
-    world.settle((0..LANES).collect());
+    world.settle((0..SLOTS).collect());
     world.store.disk.set_faults(Faults::default());
     world.pass(Duration::from_secs(3));
     assert_eq!(world.store.next_due(), None, "all is written and synced, without anybody asking");

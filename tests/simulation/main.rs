@@ -15,6 +15,7 @@ mod fs;
 mod judge;
 mod many;
 mod node;
+mod outputs;
 mod plan;
 mod rig;
 #[cfg(feature = "seeded-bugs")]
@@ -23,6 +24,7 @@ mod services;
 mod small;
 mod store;
 mod truth;
+mod verdict;
 mod world;
 
 use plan::Kind;
@@ -82,6 +84,11 @@ fn once_reads_what_is_there_to_its_end() {
 #[test]
 fn rolling_a_process_that_stands_by_takes_over_without_loss_or_repeat() {
     run_all(Kind::Rolling);
+}
+
+#[test]
+fn change_outputs_come_and_go_and_are_renamed_and_moved_while_files_are_read() {
+    run_all(Kind::Change);
 }
 
 #[test]

@@ -24,10 +24,13 @@ pub enum Kind {
     Once,
     /// Two processes on one `data_dir`: one stands by until the other drains or dies.
     Rolling,
+    /// Outputs are added, removed, renamed, moved.
+    Change,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 6] = [Kind::Steady, Kind::Crash, Kind::Power, Kind::Drain, Kind::Once, Kind::Rolling];
+    pub const ALL: [Kind; 7] =
+        [Kind::Steady, Kind::Crash, Kind::Power, Kind::Drain, Kind::Once, Kind::Rolling, Kind::Change];
     pub fn name(self) -> &'static str {
         match self {
             Kind::Steady => "steady",
@@ -36,6 +39,7 @@ impl Kind {
             Kind::Drain => "drain",
             Kind::Once => "once",
             Kind::Rolling => "rolling",
+            Kind::Change => "change",
         }
     }
 }

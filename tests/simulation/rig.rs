@@ -67,6 +67,9 @@ impl Outside<'_> {
 }
 
 pub struct Rig {
+    /// As the catalog counts lanes.
+    number: usize,
+    /// The slot it writes to.
     pub index: usize,
     pub lane: Box<dyn Machine>,
     pool: Arc<Pool>,
@@ -82,8 +85,15 @@ pub struct Rig {
 }
 
 impl Rig {
-    pub fn new(index: usize, lane: Box<dyn Machine>, pool: Arc<Pool>, reader: Reader, books: Books) -> Rig {
+    pub fn new(
+        (number, index): (usize, usize),
+        lane: Box<dyn Machine>,
+        pool: Arc<Pool>,
+        reader: Reader,
+        books: Books,
+    ) -> Rig {
         Rig {
+            number,
             index,
             lane,
             pool,
@@ -139,7 +149,7 @@ impl Rig {
                     let lane = self.index;
                     out.say(|| format!("lane {lane} sends {:?} {:?} {}", batch.ticket, batch.job, batch.target.place));
                     let chance = &mut *out.chance;
-                    let mut at = At { truth: out.truth, true_ns: out.true_ns, mono: out.now.mono, chance };
+                    let mut at = At { truth: out.truth, slot: lane, true_ns: out.true_ns, mono: out.now.mono, chance };
                     out.services.send(lane, batch, &mut at);
                     self.between(out)
                 }
@@ -149,7 +159,7 @@ impl Rig {
                     self.between(out)
                 }
                 Action::Passed(passed) => {
-                    passed.iter().for_each(|(file, low)| out.progress.passed(self.index, *file, *low));
+                    passed.iter().for_each(|(file, low)| out.progress.passed(self.number, *file, *low));
                     self.between(out)
                 }
                 Action::Sleep(until) => match self.mail() {

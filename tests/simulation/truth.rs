@@ -8,10 +8,16 @@ use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-pub const LANES: usize = 3;
+/// Kinds of outputs, and destinations: two of each kind.
+pub const KINDS: usize = 3;
+pub const SLOTS: usize = 6;
 pub const CLOUDWATCH: usize = 0;
 pub const S3: usize = 1;
 pub const OPENSEARCH: usize = 2;
+
+pub fn kind(slot: usize) -> usize {
+    slot % KINDS
+}
 
 /// A document, as any of the three services gets it.
 #[derive(Deserialize)]
@@ -43,8 +49,8 @@ pub struct Cell {
     /// A service that looks at records refuses this one.
     pub poison: bool,
     /// Stored by a service; written to a dead-letter file.
-    pub arrived: [u16; LANES],
-    pub buried: [u16; LANES],
+    pub arrived: [u16; SLOTS],
+    pub buried: [u16; SLOTS],
 }
 
 /// One append-only run of bytes: what the catalog should see as one file, under whatever names.
@@ -77,7 +83,7 @@ pub struct Truth {
     /// Lines written; makes stamps unique.
     pub lines: u64,
     /// Records that hold a cell the service had before.
-    pub repeats: [u64; LANES],
+    pub repeats: [u64; SLOTS],
 }
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
@@ -105,7 +111,18 @@ impl Truth {
         let (whole, nth) = place;
         self.add(
             content,
-            Cell { content, at, whole, nth, shown, head: None, torn: false, poison, arrived: [0; 3], buried: [0; 3] },
+            Cell {
+                content,
+                at,
+                whole,
+                nth,
+                shown,
+                head: None,
+                torn: false,
+                poison,
+                arrived: [0; SLOTS],
+                buried: [0; SLOTS],
+            },
         );
         let [a, b, c] = payload;
         [b'^', digit(18), digit(12), digit(6), digit(0), a, b, c]
@@ -123,8 +140,8 @@ impl Truth {
             head: None,
             torn: false,
             poison: false,
-            arrived: [0; 3],
-            buried: [0; 3],
+            arrived: [0; SLOTS],
+            buried: [0; SLOTS],
         };
         self.add(content, cell);
     }

@@ -5,12 +5,13 @@ use crate::books::Ids;
 use crate::chance::Chance;
 use crate::fs::Fs;
 use crate::node::{Hands, Node};
+use crate::outputs::Outputs;
 use crate::plan::{Kind, Plan};
 use crate::rig::Outside;
 use crate::services::weather::{Down, Weather};
 use crate::services::{At, Services};
 use crate::store::SimStore;
-use crate::truth::{LANES, Truth};
+use crate::truth::Truth;
 use std::time::Duration;
 use tailrace::lane::step::Event;
 use tailrace::record::Now;
@@ -26,6 +27,7 @@ pub struct World {
     pub truth: Truth,
     pub ids: Ids,
     pub node: Node,
+    pub outputs: Outputs,
     pub services: Services,
     pub store: SimStore,
     pub agent: Option<Agent>,
@@ -64,13 +66,14 @@ impl World {
         let plan = Plan::of(kind, &mut chance);
         let now = Now { mono: Duration::from_secs(1), unix_ns: START_NS + 1_000_000_000 };
         let mut services = Services::default();
-        services.opensearch.most_plain = 1_500 + chance.below(6_000) as usize;
+        services.opensearch.iter_mut().for_each(|o| o.most_plain = 1_500 + chance.below(6_000) as usize);
         for (lane, weather) in services.weather.iter_mut().enumerate() {
             let (slow, trouble) = (chance.one_in(2), chance.below(plan.trouble + 1));
             *weather = Weather { lane, slow, trouble, hangs: 8, ..Weather::default() };
         }
         let mut world = World {
             node: Node::new(&plan),
+            outputs: Outputs::new(),
             fs: Fs::new(plan.handles < 100),
             plan,
             chance,
@@ -115,19 +118,28 @@ impl World {
     }
     pub fn at<T>(&mut self, act: impl FnOnce(&mut Services, &mut At<'_>) -> T) -> T {
         let true_ns = START_NS + self.now.mono.as_nanos() as i64;
-        let mut at = At { truth: &mut self.truth, true_ns, mono: self.now.mono, chance: &mut self.chance };
+        let mut at = At { truth: &mut self.truth, slot: 0, true_ns, mono: self.now.mono, chance: &mut self.chance };
         act(&mut self.services, &mut at)
     }
 
     /// The agent starts; what it knows is what the store has.
     pub fn start(&mut self, once: bool) {
-        let state = self.store.reopen(self.now);
+        let mut state = self.store.reopen(self.now);
+        let notes = self.outputs.came_and_went(&mut state, self.now.unix_ns);
+        if !notes.is_empty() {
+            self.store.append(notes, false, None);
+        }
         self.say(|| format!("start, once {once}"));
         let pods = &self.node.pods;
-        self.agent = Some(Agent::start(&self.plan, once, state, self.now, &self.fs, pods, &mut self.chance));
+        self.agent =
+            Some(Agent::start(&self.plan, &self.outputs, once, state, self.now, &self.fs, pods, &mut self.chance));
     }
     /// SIGKILL: what was written stays, perhaps torn; what waited in queues is gone.
     pub fn crash(&mut self) {
+        self.die();
+        self.rise();
+    }
+    fn die(&mut self) {
         let torn = match self.chance.below(3) {
             0 => None,
             1 => Some(self.chance.below(400)),
@@ -144,12 +156,16 @@ impl World {
         self.store.disk.lose_power(|n| chance.below(n + 1));
         self.forgot = true;
         self.end();
+        self.rise();
     }
     fn end(&mut self) {
         self.agent = None;
         self.deaths += 1;
         self.fs.agent_gone(&mut self.truth);
         self.at(|services, at| services.hang_up(at));
+    }
+    /// The next process.
+    fn rise(&mut self) {
         if std::mem::take(&mut self.standby) {
             return self.take_over();
         }
@@ -179,6 +195,20 @@ impl World {
         self.stop(within);
         self.standby = false;
         self.take_over();
+    }
+    /// The process ends, well or badly, and the next one has another configuration.
+    fn reconfigure(&mut self) {
+        let within = self.chance.millis(1_000, 30_000);
+        if self.chance.one_in(3) {
+            self.die();
+        } else {
+            self.stop(within);
+        }
+        for _ in 0..1 + self.chance.below(2) {
+            let said = self.outputs.change(&self.truth, &mut self.chance);
+            self.say(|| said);
+        }
+        self.start(false);
     }
     /// SIGTERM: drains, says its last words, syncs. What is left comes back.
     pub fn stop(&mut self, within: Duration) -> usize {
@@ -218,13 +248,14 @@ impl World {
             95..97 if self.plan.kind == Kind::Crash => self.crash(),
             95..97 if self.plan.kind == Kind::Power => self.mishap(),
             95..97 if self.plan.kind == Kind::Rolling => self.roll(),
+            95..97 if self.plan.kind == Kind::Change => self.reconfigure(),
             94 if self.plan.little_room => self.fs.disk.set_free_percent(if self.chance.one_in(2) { 5 } else { 60 }),
             97 => self.dead_letter_full = self.chance.one_in(2),
             _ => self.pass(Duration::from_millis(100)),
         }
     }
     fn weather(&mut self) {
-        let lane = self.chance.below(LANES as u64) as usize;
+        let lane = self.chance.pick(&self.outputs.here).map_or(0, |o| o.slot);
         let trouble = self.chance.below(self.plan.trouble + 1);
         let downs = [Down::Credentials, Down::Unreachable, Down::Hanging, Down::Throttling];
         let down = if self.chance.one_in(3) { self.chance.pick(&downs) } else { None };
@@ -300,7 +331,8 @@ impl World {
     /// Everybody for whom something is due does it, in any order.
     pub fn run(&mut self) {
         self.on_node(|node, _, hands| node.go_on(hands));
-        let mut turns = [0, 1, 2, 3, 4, 5];
+        let lanes = self.agent.as_ref().map_or(0, |a| a.rigs.len());
+        let mut turns: Vec<usize> = (0..3 + lanes).collect();
         self.chance.shuffle(&mut turns);
         for turn in turns {
             match turn {
@@ -332,7 +364,7 @@ impl World {
     fn answers(&mut self) {
         while let Some((lane, ticket, verdict)) = self.at(|services, at| services.answer(at)) {
             self.say(|| format!("lane {lane}: {ticket:?} is answered {verdict:?}"));
-            if let Some(rig) = self.agent.as_mut().and_then(|a| a.rigs.get_mut(lane)) {
+            if let Some(rig) = self.agent.as_mut().and_then(|a| a.lane(lane)) {
                 rig.push(Event::Answer(ticket, verdict));
             }
         }

@@ -4,6 +4,7 @@ mod files_world;
 mod finding;
 mod growing;
 mod handles;
+mod joining;
 mod keeping;
 mod offering;
 mod proving;

@@ -211,3 +211,6 @@ fn remove(path: &Path) -> io::Result<()> {
 fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,6 +100,7 @@ impl Agent {
     /// Writes what should be on disk now and then.
     pub fn upkeep(&self, run: &Run) {
         run.board.process(crate::telemetry::process::read());
+        self.store.lose_patience();
         run.board.writes(Kept::Positions, self.store.trouble());
         // Not while it is just being written: a disk may hang.
         if let Some(trouble) = self.cache.as_ref().and_then(|cache| Some(cache.try_lock().ok()?.trouble())) {

@@ -1,7 +1,7 @@
 //! CloudWatch Logs: PutLogEvents with all its limits; keeps no ids, so what comes twice is there twice.
 
 use super::{At, text_of};
-use crate::truth::{CLOUDWATCH, Doc, Truth};
+use crate::truth::{Doc, Truth};
 use serde::Deserialize;
 use std::borrow::Cow;
 use tailrace::lane::batch::{Batch, Code, ItemVerdict, Job, Reason, Verdict};
@@ -59,7 +59,7 @@ impl CloudWatch {
             } else if event.timestamp - now_ms > NEWEST {
                 refused.push((item as u32, ItemVerdict::Dropped(Reason::TooNew)));
             } else {
-                at.truth.arrive(CLOUDWATCH, cells);
+                at.truth.arrive(at.slot, cells);
             }
         }
         self.outside += refused.len() as u64;

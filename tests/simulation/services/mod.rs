@@ -9,7 +9,7 @@ pub mod s3;
 pub mod weather;
 
 use crate::chance::Chance;
-use crate::truth::{CLOUDWATCH, LANES, OPENSEARCH, S3, Truth};
+use crate::truth::{CLOUDWATCH, KINDS, OPENSEARCH, S3, SLOTS, Truth, kind};
 use cloudwatch::CloudWatch;
 use opensearch::OpenSearch;
 use s3::Buckets;
@@ -31,10 +31,10 @@ struct Request {
 
 #[derive(Default)]
 pub struct Services {
-    pub cloudwatch: CloudWatch,
-    pub s3: Buckets,
-    pub opensearch: OpenSearch,
-    pub weather: [Weather; LANES],
+    pub cloudwatch: [CloudWatch; 2],
+    pub s3: [Buckets; 2],
+    pub opensearch: [OpenSearch; 2],
+    pub weather: [Weather; SLOTS],
     flying: Vec<Request>,
     /// Requests that nobody waits for any more and that may still arrive.
     ghosts: Vec<(Duration, usize, Batch)>,
@@ -43,6 +43,8 @@ pub struct Services {
 /// What a service looks at besides the request.
 pub struct At<'a> {
     pub truth: &'a mut Truth,
+    /// Which service this is.
+    pub slot: usize,
     /// The services' clock is right.
     pub true_ns: i64,
     pub mono: Duration,
@@ -88,7 +90,7 @@ impl Services {
                     self.ghosts.push((at.mono + at.chance.millis(1, 20_000), lane, batch.clone()));
                 }
                 if verdict == Verdict::NoUpload {
-                    self.s3.lose_upload(&batch);
+                    self.s3.get_mut(lane / KINDS).expect("a slot").lose_upload(&batch);
                 }
                 verdict
             }
@@ -96,12 +98,15 @@ impl Services {
                 self.take_in(lane, &batch, at);
                 verdict
             }
-            Strike::Some => self.opensearch.take_some(&batch, at),
+            Strike::Some => {
+                at.slot = lane;
+                self.opensearch.get_mut(lane / KINDS).expect("a slot").take_some(&batch, at)
+            }
             Strike::Hang => {
                 if at.chance.one_in(2) {
                     self.take_in(lane, &batch, at);
                 }
-                Verdict::Unknown { code: Code::new("timeout"), scope: Scope::Key }
+                Verdict::Unknown { code: Code::new("timeout"), scope: Scope::Key, say: String::new() }
             }
         };
         Some((lane, batch.ticket, verdict))
@@ -110,10 +115,12 @@ impl Services {
         self.flying.get(at).is_some_and(|r| r.due <= mono)
     }
     fn take_in(&mut self, lane: usize, batch: &Batch, at: &mut At<'_>) -> Verdict {
-        match lane {
-            CLOUDWATCH => self.cloudwatch.take_in(batch, at),
-            S3 => self.s3.take_in(batch, at),
-            OPENSEARCH => self.opensearch.take_in(batch, at),
+        at.slot = lane;
+        let which = lane / KINDS;
+        match kind(lane) {
+            CLOUDWATCH => self.cloudwatch.get_mut(which).expect("a slot").take_in(batch, at),
+            S3 => self.s3.get_mut(which).expect("a slot").take_in(batch, at),
+            OPENSEARCH => self.opensearch.get_mut(which).expect("a slot").take_in(batch, at),
             other => panic!("no service {other}"),
         }
     }

@@ -2,7 +2,7 @@
 //! Its answers are read by the agent's own judge.
 
 use super::{At, text_of};
-use crate::truth::{Doc, OPENSEARCH, Truth};
+use crate::truth::{Doc, Truth};
 use serde::Deserialize;
 use std::collections::HashMap;
 use tailrace::lane::batch::{Batch, Code, Job, Verdict};
@@ -89,7 +89,7 @@ impl OpenSearch {
                 refused(409, "version_conflict_engine_exception")
             } else {
                 self.docs.insert(item.id, batch.target.place.to_string());
-                at.truth.arrive(OPENSEARCH, &item.cells);
+                at.truth.arrive(at.slot, &item.cells);
                 r#"{"create":{"status":201}}"#.into()
             });
         }

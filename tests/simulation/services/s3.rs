@@ -2,7 +2,7 @@
 
 use super::{At, bytes_of, text_of};
 use crate::small;
-use crate::truth::{Doc, S3, Truth};
+use crate::truth::{Doc, Truth};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tailrace::lane::batch::{Batch, Job, PartTag, Verdict};
@@ -55,7 +55,7 @@ impl Buckets {
         let body = batch.bodies.first().expect("a body");
         let upload = upload.clone().unwrap_or_else(|| {
             self.next += 1;
-            let id: Arc<str> = format!("upload-{}", self.next).into();
+            let id: Arc<str> = format!("upload-{}-{}", at.slot, self.next).into();
             self.uploads.insert(id.clone(), (name.clone(), BTreeMap::new()));
             id
         });
@@ -90,7 +90,7 @@ impl Buckets {
         }
         assert!(!records.is_empty(), "an empty object");
         for cells in &records {
-            at.truth.arrive(S3, cells);
+            at.truth.arrive(at.slot, cells);
         }
         self.objects.insert(name.clone(), records);
         Verdict::Delivered { already: 0 }
