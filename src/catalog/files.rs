@@ -95,7 +95,8 @@ impl Stock {
         let Some(e) = self.entries.get(&file) else { return false };
         let held = e.source.as_ref().is_some_and(|s| s.gz == gz);
         let path = self.path_in(dir, &to.name);
-        let sure = if held && !to.link { true } else { self.proven(file, &path) };
+        let elsewhere = self.kubernetes(e.input) && !self.same_run(e, dir, &to.name);
+        let sure = if held && !to.link { true } else { !elsewhere && self.proven(file, &path) };
         if !sure {
             return false;
         }

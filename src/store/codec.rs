@@ -368,7 +368,7 @@ impl<'a> Cursor<'a> {
             proof: Mark::NONE,
         };
         // What makes no sense here is a newer version's.
-        let proof = self.mark().filter(|m| m.at <= file.size && usize::from(m.len) <= Mark::MAX);
+        let proof = self.mark().filter(|m| m.at <= file.size && (1..=Mark::MAX).contains(&usize::from(m.len)));
         Some(KnownFile { proof: proof.unwrap_or(Mark::NONE), ..file })
     }
 

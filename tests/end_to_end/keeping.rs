@@ -97,7 +97,7 @@ fn past_the_limit_every_lost_byte_is_counted_by_pod_and_by_output() {
                 .collect::<String>()
         };
         let bodies: Vec<String> = (0..10 + pod).map(text).collect();
-        append(&file, bodies.iter().map(|body| cri(body)).collect::<Vec<_>>().concat());
+        append(&file, bodies.iter().map(cri).collect::<Vec<_>>().concat());
         written.insert(pod, bodies);
         until_or("the file to be known", SOON, || known(&stage) == Some((pod + 1) as f64), || stage.agent.log());
         std::fs::remove_dir_all(file.parent().unwrap().parent().unwrap()).unwrap();

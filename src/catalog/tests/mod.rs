@@ -7,6 +7,7 @@ mod handles;
 mod joining;
 mod keeping;
 mod offering;
+mod proving;
 mod restarting;
 mod retaining;
 pub(super) mod rig;
