@@ -156,8 +156,17 @@ impl<F: Format> Lane<F> {
         }
         self.note_behind(id);
         if self.ledger.account(id).is_some_and(Account::idle) {
+            self.look_no_more(id);
             self.save_what_moved();
             self.forget_file(id);
+        }
+    }
+    /// A join that was not looked for in all of a file that is gone now may have ended there.
+    fn look_no_more(&mut self, gone: FileId) {
+        let Some(file) = self.files.get(&gone) else { return };
+        let (size, chain) = (file.size(), file.view.file.place.chain);
+        for file in self.files.values_mut().filter(|f| f.view.file.place.chain == chain) {
+            file.looked.retain(|(_, looked)| looked.file != gone || looked.at >= size);
         }
     }
     pub(super) fn forget_file(&mut self, id: FileId) {

@@ -102,7 +102,7 @@ impl StoreHandle {
         self.0.shared.put(Command { records, sync, reply: Some(reply) });
     }
 
-    /// Call it once a second: who waited for [`LOOKS`] such calls is told `false`, because the disk hangs.
+    /// Call it once a second: who waited for ten such calls is told `false`: the disk hangs.
     pub fn lose_patience(&self) {
         let late = lock(&self.0.shared.owed).late();
         if !late.is_empty() {
