@@ -84,10 +84,11 @@ impl Stock {
             self.replaced(key, stat);
             return false;
         };
-        self.grown(key, stat.size);
+        // First the proof: what is saved of it has both.
         if let Some(e) = self.entries.get_mut(&key) {
             e.proof = proof.unwrap_or(e.proof);
         }
+        self.grown(key, stat.size);
         true
     }
 
