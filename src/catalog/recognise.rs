@@ -155,6 +155,9 @@ impl Stock {
         let same_inode = e.loc().is_some_and(|l| l.inode.0 == known.inode);
         let same_path = path.is_some_and(|p| p.to_string_lossy() == *known.path);
         self.by_id.insert(id, key);
+        if let Some(source) = self.entries.get(&key).and_then(|e| e.source.clone()).filter(|s| !s.gz) {
+            self.prove(key, &source);
+        }
         self.claim_copy(key, id);
         self.shelve(key);
         if !(same_inode && same_path) {

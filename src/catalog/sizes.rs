@@ -65,10 +65,8 @@ impl Stock {
         let (heat, grown, now) = (e.heat, stat.size > e.size, self.now);
         let quiet = now.mono.saturating_sub(e.grew.max(e.moved));
         if grown {
-            let Ok(proof) = self.proof_of_growth(key, stat.size) else { return self.replaced(key, stat) };
-            self.grown(key, stat.size);
-            if let Some(e) = self.entries.get_mut(&key) {
-                e.proof = proof.unwrap_or(e.proof);
+            if !self.grow_or_replace(key, stat) {
+                return;
             }
         } else if heat == Heat::Arming {
             self.rest(key);
@@ -78,6 +76,20 @@ impl Stock {
         if let Some(e) = self.entries.get_mut(&key) {
             e.looked_ns = now.unix_ns;
         }
+    }
+
+    /// It is larger; false: because it is another one.
+    pub fn grow_or_replace(&mut self, key: Key, stat: Stat) -> bool {
+        let Ok(proof) = self.proof_of_growth(key, stat.size) else {
+            self.replaced(key, stat);
+            return false;
+        };
+        // First the proof: what is saved of it has both.
+        if let Some(e) = self.entries.get_mut(&key) {
+            e.proof = proof.unwrap_or(e.proof);
+        }
+        self.grown(key, stat.size);
+        true
     }
 
     /// What it was before is still there below what is new; an error: it is not, whoever wrote this in its place. Within

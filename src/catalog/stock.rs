@@ -236,19 +236,21 @@ impl Stock {
 
     /// Lets the handle go; lanes open the file again by its name, if it has one.
     pub fn close(&mut self, key: Key) {
-        let Some(e) = self.entries.get_mut(&key) else { return };
-        if let Some(source) = e.source.take() {
-            self.open = self.open.saturating_sub(1);
-            let stat = source.content.stat().unwrap_or_default();
+        let Some(source) = self.entries.get(&key).and_then(|e| e.source.clone()) else { return self.shelve(key) };
+        let stat = source.content.stat().unwrap_or_default();
+        // A last look: there may be no other way to it any more.
+        let grown = self.entries.get(&key).is_some_and(|e| stat.size > e.size);
+        if !source.gz && grown && !self.once && !self.grow_or_replace(key, stat) {
+            return;
+        }
+        if !source.gz {
+            self.prove(key, &source);
+        }
+        if let Some(e) = self.entries.get_mut(&key)
+            && e.source.take().is_some()
+        {
             e.mtime_ns = stat.mtime_ns;
-            // A last look: there may be no other way to it any more.
-            let (size, plain) = (e.size, !source.gz);
-            if plain && stat.size > size && !self.once {
-                self.grown(key, stat.size);
-            }
-            if plain {
-                self.prove(key, &source);
-            }
+            self.open = self.open.saturating_sub(1);
         }
         self.shelve(key);
     }
