@@ -11,7 +11,7 @@ use std::time::Duration;
 use tailrace::body::chunks::{CHUNK, Pool};
 use tailrace::catalog::progress::Progress;
 use tailrace::catalog::reader::Reader;
-use tailrace::catalog::view::FileView;
+use tailrace::catalog::view::{FileView, Life};
 use tailrace::lane::account::Left;
 use tailrace::lane::format::Format;
 use tailrace::lane::step::{Action, Event, Lane};
@@ -121,7 +121,9 @@ impl Rig {
     fn mail(&mut self) -> Option<Event> {
         let views = std::mem::take(&mut self.views);
         for view in views.values() {
-            self.sizes.insert(view.file.id, view.size);
+            // Of what is gone only so much is known.
+            let size = if view.life == Life::Gone { u64::MAX } else { view.size };
+            self.sizes.insert(view.file.id, size);
         }
         if !views.is_empty() {
             return Some(Event::Files(views.into_values().collect()));
@@ -179,7 +181,7 @@ impl Rig {
 
     fn read(&mut self, file: FileId, at: u64, len: usize, mut buffer: Vec<u8>, out: &mut Outside<'_>) -> Event {
         let size = self.sizes.get(&file).copied();
-        let within = size.is_none_or(|size| at + len as u64 <= size);
+        let within = size.is_none_or(|size| at.saturating_add(len as u64) <= size);
         assert!(len > 0 && within, "lane {} reads {file} at {at}+{len}, past {size:?}", self.index);
         let short = if out.short_reads { 1 + out.chance.below(400) as usize } else { usize::MAX };
         buffer.resize(tailrace::lane::pump::BLOCK, 0);
