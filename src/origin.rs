@@ -9,26 +9,74 @@ use arc_swap::ArcSwap;
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-/// Dotted field names and their values, e.g. `kubernetes.namespace_name`; sorted by name.
+/// Names that need no memory of their own, in any order.
+const NAMES: [&str; 13] = [
+    "host",
+    "input",
+    "path",
+    "kubernetes.container_image",
+    "kubernetes.container_name",
+    "kubernetes.deployment_name",
+    "kubernetes.docker_id",
+    "kubernetes.host",
+    "kubernetes.namespace_name",
+    "kubernetes.pod_id",
+    "kubernetes.pod_name",
+    "tailrace.inputs",
+    "tailrace.pod",
+];
+
+/// Dotted field names and their values, e.g. `kubernetes.namespace_name`; sorted by name. There are some for each
+/// container, and thousands of those: two pieces of memory for all pairs together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(Box<[(Cow<'static, str>, Box<str>)]>);
+pub struct Fields {
+    /// Name (where it is none of [`NAMES`]) and value of each pair, one behind the other.
+    text: Box<str>,
+    pairs: Box<[Pair]>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pair {
+    /// Which of [`NAMES`].
+    name: Option<u8>,
+    /// Where its name and its value end in the text.
+    name_end: u32,
+    end: u32,
+}
 
 impl Fields {
-    /// Sorts the pairs; of two with one name the last wins.
+    /// Sorts the pairs; of two with one name the last wins. What is beyond 4 GiB of text is left out.
     pub fn new(mut pairs: Vec<(Cow<'static, str>, Box<str>)>) -> Self {
         pairs.reverse();
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
         pairs.dedup_by(|later, first| later.0 == first.0);
-        Fields(pairs.into_boxed_slice())
+        let (mut text, mut ends) = (String::new(), Vec::with_capacity(pairs.len()));
+        for (name, value) in pairs {
+            let known = NAMES.iter().zip(0u8..).find(|(known, _)| **known == name).map(|(_, at)| at);
+            if known.is_none() {
+                text.push_str(&name);
+            }
+            let name_end = text.len();
+            text.push_str(&value);
+            let (Ok(name_end), Ok(end)) = (u32::try_from(name_end), u32::try_from(text.len())) else { break };
+            ends.push(Pair { name: known, name_end, end });
+        }
+        Fields { text: text.into(), pairs: ends.into() }
     }
     /// The value, or `None` where the file has no such field (a template or predicate takes that as empty text).
     pub fn get(&self, name: &str) -> Option<&str> {
-        let at = self.0.binary_search_by(|(n, _)| n.as_ref().cmp(name)).ok()?;
-        self.0.get(at).map(|(_, v)| v.as_ref())
+        self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
     /// All pairs, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(n, v)| (n.as_ref(), v.as_ref()))
+        let mut start = 0;
+        self.pairs.iter().map(move |pair| {
+            let from = std::mem::replace(&mut start, pair.end as usize);
+            let part = |from: usize, to: u32| self.text.get(from..to as usize).unwrap_or_default();
+            let own = || part(from, pair.name_end);
+            let name = pair.name.and_then(|at| NAMES.get(usize::from(at)).copied()).unwrap_or_else(own);
+            (name, part(pair.name_end as usize, pair.end))
+        })
     }
 }
 
@@ -98,6 +146,28 @@ impl Origin {
         ) {
             (Some(ns), Some(pod), Some(container)) => format!("{ns}/{pod}/{container}"),
             (_, _, _) => self.path.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn fields_are_a_sorted_map_in_which_the_last_of_a_name_wins(
+            pairs in proptest::collection::vec((prop_oneof!["host", "kubernetes.pod_id", "[a-c]{0,2}", ".{0,3}"], ".{0,4}"), 0..12)
+        ) {
+            let model: BTreeMap<String, String> = pairs.iter().cloned().collect();
+            let owned = pairs.into_iter().map(|(name, value)| (Cow::Owned(name), value.into())).collect();
+            let fields = Fields::new(owned);
+            let model: Vec<(&str, &str)> = model.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            prop_assert_eq!(fields.iter().collect::<Vec<_>>(), model.clone());
+            prop_assert!(model.iter().all(|(name, value)| fields.get(name) == Some(value)));
+            prop_assert_eq!(fields.get("missing"), None);
         }
     }
 }

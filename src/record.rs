@@ -91,6 +91,8 @@ pub enum Grammar {
     Docker,
     /// A line is a body; its time is when its bytes were first seen.
     Plain,
+    /// A line of a dead-letter file: the record that it was.
+    Letter,
 }
 
 /// What CRI calls the stream of a line.

@@ -17,6 +17,8 @@ pub enum Bug {
     LateGrowthIgnored,
     /// A `.gz` beside or after its plain file is another file.
     GzReadTwice,
+    /// A file is let go when the first lane is through with it, not the last.
+    FirstLaneIsAll,
     /// What a lane loses with a file is not counted.
     LossNotCounted,
     /// The parts of a line whose end is not there yet are taken for read.
@@ -51,12 +53,13 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::PositionBeforeAnswer,
         Self::InodeTrustedAlone,
         Self::MarkNotChecked,
         Self::LateGrowthIgnored,
         Self::GzReadTwice,
+        Self::FirstLaneIsAll,
         Self::LossNotCounted,
         Self::JoinForgotten,
         Self::SpansNotSaved,

@@ -29,6 +29,9 @@ fuzz_target!(|block: &[u8]| {
                 assert!(stamp.text.iter().all(|b| b.is_ascii_digit() || b"-:.+TZ".contains(b)));
             }
         }
+        if let Some(letter) = tailrace::decode::letter::parse(line) {
+            assert_eq!(letter.record().body, &letter.body[..]);
+        }
         // They also take an array, and names with escapes; we also take lone surrogates and invalid UTF-8.
         let object = line.trim_ascii_start().starts_with(b"{") && !line.windows(2).any(|w| w == b"\\u");
         if let (true, Ok(want)) = (object, serde_json::from_slice::<Docker>(line)) {

@@ -72,6 +72,7 @@ fn the_page_shows_what_waits_and_what_to_do_and_escapes_it() {
     board.metadata(MetadataReport { state: MetadataState::Failing, trouble, ..MetadataReport::default() });
     board.catalog(CatalogReport {
         polling: true,
+        overlooked: 0,
         lost: [("prod/web/main".to_owned(), 2048)].into(),
         ..Default::default()
     });

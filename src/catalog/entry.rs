@@ -7,7 +7,7 @@ use super::name::{self, LogName, Suffix};
 use super::shelf::Source;
 use super::view::{Ages, File, FileView, Life, Place};
 use crate::origin::{Fields, Meta};
-use crate::record::{FileId, Grammar, Now};
+use crate::record::{FileId, Grammar, Mark, Now};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -77,6 +77,8 @@ pub struct Entry {
     pub id: Option<FileId>,
     /// Without an id: of the bytes that were there when its handle was closed.
     pub head: Head,
+    /// Of its plain bytes below the size it had when this was taken.
+    pub proof: Mark,
     pub generation: u32,
     pub restart: u32,
     pub turn: u64,
@@ -133,6 +135,7 @@ impl Entry {
             source: None,
             id: None,
             head: (0, 0),
+            proof: Mark::NONE,
             generation: 0,
             restart,
             turn: 0,

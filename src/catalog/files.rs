@@ -95,7 +95,8 @@ impl Stock {
         let Some(e) = self.entries.get(&file) else { return false };
         let held = e.source.as_ref().is_some_and(|s| s.gz == gz);
         let path = self.path_in(dir, &to.name);
-        let sure = if held && !to.link { true } else { self.proven(file, &path) };
+        let elsewhere = self.kubernetes(e.input) && !self.same_run(e, dir, &to.name);
+        let sure = if held && !to.link { true } else { !elsewhere && self.proven(file, &path) };
         if !sure {
             return false;
         }
@@ -168,6 +169,13 @@ impl Stock {
             self.skip(dir, s);
             return None;
         }
+        if stat.size == 0 && self.room_for_empty == 0 {
+            self.overlooked += 1;
+            self.room = self.room.saturating_sub(1);
+            self.leave_if_empty(chain);
+            self.skip(dir, s);
+            return None;
+        }
         let key = self.add_file(dir, chain, restart, loc, source, stat);
         if let Some(e) = self.entries.get_mut(&key) {
             e.outside = s.outside;
@@ -192,6 +200,7 @@ impl Stock {
     pub(super) fn add_file(&mut self, dir: Key, chain: u64, restart: u32, loc: Loc, source: Source, stat: Stat) -> Key {
         let key = self.key();
         self.room = self.room.saturating_sub(1);
+        self.room_for_empty = self.room_for_empty.saturating_sub(usize::from(stat.size == 0));
         let input = self.dirs.get(&dir).map_or(0, |d| d.input);
         let live = self.dirs.get(&dir).is_some_and(|d| d.is_live(&loc.name));
         let (gz, now) = (source.gz, self.now);

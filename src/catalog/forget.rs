@@ -31,6 +31,7 @@ impl Stock {
             ages: e.ages.0.to_vec(),
             fields: fields.map_or_else(Vec::new, |f| f.iter().map(|(k, v)| (k.into(), v.into())).collect()),
             kept,
+            proof: e.proof,
         };
         self.out.saved.push(Saved::File(known));
     }
@@ -100,6 +101,11 @@ impl Stock {
     fn leave_group(&mut self, chain: u64, key: Key) {
         let Some(group) = self.groups.get_mut(&chain) else { return };
         group.entries.retain(|k| *k != key);
+        self.leave_if_empty(chain);
+    }
+
+    pub fn leave_if_empty(&mut self, chain: u64) {
+        let Some(group) = self.groups.get(&chain) else { return };
         // A container's directory that is still there may get files, and its restarts go on counting.
         let waits = matches!(group.who, Who::Pod(_, _)) && !group.over;
         if group.entries.is_empty() && !waits {

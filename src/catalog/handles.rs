@@ -108,12 +108,8 @@ impl Stock {
         true
     }
 
-    /// The same without keeping it.
-    pub fn proven_at(&self, e: &Entry, path: &Path) -> bool {
-        self.open_proven(e, path).is_some()
-    }
-
-    fn open_proven(&self, e: &Entry, path: &Path) -> Option<Source> {
+    /// What stands at `path`, if it is what the closed entry was.
+    pub fn open_proven(&self, e: &Entry, path: &Path) -> Option<Source> {
         let loc = e.loc()?;
         let closed = Closed {
             base: self.base(e.input),
@@ -121,6 +117,7 @@ impl Stock {
             name: path.file_name().unwrap_or_default().into(),
             inode: loc.inode,
             head: e.head,
+            proof: e.proof,
             gz: e.plain.is_none(),
         };
         closed.open(self.disk.as_ref()).ok()

@@ -84,6 +84,7 @@ impl Stock {
             self.look_at_cold();
         }
         self.refused.clear();
+        self.overlooked = 0;
         self.due.extend(self.dirs.keys().copied());
         for dir in self.dirs.values_mut() {
             dir.skip.clear();

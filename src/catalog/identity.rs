@@ -4,6 +4,7 @@
 //! A head is the first complete line, or the first 1 KiB, or (after silence) what is there. It never changes
 //! once taken, so a file that grew still has it.
 
+use super::disk::Content;
 use super::shelf::Source;
 use crate::record::{FileId, Mark};
 use sha2::{Digest, Sha256};
@@ -70,6 +71,20 @@ pub fn first_bytes(source: &Source) -> io::Result<Vec<u8>> {
     let got = source.first(&mut bytes)?;
     bytes.truncate(got);
     Ok(bytes)
+}
+
+/// The mark at `size`; `None`: it cannot be read, or is shorter by now.
+pub fn proof_at(content: &dyn Content, size: u64) -> Option<Mark> {
+    let mut bytes = [0; Mark::MAX];
+    let len = usize::try_from(size).unwrap_or(Mark::MAX).min(Mark::MAX);
+    let tail = bytes.get_mut(..len)?;
+    let got = super::disk::read_full(content, size - len as u64, tail).ok()?;
+    (got == len).then(|| Mark::of(size, tail))
+}
+
+/// Whether the file holds what was proven of it; a compressed one is not looked through for that.
+pub fn proves(source: &Source, proof: Mark) -> bool {
+    source.gz || marks_hold(source, &[proof]).unwrap_or(false)
 }
 
 /// Whether every mark holds in a plain file. A mark past its end does not.

@@ -53,7 +53,10 @@ impl Stock {
         let through = if e.offered.is_some() { settled >= e.size } else { e.size == 0 };
         match e.trail {
             Trail::Deleted | Trail::Elsewhere | Trail::Kept if through && (e.complete() || e.size == 0) => {
-                self.forget(key)
+                if self.last_look(key) {
+                    return false;
+                }
+                self.forget(key);
             }
             Trail::Displaced(since) if now.saturating_sub(since) >= COPY => self.gone(key),
             Trail::Gone => self.gone(key),
@@ -170,7 +173,12 @@ impl<P: Pods> Catalog<P> {
             deleted: unlinked,
         };
         let (life, danger) = (order::life(&standing), order::in_danger(&threat));
+        let ends = !e.complete() && matches!(life, Life::Final | Life::Ended);
         self.stock.most_rotated = most;
+        // Its size first: nobody looks again.
+        if ends && self.stock.last_look(key) {
+            return;
+        }
         let Some(e) = self.stock.entries.get_mut(&key) else { return };
         let again = e.complete() && life == Life::Growing;
         if (e.life, e.danger) != (life, danger) {

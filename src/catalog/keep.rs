@@ -70,7 +70,7 @@ impl Stock {
                 self.active.insert(key);
             }
         }
-        let mut lost = Vec::new();
+        let (mut lost, mut doubted) = (Vec::new(), Vec::new());
         for (id, error) in news.failed {
             let Some(e) = self.by_id.get(&id).and_then(|key| self.entries.get(key)) else { continue };
             let (dir, path) = (e.dir, self.path_of(e));
@@ -79,11 +79,17 @@ impl Stock {
                 continue;
             }
             self.due.insert(dir);
+            if error.kind() == io::ErrorKind::NotFound {
+                doubted.push(id);
+            }
             if error.kind() != io::ErrorKind::NotFound
                 && let Some(path) = path
             {
                 self.refuse(path, &error);
             }
+        }
+        for key in doubted.iter().filter_map(|id| self.by_id.get(id).copied()).collect::<Vec<_>>() {
+            self.recheck(key);
         }
         // Somebody removed a copy.
         for key in lost.iter().filter_map(|id| self.by_id.get(id).copied()).collect::<Vec<_>>() {

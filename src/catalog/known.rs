@@ -52,6 +52,11 @@ impl Known {
         self.by_inode.get(&inode).is_some_and(|ids| ids.iter().any(|id| self.files.contains_key(id)))
     }
 
+    /// Whether a file in this chain is still to be found.
+    pub fn looks_for_chain(&self, chain: u64) -> bool {
+        self.by_chain.get(&chain).is_some_and(|ids| ids.iter().any(|id| self.files.contains_key(id)))
+    }
+
     /// What is known.
     pub fn get(&self, id: FileId) -> Option<&(KnownFile, Vec<Mark>)> {
         self.files.get(&id)
@@ -60,6 +65,11 @@ impl Known {
     /// Found: it is known here no more.
     pub fn claim(&mut self, id: FileId) -> Option<KnownFile> {
         self.files.remove(&id).map(|(file, _)| file)
+    }
+
+    /// Nothing is to be found any more.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
     }
 
     /// All that are still to be found.

@@ -75,6 +75,8 @@ pub const POLL: Duration = Duration::from_millis(100);
 pub const RECONCILE: Duration = Duration::from_secs(60);
 /// What depends on time or on lanes is looked after so often, while there is any.
 const SECOND: Duration = Duration::from_secs(1);
+/// A listing beside a rename may miss a file, but not each of them for so long.
+const BURY: Duration = Duration::from_secs(10);
 /// After a change that may have had neighbours: look again.
 const SOON: Duration = Duration::from_millis(20);
 
@@ -133,7 +135,11 @@ pub struct Catalog<P: Pods> {
     next_poll: Duration,
     next_second: Duration,
     next_reconcile: Duration,
+    /// What an earlier life knew and nobody found until then (mono) is gone.
+    bury_at: Duration,
     begun: bool,
+    /// `--once`: which inputs found nothing was said.
+    said: bool,
 }
 
 impl<P: Pods> Catalog<P> {
@@ -141,7 +147,8 @@ impl<P: Pods> Catalog<P> {
     pub fn new(setup: Setup, disk: Arc<dyn disk::Disk>, pods: P) -> Self {
         let stock = Stock::new(setup, disk);
         let zero = Duration::ZERO;
-        Catalog { stock, pods, next_poll: zero, next_second: zero, next_reconcile: zero, begun: false }
+        let (next_poll, next_second, next_reconcile) = (zero, zero, zero);
+        Catalog { stock, pods, next_poll, next_second, next_reconcile, bury_at: zero, begun: false, said: false }
     }
 
     /// Where lanes find content.
@@ -161,6 +168,7 @@ impl<P: Pods> Catalog<P> {
         stock.now = now;
         if first {
             stock.find_copies();
+            self.bury_at = now.mono + BURY;
         }
         stock.due.append(&mut stock.again);
         stock.absorb(hints);
@@ -178,7 +186,9 @@ impl<P: Pods> Catalog<P> {
             reconciled = !first;
         }
         stock.scan_due();
-        if reconciled && stock.scanned && stock.measuring.is_empty() {
+        let late = now.mono >= self.bury_at;
+        if (reconciled || late) && stock.scanned && stock.measuring.is_empty() {
+            self.bury_at = Duration::MAX;
             for key in stock.bury() {
                 stock.offer(key, &self.pods);
                 stock.forget(key);
@@ -212,11 +222,14 @@ impl<P: Pods> Catalog<P> {
         self.stock.copied(done);
     }
 
-    /// All files that are offered, for a lane that joins now: what is there was there at its start.
-    pub fn offered(&self) -> Vec<FileView> {
-        let mut views: Vec<FileView> = self.stock.entries.values().filter_map(|e| e.view()).collect();
+    /// All files that are offered, for a lane that joins now: what is there was there at its start. What all others had
+    /// read is looked after again: it may have to be kept for this one.
+    pub fn offered(&mut self) -> Vec<FileView> {
+        let stock = &mut self.stock;
+        stock.active.extend(stock.entries.iter().filter(|(_, e)| e.offered.is_some()).map(|(key, _)| *key));
+        let mut views: Vec<FileView> = stock.entries.values().filter_map(|e| e.view()).collect();
         for view in &mut views {
-            self.stock.progress.begin(view.file.id);
+            stock.progress.begin(view.file.id);
             let File { id, place, origin, .. } = &*view.file;
             view.file = Arc::new(File { id: *id, place: *place, origin: origin.clone(), at_scan: Some(view.size) });
         }
@@ -263,6 +276,9 @@ impl<P: Pods> Catalog<P> {
         turn.changed.sort_by_key(|view| view.file.place);
         let stock = &self.stock;
         turn.first_scan_done = stock.first_scan_done();
+        if turn.first_scan_done && stock.once && !std::mem::replace(&mut self.said, true) {
+            stock.say_inputs_without_files();
+        }
         let mono = stock.now.mono;
         let mut wake = self.next_reconcile;
         if !(stock.measuring.is_empty() && stock.due.is_empty()) {
@@ -273,6 +289,9 @@ impl<P: Pods> Catalog<P> {
         }
         if !stock.hot.is_empty() {
             wake = wake.min(self.next_poll);
+        }
+        if !stock.known.is_empty() {
+            wake = wake.min(self.bury_at);
         }
         if stock.retained.is_busy() {
             wake = wake.min(self.next_second);
@@ -302,6 +321,7 @@ impl<P: Pods> Catalog<P> {
             copies: stock.retained.there(),
             copied: stock.retained.made,
             not_copied: stock.retained.failed.clone(),
+            overlooked: stock.overlooked,
             polling: stock.polling(),
             overflows: stock.overflows,
             unreadable,

@@ -19,7 +19,10 @@ impl Stock {
         let ready = e.offered.is_none() && !e.unsynced && e.measure.is_none() && e.turn > 0;
         let (Some(id), true) = (e.id, ready) else { return };
         let (chain, restart, danger) = (e.group, e.restart, e.danger);
-        let waited = self.now.mono.saturating_sub(e.born);
+        // Siblings wait together, or a younger one would overtake an older one.
+        let siblings = self.groups.get(&chain).map(|g| g.entries.as_slice()).unwrap_or_default();
+        let siblings = siblings.iter().filter_map(|k| self.entries.get(k)).filter(|s| s.restart == restart);
+        let waited = self.now.mono.saturating_sub(siblings.map(|s| s.born).min().unwrap_or(e.born));
         let wait = match self.inputs.get(e.input).map(|i| &i.kind) {
             Some(SpecKind::Kubernetes { wait, .. }) => *wait,
             Some(SpecKind::File { .. }) | None => None,
@@ -63,6 +66,7 @@ impl Stock {
         }
         self.progress.begin(id);
         self.save(key);
+        self.touch_group(chain);
     }
 
     /// `tailrace.inputs`: the names of further inputs that match the file, each between commas.

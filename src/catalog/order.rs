@@ -13,16 +13,19 @@ pub const OVER: Duration = Duration::from_secs(5);
 
 /// Turns for siblings that stand oldest first; `Some` is a turn given earlier, which stays. `latest`: the greatest
 /// turn ever given in this restart, 0 for none.
-pub fn turns(siblings: &[Option<u64>], latest: u64) -> Vec<u64> {
+/// `taken`: turns of siblings that stand nowhere; nobody gets them.
+pub fn turns(siblings: &[Option<u64>], latest: u64, taken: &[u64]) -> Vec<u64> {
     let mut out: Vec<u64> = Vec::with_capacity(siblings.len());
-    let mut latest = siblings.iter().flatten().fold(latest, |a, b| a.max(*b));
+    let mut latest = siblings.iter().flatten().chain(taken).fold(latest, |a, b| a.max(*b));
+    // Neighbours are far apart: a step down leaves the order as it is.
+    let free = |turn: u64| (0..=turn).rev().take(taken.len() + 1).find(|t| !taken.contains(t)).unwrap_or(turn);
     for (at, turn) in siblings.iter().enumerate() {
         let before = out.last().copied();
         let after = siblings.get(at..).unwrap_or_default().iter().flatten().next().copied();
         out.push(match (turn, before, after) {
             (Some(turn), _, _) => *turn,
-            (None, Some(low), Some(high)) if low.saturating_add(1) < high => low + (high - low) / 2,
-            (None, None, Some(high)) if high > 1 => high.saturating_sub(Place::STEP).max(high / 2),
+            (None, Some(low), Some(high)) if low.saturating_add(1) < high => free(low + (high - low) / 2),
+            (None, None, Some(high)) if high > 1 => free(high.saturating_sub(Place::STEP).max(high / 2)),
             // Newest of all, or no room: after everything.
             (None, _, _) => {
                 latest = if latest == 0 { FIRST } else { latest.saturating_add(Place::STEP) };
@@ -66,7 +69,9 @@ pub fn life(s: &Standing) -> Life {
     }
     let drained = s.quiet >= DRAINED;
     let rotated_out = !s.live && (s.gz || s.unlinked || drained);
-    let removed = s.live && s.unlinked && drained;
+    // kubelet removes what no container writes to any more; elsewhere a program may go on with a file it has open.
+    let silence = if s.kubernetes { OVER } else { DRAINED };
+    let removed = s.live && s.unlinked && s.quiet >= silence;
     let over = s.over && (s.quiet >= OVER || (s.unlinked && !s.kubernetes));
     if !(rotated_out || removed || over) {
         return Life::Growing;
@@ -104,14 +109,17 @@ mod tests {
 
     #[test]
     fn turns_follow_the_order_and_given_ones_stay() {
-        let first = turns(&[None, None, None], 0);
+        let first = turns(&[None, None, None], 0, &[]);
         assert!(first.windows(2).all(|w| w[0] < w[1]));
-        let kept = turns(&[Some(first[0]), None, Some(first[1]), Some(first[2]), None], 0);
+        let kept = turns(&[Some(first[0]), None, Some(first[1]), Some(first[2]), None], 0, &[]);
         assert_eq!((kept[0], kept[2], kept[3]), (first[0], first[1], first[2]));
         assert!(kept.windows(2).all(|w| w[0] < w[1]));
-        let older = turns(&[None, Some(first[0])], 0);
+        let older = turns(&[None, Some(first[0])], 0, &[]);
         assert!(older[0] < first[0]);
-        assert!(turns(&[None], first[2])[0] > first[2]);
+        assert!(turns(&[None], first[2], &[])[0] > first[2]);
+        // What was cut in place stands nowhere; its turn is its own all the same.
+        let beside = turns(&[None, Some(first[1])], 0, &[first[0]]);
+        assert!(beside[0] < beside[1] && beside[0] != first[0]);
     }
 
     proptest::proptest! {
@@ -119,7 +127,7 @@ mod tests {
         fn what_comes_later_has_a_later_turn(given in proptest::collection::vec(proptest::option::of(0u64..1), 0..12)) {
             // Any pattern of known and unknown, known ones with room as they are given out here.
             let all: Vec<Option<u64>> = given.iter().enumerate().map(|(n, g)| g.map(|_| FIRST + n as u64 * Place::STEP)).collect();
-            let got = turns(&all, 0);
+            let got = turns(&all, 0, &[]);
             proptest::prop_assert!(got.windows(2).all(|w| w[0] < w[1]), "{:?} {:?}", all, got);
         }
     }
@@ -144,12 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_plain_file_ends_after_thirty_seconds_of_silence() {
+    fn a_removed_file_ends_after_thirty_seconds_of_silence_and_a_pods_after_five() {
         let removed = Standing { live: true, unlinked: true, ..Standing::default() };
         assert_eq!(life(&removed), Life::Growing);
+        assert_eq!(life(&Standing { quiet: OVER, ..removed }), Life::Growing);
         assert_eq!(life(&Standing { quiet: DRAINED, ..removed }), Life::Ended);
         assert_eq!(life(&Standing { quiet: DRAINED, has_next: true, ..removed }), Life::Final);
-        assert_eq!(life(&Standing { quiet: DRAINED, kubernetes: true, ..removed }), Life::Final);
+        assert_eq!(life(&Standing { quiet: OVER, kubernetes: true, ..removed }), Life::Final);
     }
 
     #[test]

@@ -73,7 +73,9 @@ impl Stock {
         let trusted = by_inode && seeded(Bug::InodeTrustedAlone);
         for id in if trusted { ids } else { self.eligible(key, ids, &bytes) } {
             let Some((file, marks)) = self.known.get(id) else { continue };
-            let held = || seeded(Bug::MarkNotChecked) || identity::marks_hold(&source, marks).unwrap_or(false);
+            let proven =
+                || identity::marks_hold(&source, marks).unwrap_or(false) && identity::proves(&source, file.proof);
+            let held = || seeded(Bug::MarkNotChecked) || proven();
             if trusted || (file.size <= size && held()) {
                 found = Some(id);
                 break;
@@ -127,7 +129,8 @@ impl Stock {
             }
             return self.claim(key, id, &bytes);
         }
-        let with_marks = |id: &FileId| (*id, self.known.get(*id).map(|(_, m)| m.clone()).unwrap_or_default());
+        let proofs = |id: &FileId| self.known.get(*id).map(|(file, marks)| [&marks[..], &[file.proof]].concat());
+        let with_marks = |id: &FileId| (*id, proofs(id).unwrap_or_default());
         let candidates: Vec<(FileId, Vec<Mark>)> = ids.iter().map(with_marks).collect();
         if let Some(e) = self.entries.get_mut(&key) {
             e.measure = Some(Box::new(Measure::new(source, candidates)));
@@ -143,6 +146,7 @@ impl Stock {
         let Some(e) = self.entries.get_mut(&key) else { return };
         e.id = Some(id);
         e.head = known.head;
+        e.proof = known.proof;
         e.generation = known.generation;
         e.turn = known.place.turn;
         e.ages = ages::restored(&known.ages);
@@ -187,6 +191,9 @@ impl Stock {
         let Some(group) = self.groups.get_mut(&chain) else { return };
         let mut siblings: Vec<Key> = group.entries.clone();
         siblings.retain(|k| self.entries.get(k).is_some_and(|e| e.restart == restart && e.loc().is_some()));
+        let others = group.entries.iter().filter_map(|k| self.entries.get(k));
+        let others = others.filter(|e| e.restart == restart && e.loc().is_none());
+        let nameless: Vec<u64> = others.map(|e| e.turn).collect();
         let unsure = |k: &Key| self.entries.get(k).is_some_and(|e| e.turn == 0 && e.measure.is_some());
         if siblings.iter().any(unsure) {
             return;
@@ -206,7 +213,7 @@ impl Stock {
             siblings.iter().map(|k| self.entries.get(k).map(|e| e.turn).filter(|t| *t > 0)).collect();
         let run = group.run_mut(restart);
         run.latest_turn = run.latest_turn.max(taken.unwrap_or(0));
-        let turns = order::turns(&given, run.latest_turn);
+        let turns = order::turns(&given, run.latest_turn, &nameless);
         run.latest_turn = turns.iter().fold(run.latest_turn, |a, b| a.max(*b));
         for (key, turn) in siblings.into_iter().zip(turns) {
             if let Some(e) = self.entries.get_mut(&key) {
@@ -222,7 +229,10 @@ impl Stock {
             return;
         };
         let settled_down = self.once || e.gz.is_some() || e.trail == Trail::Deleted;
-        let as_is = settled_down || now.saturating_sub(e.grew) >= SILENT;
+        // A later restart writes into files of its own, and kubelet removes this one soon.
+        let over = self.groups.get(&e.group).is_some_and(|g| g.over || e.restart < g.newest);
+        let quiet = now.saturating_sub(e.grew);
+        let as_is = settled_down || quiet >= SILENT || (over && quiet >= order::OVER);
         let Some(bytes) = self.peep(key) else { return };
         let Some(head) = identity::cut(&bytes, as_is) else { return };
         let Some(e) = self.entries.get(&key) else { return };
@@ -285,6 +295,9 @@ impl Stock {
             self.to_sync.push(key);
         }
         self.by_id.insert(id, key);
+        if let Some(source) = e.source.clone().filter(|s| !s.gz) {
+            self.prove(key, &source);
+        }
         self.shelve(key);
         self.save(key);
         self.touch(key);

@@ -11,7 +11,7 @@ use super::entry::{Entry, Key, Trail};
 use super::shelf::{Closed, Source};
 use super::stock::{Stock, code};
 use crate::lane::batch::Code;
-use crate::record::FileId;
+use crate::record::{FileId, Mark};
 use crate::store::saved::Kept;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -352,6 +352,7 @@ impl Stock {
             name: Path::new(&*name_of(e.id?, kept.gz)).as_os_str().into(),
             inode,
             head: e.head,
+            proof: Mark::NONE,
             gz: true,
         })
     }

@@ -111,6 +111,7 @@ impl Stock {
             dir,
             id: Some(file.id),
             head: file.head,
+            proof: file.proof,
             generation: file.generation,
             turn: place.turn,
             live,

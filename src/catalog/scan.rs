@@ -11,11 +11,13 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// New files that one tick takes in, give or take one directory: lanes get them in portions.
 const FILES_AT_ONCE: usize = 1000;
+/// Files without a byte that are watched; what is beyond them is looked at with each reconcile, until it has bytes.
+pub(super) const EMPTY_MAX: usize = 10_000;
 /// Directories known at most; patterns with `**` could name the whole disk.
 const DIRS_MAX: usize = 100_000;
 
@@ -74,6 +76,8 @@ impl Stock {
     /// Lists what is due, and what turns up below it.
     pub fn scan_due(&mut self) {
         self.room = FILES_AT_ONCE;
+        let empty = || self.entries.values().filter(|e| e.size == 0 && e.id.is_none()).count();
+        self.room_for_empty = EMPTY_MAX.saturating_sub(if self.due.is_empty() { 0 } else { empty() });
         while self.room > 0
             && let Some(key) = self.due.pop_first()
         {
@@ -90,6 +94,7 @@ impl Stock {
         match listed {
             Ok(listed) => {
                 self.refused.remove(&absolute);
+                self.missing.remove(&key);
                 if let Some(dir) = self.dirs.get_mut(&key).filter(|d| !d.watched) {
                     dir.watched = true;
                     self.out.watch.push(WatchChange::Dir(key, absolute));
@@ -101,6 +106,7 @@ impl Stock {
             }
             Err(e) if is_top => {
                 // An input's own directory may be mounted late, or away for a moment: nothing is concluded from that.
+                self.say_missing(key, &absolute, &e);
                 if e.kind() != io::ErrorKind::NotFound {
                     self.refuse(absolute, &e);
                 }
@@ -111,6 +117,22 @@ impl Stock {
                 self.refuse(absolute, &e);
                 self.later.insert(key);
             }
+        }
+    }
+
+    /// Once for each time that it goes missing.
+    fn say_missing(&mut self, key: Key, path: &Path, error: &io::Error) {
+        let input = self.dirs.get(&key).and_then(|dir| self.inputs.get(dir.input)).map(|spec| spec.name.clone());
+        if self.missing.insert(key) {
+            let (input, path) = (input.unwrap_or_default(), path.display());
+            tracing::warn!(%input, %path, %error, "an input's directory cannot be listed: nothing is read from it until it can");
+        }
+    }
+
+    /// `--once`: an input that found nothing is perhaps misspelt.
+    pub fn say_inputs_without_files(&self) {
+        for (spec, _) in self.inputs.iter().zip(&self.counts).filter(|(_, counts)| counts.files == 0) {
+            tracing::warn!(input = %spec.name, "no log file was found for this input: are its paths right?");
         }
     }
 
@@ -216,6 +238,12 @@ impl Stock {
         }
     }
 
+    /// What names the siblings of a live path of a `file` input.
+    pub fn chain_of_path(&self, input: usize, dir: &Path, stem: &[u8]) -> Option<u64> {
+        let name = self.inputs.get(input)?.name.as_bytes();
+        Some(identity::chain(&[name, dir.as_os_str().as_bytes(), stem]))
+    }
+
     /// The group of a file of this name in this directory, made if need be.
     pub fn group_of(&mut self, key: Key, stem: &[u8]) -> Option<u64> {
         let dir = self.dirs.get(&key)?;
@@ -225,10 +253,7 @@ impl Stock {
                 let chain = identity::chain(&[pod.uid.as_bytes(), container.as_bytes()]);
                 (chain, Who::Pod(pod.clone(), container.clone()))
             }
-            DirKind::Glob(_) => {
-                let path = dir.path.as_os_str().as_bytes();
-                (identity::chain(&[self.inputs.get(input)?.name.as_bytes(), path, stem]), Who::Path)
-            }
+            DirKind::Glob(_) => (self.chain_of_path(input, &dir.path, stem)?, Who::Path),
             DirKind::Root | DirKind::Pod(_) => return None,
         };
         if !self.groups.contains_key(&chain) {

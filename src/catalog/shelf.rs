@@ -6,7 +6,7 @@
 use super::disk::{Base, Content, Disk, read_full};
 use super::gz;
 use super::identity::{self, Head};
-use crate::record::FileId;
+use crate::record::{FileId, Mark};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
@@ -51,6 +51,8 @@ pub struct Closed {
     pub inode: (u64, u64),
     /// First bytes.
     pub head: Head,
+    /// Of bytes further on.
+    pub proof: Mark,
     /// Compressed.
     pub gz: bool,
 }
@@ -61,7 +63,8 @@ impl Closed {
         let source = Source { content: disk.open(&self.base, &self.dir.join(&*self.name))?, gz: self.gz };
         let stat = source.content.stat()?;
         let bytes = identity::first_bytes(&source)?;
-        if (stat.inode, stat.dev) != self.inode || !identity::begins_with(&bytes, self.head) {
+        let same = identity::begins_with(&bytes, self.head) && identity::proves(&source, self.proof);
+        if (stat.inode, stat.dev) != self.inode || !same {
             return Err(io::Error::new(io::ErrorKind::NotFound, "another file has taken its place"));
         }
         Ok(source)

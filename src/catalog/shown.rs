@@ -50,7 +50,8 @@ impl Stock {
                 glob && l.kind == Kind::File
                     && (mine.contains(&l.inode)
                         || self.known.looks_for_inode(l.inode)
-                        || stems.contains(name::plain(&l.name).stem))
+                        || stems.contains(name::plain(&l.name).stem)
+                        || self.looks_for_stem(key, name::plain(&l.name).stem))
             };
             if !(wanted || related()) || self.excluded(input, &path.join(&l.name)) {
                 continue;
@@ -76,6 +77,12 @@ impl Stock {
             out.push(Shown { name: l.name.clone(), inode: l.inode, link, outside: !wanted });
         }
         out
+    }
+
+    /// A sibling of this path is known from an earlier life and was not found yet.
+    fn looks_for_stem(&self, key: Key, stem: &[u8]) -> bool {
+        let chain = || self.dirs.get(&key).and_then(|dir| self.chain_of_path(dir.input, &dir.path, stem));
+        !self.known.is_empty() && chain().is_some_and(|chain| self.known.looks_for_chain(chain))
     }
 
     fn matches(&self, key: Key, l: &Listed) -> bool {

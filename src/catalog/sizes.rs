@@ -7,6 +7,7 @@ use super::shelf::Source;
 use super::stock::Stock;
 use super::{WatchChange, ages, identity};
 use crate::origin::Meta;
+use crate::record::Mark;
 use crate::seeded::{Bug, seeded};
 use std::io;
 use std::sync::Arc;
@@ -18,6 +19,9 @@ const COLD: Duration = Duration::from_secs(5);
 const RECONCILE_NS: i64 = 60_000_000_000;
 /// More steps than this: what is settled is taken from them, else nobody asks the lanes.
 const STEPS: usize = 8;
+
+/// Another file stands where one was.
+struct Replaced;
 
 impl Stock {
     /// Each 100 ms, once for all lanes.
@@ -58,17 +62,14 @@ impl Stock {
         if stat.links == 0 && e.trail == Trail::Named {
             self.again.insert(dir);
         }
-        // Through its name alone: another file may have got name and inode.
-        let by_name = e.source.is_none() && e.id.is_some() && stat.size > e.size;
-        if by_name && !e.loc().is_some_and(|loc| self.proven_at(e, &self.path_in(dir, &loc.name))) {
-            self.again.insert(dir);
-            return;
-        }
-        let Some(e) = self.entries.get(&key) else { return };
         let (heat, grown, now) = (e.heat, stat.size > e.size, self.now);
         let quiet = now.mono.saturating_sub(e.grew.max(e.moved));
         if grown {
+            let Ok(proof) = self.proof_of_growth(key, stat.size) else { return self.replaced(key, stat) };
             self.grown(key, stat.size);
+            if let Some(e) = self.entries.get_mut(&key) {
+                e.proof = proof.unwrap_or(e.proof);
+            }
         } else if heat == Heat::Arming {
             self.rest(key);
         } else if quiet >= COLD {
@@ -77,6 +78,60 @@ impl Stock {
         if let Some(e) = self.entries.get_mut(&key) {
             e.looked_ns = now.unix_ns;
         }
+    }
+
+    /// What it was before is still there below what is new; an error: it is not, whoever wrote this in its place. Within
+    /// a look a file may be cut and outgrow its old size, and behind a name may be another file with the same inode.
+    fn proof_of_growth(&self, key: Key, size: u64) -> Result<Option<Mark>, Replaced> {
+        let Some(e) = self.entries.get(&key).filter(|e| e.id.is_some()) else { return Ok(None) };
+        let source = match e.source.clone().filter(|s| !s.gz) {
+            // kubelet and the runtimes never cut a file.
+            Some(_) if self.kubernetes(e.input) => return Ok(None),
+            Some(source) => source,
+            None => match e.loc().and_then(|loc| self.open_proven(e, &self.path_in(e.dir, &loc.name))) {
+                Some(source) => source,
+                None => return Err(Replaced),
+            },
+        };
+        // The new proof first: if it is cut between the two, the old one does not hold any more.
+        let proof = identity::proof_at(source.content.as_ref(), size);
+        if identity::proves(&source, e.proof) { Ok(proof) } else { Err(Replaced) }
+    }
+
+    /// The file that stands at its name is another one, though name and inode are the same.
+    fn replaced(&mut self, key: Key, stat: Stat) {
+        let Some(e) = self.entries.get(&key) else { return };
+        if !self.kubernetes(e.input) {
+            // Cut in place: a copy of it may turn up.
+            return self.truncated(key, stat);
+        }
+        let (dir, name) = (e.dir, e.loc().map(|loc| loc.name.to_os_string()));
+        if let Some(d) = self.dirs.get_mut(&dir) {
+            d.doubt.extend(name);
+        }
+        self.again.insert(dir);
+    }
+
+    /// A lane could not open it by its name: perhaps something else stands there.
+    pub fn recheck(&mut self, key: Key) {
+        let Some(e) = self.entries.get(&key).filter(|e| e.source.is_none() && e.id.is_some()) else { return };
+        let Some(loc) = &e.plain else { return };
+        let (path, Ok(stat)) = (self.path_in(e.dir, &loc.name), self.stat(e)) else { return };
+        if stat.size < e.size || self.open_proven(e, &path).is_none() {
+            self.replaced(key, stat);
+        }
+    }
+
+    /// It will not be looked at again: true if it grew or was cut since the last time.
+    pub fn last_look(&mut self, key: Key) -> bool {
+        let Some(e) = self.entries.get(&key).filter(|_| !self.once) else { return false };
+        let (size, trail) = (e.size, e.trail);
+        let held = e.source.as_ref().is_some_and(|s| !s.gz);
+        if !(held || e.plain.is_some()) || !self.stat(e).is_ok_and(|stat| stat.size != size) {
+            return false;
+        }
+        self.look(key);
+        self.entries.get(&key).is_none_or(|e| e.size != size || e.trail != trail)
     }
 
     /// Through the handle, else by name: then it must be the same inode.
@@ -224,18 +279,22 @@ impl Stock {
             e.grew = now.mono;
             return self.touch(key);
         }
-        let source = e.source.take();
-        let Some(loc) = e.plain.take() else { return };
+        let (source, loc) = (e.source.take(), e.plain.take());
         e.trail = Trail::Displaced(now.mono);
         e.live = false;
         let (dir, chain, restart, generation, id) = (e.dir, e.group, e.restart, e.generation, e.id);
         self.open = self.open.saturating_sub(usize::from(source.is_some()));
-        self.unmap(&loc, key);
         self.cool(key);
         self.active.insert(key);
         if let Some(id) = id {
             self.shelf.remove(id);
         }
+        // Cut and deleted: nothing follows at its name.
+        let Some(loc) = loc else {
+            self.adopt_suspect(key);
+            return self.touch_group(chain);
+        };
+        self.unmap(&loc, key);
         let path = self.path_in(dir, &loc.name);
         let base = self.dirs.get(&dir).map(|d| self.base(d.input));
         let opened = source.or_else(|| {

@@ -70,8 +70,14 @@ pub(super) struct Stock {
     pub out: Turn,
     /// Everything that was there at the start has been listed.
     pub scanned: bool,
+    /// Directories of inputs that are not there, and that was said.
+    pub missing: BTreeSet<Key>,
     /// Files that may still be taken in in this tick.
     pub room: usize,
+    /// Files without a byte that may still be taken in in this tick.
+    pub room_for_empty: usize,
+    /// Files without a byte for which there was none, since everything was last listed.
+    pub overlooked: u64,
     pub most_rotated: usize,
     pub open: usize,
     /// Until then (mono) directories are scanned each second.
@@ -128,7 +134,10 @@ impl Stock {
             measuring: BTreeSet::new(),
             out: Turn::default(),
             scanned: false,
+            missing: BTreeSet::new(),
             room: 0,
+            room_for_empty: 0,
+            overlooked: 0,
             most_rotated: 0,
             open: 0,
             polling_until: None,
@@ -233,11 +242,25 @@ impl Stock {
             let stat = source.content.stat().unwrap_or_default();
             e.mtime_ns = stat.mtime_ns;
             // A last look: there may be no other way to it any more.
-            if !source.gz && stat.size > e.size && !self.once {
+            let (size, plain) = (e.size, !source.gz);
+            if plain && stat.size > size && !self.once {
                 self.grown(key, stat.size);
+            }
+            if plain {
+                self.prove(key, &source);
             }
         }
         self.shelve(key);
+    }
+
+    /// Takes the proof of its bytes as far as they are known.
+    pub fn prove(&mut self, key: Key, source: &Source) {
+        if let Some(e) = self.entries.get_mut(&key)
+            && e.proof.at != e.size
+            && let Some(proof) = super::identity::proof_at(source.content.as_ref(), e.size)
+        {
+            e.proof = proof;
+        }
     }
 
     /// Tells the shelf where a closed file is now.
@@ -253,6 +276,7 @@ impl Stock {
                     name: loc.name.clone(),
                     inode: loc.inode,
                     head: e.head,
+                    proof: e.proof,
                     gz: e.plain.is_none(),
                 };
                 self.shelf.close(id, closed);

@@ -2,7 +2,7 @@
 //! copytruncate made, a rotated file of an earlier life that no pattern names.
 
 use super::disk::{Content, Stat};
-use super::entry::{Entry, Key, Loc, Trail};
+use super::entry::{DirKind, Entry, Key, Loc, Trail};
 use super::files::Named;
 use super::shelf::Source;
 use super::shown::Shown;
@@ -32,12 +32,15 @@ impl Stock {
         let Some(e) = self.entries.get(&file) else { return false };
         let gz = e.gz.as_ref().is_some_and(|l| l.inode == loc.inode);
         let held = e.source.as_ref().is_some_and(|h| h.gz == gz);
+        // Each restart of a container has files of its own; their first bytes may be alike for a moment.
+        let elsewhere = self.kubernetes(e.input) && !self.same_run(e, dir, &s.name);
         let same = || {
             let grown = gz || stat.size >= e.size;
-            grown && identity::first_bytes(source).is_ok_and(|b| identity::begins_with(&b, e.head))
+            let alike = || identity::first_bytes(source).is_ok_and(|b| identity::begins_with(&b, e.head));
+            grown && alike() && identity::proves(source, e.proof)
         };
         // While we hold it nobody else gets its inode; else only the head tells.
-        if !held && !same() && !seeded(Bug::InodeTrustedAlone) {
+        if !held && (elsewhere || !same()) && !seeded(Bug::InodeTrustedAlone) {
             return false;
         }
         let input = self.dirs.get(&dir).map_or(e.input, |d| d.input);
@@ -53,6 +56,16 @@ impl Stock {
             self.relocate(file, gz, dir, s, loc);
         }
         true
+    }
+
+    /// Whether this name may be one of the file's: of the same container and restart.
+    pub fn same_run(&self, e: &Entry, dir: Key, name: &OsStr) -> bool {
+        let Some(dir) = self.dirs.get(&dir) else { return false };
+        let chain = match &dir.kind {
+            DirKind::Container(pod, container) => identity::chain(&[pod.uid.as_bytes(), container.as_bytes()]),
+            DirKind::Root | DirKind::Pod(_) | DirKind::Glob(_) => return false,
+        };
+        chain == e.group && dir.parse(name).is_some_and(|n| n.restart == e.restart)
     }
 
     /// A further input matches the file: it is offered once, to lanes of either.
@@ -174,10 +187,10 @@ impl Stock {
             return false;
         }
         let Ok(bytes) = identity::first_bytes(source) else { return false };
-        let Some(key) = candidates
-            .into_iter()
-            .find(|key| self.entries.get(key).is_some_and(|e| identity::begins_with(&bytes, e.head)))
-        else {
+        let Some(key) = candidates.into_iter().find(|key| {
+            let alike = |e: &Entry| identity::begins_with(&bytes, e.head) && identity::proves(source, e.proof);
+            self.entries.get(key).is_some_and(|e| alike(e))
+        }) else {
             return false;
         };
         self.by_inode.insert(loc.inode, key);

@@ -4,13 +4,18 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the part that speaks to a person")]
 
+pub mod audit;
 pub mod check;
 pub mod clock;
 #[cfg(feature = "standin")]
 pub mod demo;
 mod file;
+mod output;
+pub mod positions;
 pub mod print_config;
+pub mod replay;
 pub mod run;
+mod table;
 
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
@@ -58,6 +63,12 @@ enum Command {
     Check(ConfigArgs),
     /// Print a configuration with all defaults filled in; secrets are hidden
     PrintConfig(ConfigArgs),
+    /// Send dead letters again, to the output that refused them or to another one
+    Replay(replay::ReplayArgs),
+    /// Where each output stands in each file: list, set, forget
+    Positions(positions::PositionsArgs),
+    /// Account for every byte of every file, by output; of a running or a stopped agent
+    Audit(audit::AuditArgs),
     /// Run the agent against stand-ins of the three services on this machine; needs no account
     #[cfg(feature = "standin")]
     Demo(DemoArgs),
@@ -117,6 +128,9 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::PrintConfig(args) => print_config::print_config(&args),
         Command::Run(args) => run::run(&args),
+        Command::Audit(args) => audit::audit(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Positions(args) => positions::positions(&args),
         #[cfg(feature = "standin")]
         Command::Demo(args) => demo::demo(&args),
     };

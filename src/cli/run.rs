@@ -11,7 +11,7 @@ mod fleet;
 mod lanes;
 mod outside;
 mod standby;
-mod state;
+pub(super) mod state;
 mod supervise;
 
 use super::clock::Clock;
@@ -93,14 +93,14 @@ async fn whole(mut run: Run, text: String) -> Result<Exit, String> {
     let watched = if run.once.is_none() { Some(ConfigFile::watch(run.path.clone(), text)) } else { None };
     let watched = watched.transpose().map_err(|e| format!("no thread for the configuration's file: {e}"))?;
     let mut outside = Outside::new(drain, watched).map_err(|e| format!("signals cannot be caught: {e}"))?;
-    let Some(lock) = standby::stand_by(&mut run, &mut outside, &mut admin).await? else { return Ok(Exit::Done) };
+    let Some(mut lock) = standby::stand_by(&mut run, &mut outside, &mut admin).await? else { return Ok(Exit::Done) };
     admin.open().await.map_err(|error| error.to_string())?;
     let mut opened = state::open(&run)?;
     let exit = loop {
         let agent = agent::Agent::start(&run, opened)?;
         run.board.phase(Phase::Started);
         tracing::info!(node = %run.config.node, outputs = run.config.outputs.len(), version = env!("CARGO_PKG_VERSION"), "started");
-        match supervise::supervise(agent, &mut run, &mut outside).await {
+        match supervise::supervise(agent, &mut run, &mut outside, &mut lock).await {
             Next::End(exit) => break exit,
             Next::Anew(agent) => opened = agent.reopen(&run.board).await?,
         }

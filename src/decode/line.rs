@@ -29,7 +29,8 @@ pub fn parse<'a>(grammar: Grammar, line: &'a [u8], scratch: &'a mut Vec<u8>, dat
     let known = match grammar {
         Grammar::Cri => cri::parse(line, dates),
         Grammar::Docker => docker::parse(line, scratch, dates),
-        Grammar::Plain => None,
+        // A letter is a record of its own (`letter::parse`); what is none is a body.
+        Grammar::Plain | Grammar::Letter => None,
     };
     known.unwrap_or(Line::whole(line))
 }

@@ -7,6 +7,7 @@ pub mod cri;
 pub mod docker;
 pub mod join;
 pub mod json;
+pub mod letter;
 pub mod line;
 pub mod lines;
 pub mod stamp;

@@ -13,6 +13,8 @@ use std::time::Duration;
 /// Nothing is due: look at most this much later all the same while something is unread or in flight.
 const BUSY_NAP: Duration = Duration::from_secs(1);
 const IDLE_NAP: Duration = Duration::from_secs(60);
+/// Something is due that could not be begun in this turn.
+const SOON: Duration = Duration::from_millis(20);
 /// A drain ends this much before its limit, so that the last notes reach the disk.
 const LAST_SAVE: Duration = Duration::from_millis(500);
 
@@ -45,11 +47,13 @@ impl<F: Format> Lane<F> {
         let room = self.has_room();
         for key in self.keys.values().filter(|k| !k.behind.is_empty() || !k.objects.is_empty()) {
             at(now + BUSY_NAP);
-            match key.due(&self.files, &self.ledger, self.now, &rule) {
+            let due = key.due(&self.files, &self.ledger, self.now, &rule);
+            match due {
                 Due::At(t) => at(t),
                 Due::Danger | Due::Now if room && key.out == 0 => match &key.parked {
                     Some(p) => at(p.until),
-                    None => at(self.rest_until.max(now + Duration::from_millis(20))),
+                    None if due == Due::Danger => at(now + SOON),
+                    None => at(self.rest_until.max(now + SOON)),
                 },
                 Due::Danger | Due::Now | Due::Never => {}
             }

@@ -93,9 +93,9 @@ impl<F: Format> Lane<F> {
                 self.went_well(&flight);
                 self.staged(flight, upload, tag);
             }
-            Verdict::Retry { after, code, scope } => self.trouble(flight, (code, String::new()), scope, after),
+            Verdict::Retry { after, code, scope, say } => self.trouble(flight, (code, say), scope, after),
             Verdict::Unknown { .. } if seeded(Bug::LostAnswerIsDelivered) => self.delivered(flight, 0),
-            Verdict::Unknown { code, scope } => {
+            Verdict::Unknown { code, scope, say } => {
                 if self.limits.note_attempts {
                     // With the answer in one write: a crash must not lose the count.
                     self.sums.possible_duplicates += flight.taken.0;
@@ -107,7 +107,7 @@ impl<F: Format> Lane<F> {
                 {
                     d.missing_unsure = d.missing;
                 }
-                self.trouble(flight, (code, String::new()), scope, None);
+                self.trouble(flight, (code, say), scope, None);
             }
             Verdict::Hold { code, say, .. } if seeded(Bug::HoldIsReject) => self.refuse(flight, code, say),
             Verdict::Hold { code, say, .. } if seeded(Bug::KeyParksLane) => self.park_lane(flight, (code, say), None),
@@ -195,8 +195,9 @@ impl<F: Format> Lane<F> {
         files
     }
     pub(super) fn moved(&mut self, files: &[FileId]) {
+        // All of them before anything is saved: the sums count them all.
+        self.dirty.extend(files);
         for file in files {
-            self.dirty.insert(*file);
             self.note_behind(*file);
             self.lose_what_is_gone(*file);
         }

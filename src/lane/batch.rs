@@ -128,15 +128,16 @@ pub enum Verdict {
     /// S3: the part is stored but not yet an object: settles nothing.
     Staged { upload: Arc<str>, tag: PartTag },
     /// The service is busy: back off, at least as long as it wishes.
-    Retry { after: Option<Duration>, code: Code, scope: Scope },
-    /// Wrong for the destination, not for the records: park, alert, never drop. `say` is for people: what to do.
+    Retry { after: Option<Duration>, code: Code, scope: Scope, say: String },
+    /// Wrong for the destination, not for the records: park, alert, never drop. `say` is for people here and below:
+    /// what happened, what to do.
     Hold { code: Code, scope: Scope, say: String },
     /// The records are bad; of several the service did not say which.
     Reject { code: Code, say: String },
     /// Too large as one request.
     Split { code: Code },
     /// No answer came: perhaps it was done, perhaps not.
-    Unknown { code: Code, scope: Scope },
+    Unknown { code: Code, scope: Scope, say: String },
     /// S3: the upload is unknown to the service (completed or aborted before).
     NoUpload,
 }

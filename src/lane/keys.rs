@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::object::OpenObject;
 use super::retry::Parking;
 use crate::record::{FileId, Now};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
@@ -139,27 +139,34 @@ impl Key {
         (bytes, oldest, danger)
     }
     /// Its files in the order to read them: chains in turn, beginning behind the one served last; siblings oldest first.
-    /// With `danger` only the files in danger, and of those in which a join stayed open the siblings that may end it.
-    pub fn queue(&self, files: &BTreeMap<FileId, LaneFile>, now: Now, danger: bool) -> VecDeque<FileId> {
-        let (mut behind, mut before) = (VecDeque::new(), VecDeque::new());
-        let (mut held_chain, mut open_run) = (None, None);
+    /// With `danger` only the files in danger, what stands before them, and, of those behind, as much as ends a join that
+    /// is open where a file in danger ends: these files are named once more.
+    pub fn queue(
+        &self,
+        files: &BTreeMap<FileId, LaneFile>,
+        now: Now,
+        danger: bool,
+    ) -> (VecDeque<FileId>, BTreeSet<FileId>) {
+        let (mut behind, mut before, mut for_joins) = (VecDeque::new(), VecDeque::new(), BTreeSet::new());
+        let in_danger = self.behind.iter().filter(|(_, id)| danger && files.get(id).is_some_and(|f| f.view.danger));
+        let last: BTreeMap<(u64, u32), u64> = in_danger.map(|(p, _)| ((p.chain, p.restart), p.turn)).collect();
+        let mut held_chain = None;
         for (place, id) in self.behind.iter() {
             let Some(file) = files.get(id) else { continue };
             if held_chain == Some(place.chain) || file.waits(now) {
                 held_chain = Some(place.chain);
                 continue;
             }
-            if danger && !file.view.danger && open_run != Some((place.chain, place.restart)) {
-                continue;
-            }
-            if !file.looked.is_empty() {
-                open_run = Some((place.chain, place.restart));
+            match last.get(&(place.chain, place.restart)) {
+                None if danger => continue,
+                Some(turn) if place.turn > *turn => _ = for_joins.insert(*id),
+                Some(_) | None => {}
             }
             let part = if self.served.is_some_and(|s| place.chain <= s) { &mut before } else { &mut behind };
             part.push_back(*id);
         }
         behind.append(&mut before);
-        behind
+        (behind, for_joins)
     }
     /// Newest first-seen time of its files (unix ns).
     pub fn newest(&self, files: &BTreeMap<FileId, LaneFile>) -> i64 {

@@ -117,6 +117,10 @@ impl Account {
     pub fn unsettled(&self, size: u64) -> u64 {
         size.saturating_sub(self.low).saturating_sub(self.settled.bytes())
     }
+    /// Bytes that are settled.
+    pub fn settled(&self) -> u64 {
+        self.low.saturating_add(self.settled.bytes())
+    }
     /// No more settled spans can be kept above the low-water mark.
     pub fn span_full(&self) -> bool {
         self.settled.len() >= MAX_SPANS

@@ -11,6 +11,7 @@ use crate::catalog::view::{FileView, Life};
 use crate::config::checked::Start;
 use crate::record::FileId;
 use crate::seeded::{Bug, seeded};
+use crate::store::saved::Saved;
 use crate::transform::select::{Lifted, Predicate};
 use std::time::Duration;
 
@@ -43,13 +44,16 @@ impl<F: Format> Lane<F> {
                 Lifted::PerRecord(p) => rest.push(p),
             }
         }
-        if late || (view.life == Life::Gone && !self.saved_positions.contains_key(&id)) {
+        // What was gone before this lane first started is nothing that it lost.
+        let before = view.life == Life::Gone && self.first_start && !self.saved_positions.contains_key(&id);
+        if late || before {
             return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         }
         let account = match (self.saved_positions.remove(&id), view.file.at_scan) {
             (Some(position), _) => Account::open(Some(&position)),
             (None, Some(size)) if self.first_start && start == Start::End => {
                 self.dirty.insert(id);
+                self.sums.skipped += size;
                 Account::begin_at(size)
             }
             (None, _) => {
@@ -92,24 +96,28 @@ impl<F: Format> Lane<F> {
         );
         self.outbox.push_back(Action::Passed(vec![(id, low)]));
         self.note_behind(id);
+        self.look_again(id);
         self.lose_what_is_gone(id);
     }
     pub(super) fn update_file(&mut self, view: FileView) {
-        let (id, place) = (view.file.id, view.file.place);
+        let id = view.file.id;
         if let Some(file) = self.files.get_mut(&id) {
             file.view = view;
         }
         self.note_behind(id);
-        // A sibling that grew may end a join that the files before it left open.
-        let key = self.files.get(&id).and_then(|f| self.keys.get(&f.key));
-        let siblings: Vec<FileId> = key
-            .map_or(Vec::new(), |k| k.behind.iter().filter(|(p, _)| p.chain == place.chain).map(|(_, f)| *f).collect());
-        for sibling in siblings {
-            if let Some(file) = self.files.get_mut(&sibling) {
+        self.look_again(id);
+        self.lose_what_is_gone(id);
+    }
+    /// A file that came or grew may end a join that its siblings left open.
+    fn look_again(&mut self, id: FileId) {
+        let Some(file) = self.files.get(&id) else { return };
+        let chain = file.view.file.place.chain;
+        let Some(key) = self.keys.get(&file.key) else { return };
+        for (_, sibling) in key.behind.iter().filter(|(place, _)| place.chain == chain) {
+            if let Some(file) = self.files.get_mut(sibling) {
                 file.deferred = None;
             }
         }
-        self.lose_what_is_gone(id);
     }
     /// Keeps `Key::behind` (files with unread bytes) and `unsettled` true.
     pub(super) fn note_behind(&mut self, id: FileId) {
@@ -148,12 +156,28 @@ impl<F: Format> Lane<F> {
         }
         self.note_behind(id);
         if self.ledger.account(id).is_some_and(Account::idle) {
+            self.look_no_more(id);
             self.save_what_moved();
             self.forget_file(id);
         }
     }
+    /// A join that was not looked for in all of a file that is gone now may have ended there.
+    fn look_no_more(&mut self, gone: FileId) {
+        let Some(file) = self.files.get(&gone) else { return };
+        let (size, chain) = (file.size(), file.view.file.place.chain);
+        for file in self.files.values_mut().filter(|f| f.view.file.place.chain == chain) {
+            file.looked.retain(|(_, looked)| looked.file != gone || looked.at >= size);
+        }
+    }
     pub(super) fn forget_file(&mut self, id: FileId) {
+        let settled = self.ledger.account(id).map_or(0, Account::settled);
         if self.close_file(id).is_some() {
+            // In one write: the position goes, what it said stays in the sums.
+            self.sums.gone += settled;
+            self.dirty.remove(&id);
+            let lane = self.settings.id.clone();
+            self.to_save.push(Saved::Left { lane: lane.clone(), file: id });
+            self.to_save.push(Saved::Sums { lane, sums: self.sums.clone() });
             self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         }
     }

@@ -51,10 +51,9 @@ impl<F: Format> Lane<F> {
         if self.open_grave() || self.open_again() {
             return true;
         }
-        if self.now.mono < self.rest_until && self.drain.is_none() {
-            return false;
-        }
-        while let Some(key) = self.pick_key() {
+        // What will be deleted soon does not wait for a catching-up lane's rest.
+        let resting = self.now.mono < self.rest_until && self.drain.is_none();
+        while let Some(key) = self.pick_key(resting) {
             if self.open_key(key) {
                 return true;
             }
@@ -79,7 +78,7 @@ impl<F: Format> Lane<F> {
         self.flights.len() <= self.settings.concurrency && used + 2 * usual <= self.pool.budget() as u64
     }
 
-    fn pick_key(&mut self) -> Option<usize> {
+    fn pick_key(&self, only_danger: bool) -> Option<usize> {
         let rule = self.rule();
         let mut best: Option<((bool, Due, i64), usize)> = None;
         for (id, key) in &self.keys {
@@ -87,7 +86,7 @@ impl<F: Format> Lane<F> {
                 continue;
             }
             let due = key.due(&self.files, &self.ledger, self.now, &rule);
-            if !matches!(due, Due::Danger | Due::Now) {
+            if due != Due::Danger && (due != Due::Now || only_danger) {
                 continue;
             }
             let rank = match self.settings.catch_up.order {
@@ -116,7 +115,7 @@ impl<F: Format> Lane<F> {
         if bytes == 0 {
             return self.close_objects(id);
         }
-        let queue = key.queue(&self.files, self.now, danger);
+        let (queue, for_joins) = key.queue(&self.files, self.now, danger);
         key.served = queue.front().and_then(|f| self.files.get(f)).map(|f| f.view.file.place.chain);
         let max_record = queue
             .front()
@@ -127,12 +126,9 @@ impl<F: Format> Lane<F> {
         let target = key.target(&rule);
         let behind = self.now.unix_ns.saturating_sub(oldest) > BEHIND;
         self.plan_began = self.now.mono;
-        self.open = Some(Open {
-            purpose: Purpose::Deliver { key: id },
-            pump: Pump::new(Source::Files(queue), sink, max_record, target),
-            oldest_seen: oldest,
-            behind,
-        });
+        let mut pump = Pump::new(Source::Files(queue), sink, max_record, target);
+        pump.for_joins = for_joins;
+        self.open = Some(Open { purpose: Purpose::Deliver { key: id }, pump, oldest_seen: oldest, behind });
         true
     }
     fn open_grave(&mut self) -> bool {

@@ -18,7 +18,7 @@ use crate::decode::stamp::DateCache;
 use crate::record::{FileId, Mark, Now, Record, Span};
 use crate::seeded::{Bug, seeded};
 use crate::telemetry::report::Read;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use text::remember_mark;
 
 /// Bytes read at once: stays in the L2 cache (64 KiB measured cheaper than 256 KiB).
@@ -106,6 +106,8 @@ pub struct Pump {
     pub interrupted: bool,
     /// Files read to their end with something unfinished left: not due until they change.
     pub deferred: Vec<(FileId, u64)>,
+    /// Files that are read only while a join is open.
+    pub for_joins: BTreeSet<FileId>,
     /// Last parts of records that were taken and that something ended which is not in the bytes.
     pub ended: Vec<Span>,
 }
@@ -135,6 +137,7 @@ impl Pump {
             missing: 0,
             interrupted: false,
             deferred: Vec::new(),
+            for_joins: BTreeSet::new(),
             ended: Vec::new(),
         }
     }
@@ -152,7 +155,8 @@ impl Pump {
             // A target is no reason to stop inside a record: it would be read in vain, again and again.
             let inside = self.joiner.is_open() || self.cursor.as_ref().is_some_and(|c| !c.carry.is_empty());
             let enough = full || self.sink.full || (self.raw >= self.target && !inside);
-            let over = |c: &Cursor| enough || self.sink.file_done || c.at >= c.end || self.looked_enough(c);
+            let full = enough || self.sink.file_done;
+            let over = |c: &Cursor| full || c.at >= c.end || self.looked_enough(c) || self.is_idle(c.file);
             if self.cursor.as_ref().is_some_and(over) {
                 self.finish_cursor(format, env);
             }
@@ -199,6 +203,7 @@ impl Pump {
                 None if !more && !self.follow(format, env, None) => return false,
                 None if !more => {}
                 Some((file, ..)) if self.follow(format, env, Some(file)) => {}
+                Some((file, ..)) if self.is_idle(file) => self.next_file(),
                 Some((file, begin, end, ends_record)) => {
                     let cursor = Cursor::new(env, file, begin, end);
                     if let Source::Spans(spans) = &mut self.source {
@@ -210,14 +215,19 @@ impl Pump {
                     self.cursor = Some(Cursor { ends_record: cursor.ends_record || ends_record, ..cursor });
                     return true;
                 }
-                None => {
-                    if let Source::Files(files) = &mut self.source {
-                        files.pop_front();
-                    }
-                    self.from = 0;
-                }
+                None => self.next_file(),
             }
         }
+    }
+    fn next_file(&mut self) {
+        if let Source::Files(files) = &mut self.source {
+            files.pop_front();
+        }
+        self.from = 0;
+    }
+    /// Nothing waits for this file.
+    fn is_idle(&self, file: FileId) -> bool {
+        !self.joiner.is_open() && self.for_joins.contains(&file)
     }
     /// What is to be read next of a file.
     fn gap(&self, env: &Env<'_>, file: FileId) -> Option<(u64, u64)> {

@@ -1,16 +1,15 @@
-//! Files at which nothing happens: settled to the last known byte and quiet for a while, with all their siblings. A
-//! lane keeps of them where it stands and the catalog's last word, in a fifth of the memory.
+//! Files at which nothing happens: settled to the last known byte and quiet for a while, and so are all their older
+//! siblings, which a join could come from. A lane keeps of them where it stands and the catalog's last word.
 //!
-//! Promise: nothing can be seen of it. A chain sleeps and wakes as a whole, because a join may go on in a sibling; the
-//! first view that says more than is settled wakes it, and its files are opened as they are after a restart.
+//! Promise: nothing can be seen of it. The first view that says more than is settled wakes the file with all its
+//! siblings, because a join may go on in one; they are opened as they are after a restart.
 
 use super::files::LaneFile;
 use super::format::Format;
 use super::step::Lane;
-use crate::catalog::view::{FileView, Life};
+use crate::catalog::view::{FileView, Life, Place};
 use crate::record::{FileId, Mark};
 use crate::store::saved::Position;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Without growth for so long a file may sleep.
@@ -35,14 +34,18 @@ impl<F: Format> Lane<F> {
             return;
         }
         self.look_for_sleepers = now.saturating_add(LOOK_EVERY);
-        let awake = self.files.iter().filter(|(id, file)| !self.may_sleep(**id, file));
-        let awake: BTreeSet<u64> = awake.map(|(_, file)| file.view.file.place.chain).collect();
-        let chain = |file: &LaneFile| file.view.file.place.chain;
-        let tired = self.files.iter().filter(|(_, file)| !awake.contains(&chain(file)));
-        for id in tired.map(|(id, _)| *id).collect::<Vec<_>>() {
+        let mut order: Vec<(Place, FileId, bool)> =
+            self.files.iter().map(|(id, file)| (file.view.file.place, *id, self.may_sleep(*id, file))).collect();
+        order.sort_unstable();
+        let mut awake = None;
+        for (place, id, may) in order {
+            if !may || awake == Some(place.chain) {
+                awake = Some(place.chain);
+                continue;
+            }
             let mark = self.ledger.account(id).map_or(Mark::NONE, |account| account.mark_at(account.low()));
             if let Some(file) = self.close_file(id) {
-                self.asleep.insert((chain(&file), id), Asleep { view: file.view, mark });
+                self.asleep.insert((place, id), Asleep { view: file.view, mark });
             }
         }
     }
@@ -57,23 +60,22 @@ impl<F: Format> Lane<F> {
 
     /// A view of a file that sleeps: kept when it says nothing new to a lane, else its chain is woken. True: that is all.
     pub(super) fn sleeps_on(&mut self, view: &FileView) -> bool {
-        let (chain, id) = (view.file.place.chain, view.file.id);
-        let Some(asleep) = self.asleep.get_mut(&(chain, id)) else {
-            // A new sibling may have to know of them.
-            self.wake_chain(chain);
-            return false;
-        };
-        if view.size == asleep.view.size && view.life != Life::Gone {
-            asleep.view = view.clone();
-            return true;
+        let place = view.file.place;
+        if let Some(asleep) = self.asleep.get_mut(&(place, view.file.id)) {
+            if view.size == asleep.view.size && view.life != Life::Gone {
+                asleep.view = view.clone();
+                return true;
+            }
+            self.wake_chain(place.chain);
+        } else if self.asleep.range(of_chain(place.chain)).any(|((other, _), _)| *other > place) {
+            // A new file: younger siblings may have to do with it.
+            self.wake_chain(place.chain);
         }
-        self.wake_chain(chain);
         false
     }
 
     fn wake_chain(&mut self, chain: u64) {
-        let of_chain = (chain, FileId(0))..=(chain, FileId(u128::MAX));
-        for at in self.asleep.range(of_chain).map(|(at, _)| *at).collect::<Vec<_>>() {
+        for at in self.asleep.range(of_chain(chain)).map(|(at, _)| *at).collect::<Vec<_>>() {
             let Some(asleep) = self.asleep.remove(&at) else { continue };
             let low = asleep.view.size;
             let position =
@@ -82,4 +84,10 @@ impl<F: Format> Lane<F> {
             self.open_file(asleep.view);
         }
     }
+}
+
+fn of_chain(chain: u64) -> std::ops::RangeInclusive<(Place, FileId)> {
+    let first = Place { chain, restart: 0, turn: 0 };
+    let last = Place { chain, restart: u32::MAX, turn: u64::MAX };
+    (first, FileId(0))..=(last, FileId(u128::MAX))
 }

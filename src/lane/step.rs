@@ -16,7 +16,7 @@ use super::pump::Next;
 use super::retry::{Aimd, Parking, Rng};
 use super::sleep::Asleep;
 use crate::body::chunks::Pool;
-use crate::catalog::view::FileView;
+use crate::catalog::view::{FileView, Place};
 use crate::config::checked::{CatchUp, Start};
 use crate::origin::Origin;
 use crate::record::{FileId, Now};
@@ -138,8 +138,8 @@ pub struct Lane<F: Format> {
     pub(super) scanned: Option<Duration>,
     pub(super) first_start: bool,
     pub(super) saved_positions: HashMap<FileId, Position>,
-    /// By chain.
-    pub(super) asleep: BTreeMap<(u64, FileId), Asleep>,
+    /// Siblings together.
+    pub(super) asleep: BTreeMap<(Place, FileId), Asleep>,
     pub(super) look_for_sleepers: Duration,
     pub(super) rest_until: Duration,
     pub(super) plan_began: Duration,

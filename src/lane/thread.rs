@@ -85,7 +85,8 @@ impl Drop for Reply {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             let (code, scope) = (super::batch::Code::new("vanished"), super::batch::Scope::Key);
-            self.inbox.push(Event::Answer(ticket, super::batch::Verdict::Unknown { code, scope }));
+            let say = "the attempt ended without an answer".to_owned();
+            self.inbox.push(Event::Answer(ticket, super::batch::Verdict::Unknown { code, scope, say }));
         }
     }
 }

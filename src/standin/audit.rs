@@ -21,7 +21,7 @@ pub struct Outcome {
     pub lost_with_file: u64,
     /// The first of the lost: id, and who wrote it.
     pub lost_named: Vec<(u64, String)>,
-    /// Arrivals beyond the first.
+    /// Arrivals of a record beyond its first; a record with two ids counts once.
     pub duplicates: u64,
     /// The first ids that came more than once, and who wrote them.
     pub duplicates_named: Vec<(u64, String)>,
@@ -51,10 +51,13 @@ pub fn compare(output: &str, ledger: &Ledger, receipts: &Receipts) -> Outcome {
         ..Outcome::default()
     };
     let named = |id: u64| (id, ledger.who(id).unwrap_or("").to_owned());
+    // Of the ids of one record.
+    let mut most = 0;
     receipts.with(|arrived| {
         for id in ledger.ids() {
             match arrived.get(&id).copied().unwrap_or(0) {
                 0 => {
+                    most = if ledger.second(id) { most } else { 0 };
                     out.lost += 1;
                     out.lost_with_file += u64::from(ledger.removed(id));
                     if out.lost_named.len() < NAMED {
@@ -63,7 +66,9 @@ pub fn compare(output: &str, ledger: &Ledger, receipts: &Receipts) -> Outcome {
                 }
                 times => {
                     out.delivered += 1;
-                    out.duplicates += u64::from(times - 1);
+                    let more = u64::from(times - 1);
+                    out.duplicates += if ledger.second(id) { more.saturating_sub(most) } else { more };
+                    most = if ledger.second(id) { most.max(more) } else { more };
                     if times > 1 && out.duplicates_named.len() < NAMED {
                         out.duplicates_named.push(named(id));
                     }

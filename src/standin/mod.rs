@@ -13,7 +13,7 @@ mod manage;
 pub mod opensearch;
 pub mod receipts;
 mod request;
-mod rng;
+pub mod rng;
 pub mod s3;
 mod serve;
 mod service;
@@ -114,13 +114,41 @@ pub struct Standin {
     pub addr: SocketAddr,
     /// Faults, receipts, counters.
     pub control: Control,
-    accept: tokio::task::JoinHandle<()>,
+    runtime: tokio::runtime::Handle,
+    accept: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Standin {
+    /// Closes the port and every connection, until [`Standin::come_back`]. What was taken in stays.
+    pub fn go_away(&mut self) {
+        if let Some(accept) = self.accept.take() {
+            accept.abort();
+        }
+    }
+    /// Listens again, where it did.
+    ///
+    /// # Errors
+    /// When the port is not to be had (yet): it may be tried again.
+    pub fn come_back(&mut self) -> io::Result<()> {
+        if self.accept.is_none() {
+            let listener = listen(&self.runtime, self.addr)?;
+            self.accept = Some(self.runtime.spawn(serve::accept(listener, self.control.clone())));
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Standin {
     fn drop(&mut self) {
-        self.accept.abort();
+        self.go_away();
     }
+}
+
+fn listen(runtime: &tokio::runtime::Handle, addr: SocketAddr) -> io::Result<tokio::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(addr)?;
+    listener.set_nonblocking(true)?;
+    let _inside = runtime.enter();
+    tokio::net::TcpListener::from_std(listener)
 }
 
 /// Binds 127.0.0.1 and serves on `runtime` until the result is dropped.
@@ -128,12 +156,9 @@ impl Drop for Standin {
 /// # Errors
 /// When the port cannot be bound.
 pub fn start(runtime: &tokio::runtime::Handle, which: Which, options: Options) -> io::Result<Standin> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", options.port))?;
-    listener.set_nonblocking(true)?;
+    let listener = listen(runtime, SocketAddr::from(([127, 0, 0, 1], options.port)))?;
     let addr = listener.local_addr()?;
-    let _inside = runtime.enter();
-    let listener = tokio::net::TcpListener::from_std(listener)?;
     let control = Control::new(which, options);
-    let accept = runtime.spawn(serve::accept(listener, control.clone()));
-    Ok(Standin { url: format!("http://{addr}"), addr, control, accept })
+    let accept = Some(runtime.spawn(serve::accept(listener, control.clone())));
+    Ok(Standin { url: format!("http://{addr}"), addr, control, runtime: runtime.clone(), accept })
 }

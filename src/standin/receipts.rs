@@ -30,6 +30,8 @@ pub struct Totals {
     pub refused_items: u64,
     /// Records that carry no id.
     pub without_id: u64,
+    /// Ids that were there already, each time they came again.
+    pub again: u64,
     /// Records whose sum does not fit their text.
     pub damaged: u64,
     /// Lines of objects that are not JSON, and objects that could not be decompressed.
@@ -139,7 +141,9 @@ impl Table {
                 self.totals.full = true;
                 continue;
             }
-            *self.ids.entry(id).or_insert(0) += 1;
+            let times = self.ids.entry(id).or_insert(0);
+            self.totals.again += u64::from(*times > 0);
+            *times += 1;
         }
         match first {
             None => self.totals.without_id += 1,

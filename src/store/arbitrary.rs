@@ -55,13 +55,17 @@ fn a_position() -> impl Strategy<Value = Position> {
 
 fn sums() -> impl Strategy<Value = Sums> {
     let both = || (a_number(), a_number());
-    (both(), both(), [both(), both(), both(), both()], a_number(), a_number()).prop_map(
-        |(delivered, dead_lettered, dropped, lost_bytes, possible_duplicates)| Sums {
+    let by_hand = [a_number(), a_number(), a_number()];
+    (both(), both(), [both(), both(), both(), both()], a_number(), a_number(), by_hand).prop_map(
+        |(delivered, dead_lettered, dropped, lost_bytes, possible_duplicates, [skipped, again, gone])| Sums {
             delivered,
             dead_lettered,
             dropped,
             lost_bytes,
             possible_duplicates,
+            skipped,
+            again,
+            gone,
         },
     )
 }
@@ -89,7 +93,7 @@ fn an_intent() -> impl Strategy<Value = Intent> {
 fn a_file() -> impl Strategy<Value = KnownFile> {
     let place = (any::<u64>(), any::<u32>(), a_number());
     let texts = vec((any::<String>(), any::<String>()), 0..4);
-    let kept = option::of((a_number(), any::<bool>(), a_mark()));
+    let kept = (option::of((a_number(), any::<bool>(), a_mark())), option::of((1..=256u16, any::<u32>())));
     (
         (an_id(), any::<String>(), any::<String>(), a_number(), any::<(u16, u32)>()),
         (place, any::<u32>(), a_number(), vec((a_number(), any::<i64>()), 0..5), texts),
@@ -97,10 +101,12 @@ fn a_file() -> impl Strategy<Value = KnownFile> {
     )
         .prop_map(
             |((id, input, path, inode, head), ((chain, restart, turn), generation, size, ages, fields), kept)| {
+                let (kept, proof) = kept;
                 let kept = kept.map(|(plain, gz, end)| Box::new(Kept { plain, gz, end }));
+                let proof = proof.map_or(Mark::NONE, |(len, crc)| Mark { at: size, len, crc });
                 let place = Place { chain, restart, turn };
                 let (input, path) = (input.into(), path.into());
-                KnownFile { id, input, path, inode, head, place, generation, size, ages, fields, kept }
+                KnownFile { id, input, path, inode, head, place, generation, size, ages, fields, kept, proof }
             },
         )
 }
@@ -110,6 +116,7 @@ pub(super) fn saved() -> impl Strategy<Value = Saved> {
     prop_oneof![
         a_file().prop_map(Saved::File),
         an_id().prop_map(|id| Saved::FileGone { id }),
+        (a_lane(), an_id()).prop_map(|(lane, file)| Saved::Left { lane, file }),
         (a_lane(), an_id(), a_position()).prop_map(|(lane, file, position)| Saved::Position { lane, file, position }),
         (a_lane(), sums()).prop_map(|(lane, sums)| Saved::Sums { lane, sums }),
         (a_lane(), 0..5u64, any::<u32>()).prop_map(|(lane, ticket, records)| Saved::Attempt { lane, ticket, records }),

@@ -26,6 +26,7 @@ const INTENT: u8 = 9;
 const CLOSED: u8 = 10;
 const ABSENT: u8 = 11;
 const FORGOTTEN: u8 = 12;
+const LEFT: u8 = 13;
 
 /// Adds one entry.
 pub fn encode(saved: &Saved, out: &mut Vec<u8>) {
@@ -83,6 +84,11 @@ fn put_body(saved: &Saved, out: &mut Vec<u8>) -> u8 {
             put_id(*id, out);
             FILE_GONE
         }
+        Saved::Left { lane, file } => {
+            put_text(&lane.0, out);
+            put_id(*file, out);
+            LEFT
+        }
         Saved::Position { lane, file, position } => {
             put_text(&lane.0, out);
             put_id(*file, out);
@@ -131,17 +137,21 @@ fn put_body(saved: &Saved, out: &mut Vec<u8>) -> u8 {
         }
         Saved::Absent { lane, since, keep } => {
             put_text(&lane.0, out);
-            put_option(since.as_ref(), out, |since, out| out.extend_from_slice(&since.to_le_bytes()));
-            // Younger than the rest: left out where nobody said, as 0.1.0 wrote it.
-            if let Some(keep) = keep {
-                put_option(Some(&keep.as_secs()), out, |seconds, out| put(*seconds, out));
-            }
+            put_absence(*since, *keep, out);
             ABSENT
         }
         Saved::Forgotten { lane } => {
             put_text(&lane.0, out);
             FORGOTTEN
         }
+    }
+}
+
+fn put_absence(since: Option<i64>, keep: Option<Duration>, out: &mut Vec<u8>) {
+    put_option(since.as_ref(), out, |since, out| out.extend_from_slice(&since.to_le_bytes()));
+    // Younger than the rest: left out where nobody said, as 0.1.0 wrote it.
+    if let Some(keep) = keep {
+        put_option(Some(&keep.as_secs()), out, |seconds, out| put(*seconds, out));
     }
 }
 
@@ -174,6 +184,9 @@ fn put_sums(sums: &Sums, out: &mut Vec<u8>) {
     put_list(&sums.dropped, out, both);
     put(sums.lost_bytes, out);
     put(sums.possible_duplicates, out);
+    put(sums.skipped, out);
+    put(sums.again, out);
+    put(sums.gone, out);
 }
 
 fn put_spans(spans: &[Span], out: &mut Vec<u8>) {
@@ -222,13 +235,14 @@ fn put_file(file: &KnownFile, out: &mut Vec<u8>) {
         put_text(name, out);
         put_text(value, out);
     });
-    // Last, and seldom: a reader takes its absence for `None`.
-    if file.kept.is_some() {
+    // Came later: a reader takes their absence for `None` and no proof.
+    if file.kept.is_some() || file.proof.len > 0 {
         put_option(file.kept.as_ref(), out, |kept, out| {
             put(kept.plain, out);
             out.push(u8::from(kept.gz));
             put_mark(&kept.end, out);
         });
+        put_mark(&file.proof, out);
     }
 }
 
@@ -243,6 +257,7 @@ impl<'a> Cursor<'a> {
         Some(Ok(match kind {
             FILE => Saved::File(self.file()?),
             FILE_GONE => Saved::FileGone { id: self.id()? },
+            LEFT => Saved::Left { lane: self.lane()?, file: self.id()? },
             POSITION => Saved::Position { lane: self.lane()?, file: self.id()?, position: self.position()? },
             SUMS => Saved::Sums { lane: self.lane()?, sums: self.sums()? },
             ATTEMPT => Saved::Attempt { lane: self.lane()?, ticket: self.number()?, records: self.small()? },
@@ -311,6 +326,11 @@ impl<'a> Cursor<'a> {
         }
         sums.lost_bytes = self.number()?;
         sums.possible_duplicates = self.number()?;
+        // Of a version that did not keep these yet.
+        (sums.skipped, sums.again, sums.gone) = match self.0.is_empty() {
+            true => (0, 0, Sums::UNKNOWN),
+            false => (self.number()?, self.number()?, self.number()?),
+        };
         Some(sums)
     }
 
@@ -333,7 +353,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn file(&mut self) -> Option<KnownFile> {
-        Some(KnownFile {
+        let file = KnownFile {
             id: self.id()?,
             input: self.arc()?,
             path: self.arc()?,
@@ -345,7 +365,11 @@ impl<'a> Cursor<'a> {
             ages: self.ages()?,
             fields: self.list(|c| Some((c.text()?.to_owned(), c.text()?.to_owned())))?,
             kept: self.option(|c| Some(Box::new(c.kept()?))).flatten(),
-        })
+            proof: Mark::NONE,
+        };
+        // What makes no sense here is a newer version's.
+        let proof = self.mark().filter(|m| m.at <= file.size && (1..=Mark::MAX).contains(&usize::from(m.len)));
+        Some(KnownFile { proof: proof.unwrap_or(Mark::NONE), ..file })
     }
 
     fn kept(&mut self) -> Option<Kept> {

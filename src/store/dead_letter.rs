@@ -2,11 +2,18 @@
 //!
 //! `append` returns when they are durable, so the lane may settle them. The directory has a cap; full is an error on
 //! which the lane holds: nothing is dropped to make room. No handle is kept: whoever reads the files may move or
-//! delete them at any time, and that makes room again. What the lines say is the lane's business.
+//! delete them at any time, and that makes room again (holding [`lock`] while doing so, nothing is half written). What
+//! `replay` has taken and not sent yet counts as well. What the lines say is the lane's business.
 
 use super::storage::{OsStorage, Storage};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// Where `replay` keeps what it has taken, inside of the directory.
+pub const REPLAY: &str = "replay";
 
 /// One lane's dead-letter file.
 #[derive(Clone, Debug)]
@@ -31,7 +38,12 @@ impl DeadLetters {
     /// Touches nothing: the directory is made with the first line. Lanes may share `dir`, and then share the cap
     /// (two that append in one moment may pass it by one append each).
     pub fn open(dir: &Path, lane: &str, max_bytes: u64) -> DeadLetters {
-        DeadLetters { dir: dir.to_owned(), name: file_name(lane), max_bytes }
+        DeadLetters::at(dir, file_name(lane), max_bytes)
+    }
+
+    /// The same by the name of the file.
+    pub fn at(dir: &Path, name: String, max_bytes: u64) -> DeadLetters {
+        DeadLetters { dir: dir.to_owned(), name, max_bytes }
     }
 
     /// The lane's file, for messages.
@@ -42,7 +54,19 @@ impl DeadLetters {
     /// Appends whole lines, each with its newline (a missing last one is added), and waits until they are durable.
     /// All or nothing: what an error or a crash leaves of them is cut off by the next call.
     pub fn append(&self, lines: &[u8]) -> Result<(), NotAppended> {
-        self.append_in(&mut OsStorage::new(&self.dir), lines)
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let mut storage = OsStorage::new(&self.dir);
+        storage.prepare()?;
+        let Some(_held) = lock(&self.path(), true)? else {
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process holds the file").into());
+        };
+        let taken = match used(&mut OsStorage::new(&self.dir.join(REPLAY))) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            taken => taken?,
+        };
+        self.append_beside(&mut storage, taken, lines)
     }
 
     /// The same over any storage.
@@ -51,10 +75,12 @@ impl DeadLetters {
             return Ok(());
         }
         storage.prepare()?;
-        let used = used(storage)?;
-        if used.saturating_add(lines.len() as u64) > self.max_bytes {
-            return Err(NotAppended::Full { used, max: self.max_bytes });
-        }
+        self.append_beside(storage, 0, lines)
+    }
+
+    /// `taken` bytes lie elsewhere and count.
+    fn append_beside(&self, storage: &mut dyn Storage, taken: u64, lines: &[u8]) -> Result<(), NotAppended> {
+        // Before anything is counted: what a crash left of a line must not keep its room for ever.
         let whole = match cut_torn_line(storage, &self.name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 storage.create(&self.name)?;
@@ -65,6 +91,14 @@ impl DeadLetters {
         if whole == 0 {
             storage.sync_dir()?;
         }
+        // A process that was killed before it could note that they are here brings them again: they need no more room.
+        if ends_with(storage, &self.name, whole, lines)? {
+            return Ok(storage.sync(&self.name)?);
+        }
+        let used = used(storage)?.saturating_add(taken);
+        if used.saturating_add(lines.len() as u64) > self.max_bytes {
+            return Err(NotAppended::Full { used, max: self.max_bytes });
+        }
         if let Err(error) = write_durably(storage, &self.name, lines) {
             storage.truncate(&self.name, whole)?;
             return Err(error.into());
@@ -73,10 +107,43 @@ impl DeadLetters {
     }
 }
 
+/// Opens a file of dead letters that nobody else appends to or takes away until it is closed. `None`: somebody does.
+pub fn lock(path: &Path, create: bool) -> io::Result<Option<File>> {
+    // Bounded: each further round means that the file was moved between two system calls.
+    for _ in 0..8 {
+        let file = OpenOptions::new().read(true).append(true).create(create).mode(0o600).open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        let same = |there: std::fs::Metadata| file.metadata().is_ok_and(|ours| ours.ino() == there.ino());
+        if std::fs::metadata(path).is_ok_and(same) {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
 fn used(storage: &mut dyn Storage) -> io::Result<u64> {
     // A file that goes away while we look counts nothing.
     let names = storage.list()?;
     Ok(names.iter().fold(0, |used, name| used.saturating_add(storage.len(name).unwrap_or(0))))
+}
+
+/// Whether a file of this length ends with these lines, which say whose they are: no two records make the same line.
+fn ends_with(storage: &mut dyn Storage, name: &str, len: u64, lines: &[u8]) -> io::Result<bool> {
+    let Some(mut at) = len.checked_sub(lines.len() as u64) else { return Ok(false) };
+    let mut block = [0u8; 4096];
+    for piece in lines.chunks(block.len()) {
+        let there = block.get_mut(..piece.len()).unwrap_or_default();
+        let got = storage.read_at(name, at, there)?;
+        if got < piece.len() || there != piece {
+            return Ok(false);
+        }
+        at += got as u64;
+    }
+    Ok(true)
 }
 
 fn write_durably(storage: &mut dyn Storage, name: &str, lines: &[u8]) -> io::Result<()> {
@@ -110,7 +177,7 @@ fn cut_torn_line(storage: &mut dyn Storage, name: &str) -> io::Result<u64> {
 }
 
 /// A lane's id as a file name: what is not `[A-Za-z0-9_-]` (and a dot inside) is written `%XX`; cut at 200 characters.
-fn file_name(lane: &str) -> String {
+pub fn file_name(lane: &str) -> String {
     let mut name = String::new();
     for (at, byte) in lane.bytes().enumerate() {
         let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (byte == b'.' && at > 0);
@@ -169,6 +236,52 @@ mod tests {
             letters.append(b"next\n").unwrap();
             assert_eq!(text(&letters), "next\n", "{torn}");
         }
+    }
+
+    #[test]
+    fn what_a_killed_process_wrote_and_did_not_note_needs_no_room_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let letters = DeadLetters::open(dir.path(), "x", 5_015);
+        letters.append(b"before\n").unwrap();
+        let lines = [vec![b'a'; 5_000], b"\nlast\n".to_vec()].concat();
+        for _ in 0..3 {
+            letters.append(&lines).unwrap();
+        }
+        assert_eq!(text(&letters).len(), 7 + lines.len());
+        let Err(NotAppended::Full { .. }) = letters.append(b"other\n") else { panic!("not full") };
+    }
+
+    #[test]
+    fn a_torn_last_line_takes_no_room_from_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let letters = DeadLetters::open(dir.path(), "x", 20);
+        std::fs::write(letters.path(), b"whole\ntorn by a crash").unwrap();
+        letters.append(b"123456789012\n").unwrap();
+        assert_eq!(text(&letters), "whole\n123456789012\n");
+        let Err(NotAppended::Full { used: 19, max: 20 }) = letters.append(b"1\n") else { panic!("not full") };
+    }
+
+    #[test]
+    fn what_a_replay_has_taken_counts_until_it_is_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let letters = DeadLetters::open(dir.path(), "x", 20);
+        letters.append(b"1234567890\n").unwrap();
+        std::fs::create_dir(dir.path().join(REPLAY)).unwrap();
+        std::fs::rename(letters.path(), dir.path().join(REPLAY).join("x")).unwrap();
+        let Err(NotAppended::Full { used: 11, max: 20 }) = letters.append(b"1234567890\n") else { panic!("not full") };
+    }
+
+    #[test]
+    fn a_file_that_somebody_takes_away_is_not_appended_to_and_then_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let letters = DeadLetters::open(dir.path(), "x", 100);
+        letters.append(b"1\n").unwrap();
+        let taker = lock(&letters.path(), false).unwrap().unwrap();
+        assert!(matches!(letters.append(b"2\n"), Err(NotAppended::Io(e)) if e.kind() == io::ErrorKind::WouldBlock));
+        std::fs::rename(letters.path(), dir.path().join("taken")).unwrap();
+        letters.append(b"2\n").unwrap();
+        drop(taker);
+        assert_eq!((text(&letters), std::fs::read(dir.path().join("taken")).unwrap()), ("2\n".into(), b"1\n".to_vec()));
     }
 
     #[test]

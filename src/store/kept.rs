@@ -6,13 +6,14 @@ use super::log::{self, TooLong};
 use super::replay::{self, FileNews};
 use super::saved::{LaneId, LaneState, Saved, State};
 use crate::record::{FileId, Now};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     files: HashMap<FileId, Box<[u8]>>,
     lanes: HashMap<LaneId, LaneState>,
+    gone: BTreeSet<FileId>,
     /// Entries are encoded here first, so that each is allocated once in its size.
     scratch: Vec<u8>,
 }
@@ -22,7 +23,7 @@ const PIECE: usize = 256 << 10;
 
 impl Kept {
     pub(super) fn fold(&mut self, saved: Saved) {
-        match replay::fold_lanes(&mut self.lanes, saved) {
+        match replay::fold_lanes(&mut self.lanes, &mut self.gone, saved) {
             Some(FileNews::Known(file)) => {
                 let id = file.id;
                 self.scratch.clear();
@@ -41,7 +42,8 @@ impl Kept {
     }
 
     pub(super) fn state(&self) -> State {
-        let mut state = State { files: HashMap::with_capacity(self.files.len()), lanes: self.lanes.clone() };
+        let files = HashMap::with_capacity(self.files.len());
+        let mut state = State { files, lanes: self.lanes.clone(), gone: self.gone.clone() };
         for entry in self.files.values().flat_map(|entry| codec::decode(entry)) {
             if let Entry::Known(saved) = entry {
                 replay::fold(&mut state, saved);
@@ -70,7 +72,7 @@ impl Kept {
             log::write_record(now.unix_ns, entry, &mut piece).map_err(too_long)?;
             flush(&mut piece, PIECE)?;
         }
-        for saved in replay::snapshot_lanes(&self.lanes) {
+        for saved in replay::snapshot_lanes(&self.lanes, &self.gone) {
             payload.clear();
             codec::encode(&saved, &mut payload);
             log::write_record(now.unix_ns, &payload, &mut piece).map_err(too_long)?;

@@ -2,12 +2,15 @@
 //!
 //! Pure: `log` (the disk format), `codec` (what a payload holds), `replay` (what records mean), `queue` (what waits
 //! for the thread), `aside` (names for what could not be read). Edge: `lock`, `storage` (files), `file` (the store), `thread`, `dead_letter`.
+//! Versions: whatever an older minor version wrote is read (`older` holds it to that), and the minor version before this
+//! one can read what is written here, as `codec` says how; a file of another [`log::VERSION`] is moved aside.
 //! Promise: nothing here ever stops the agent. What cannot be written is told and tried again; what cannot be read
 //! is moved aside, loudly. Reading log files needs none of it.
 
 #[cfg(test)]
 mod arbitrary;
 mod aside;
+pub mod balance;
 pub mod codec;
 pub mod dead_letter;
 pub mod file;
@@ -17,6 +20,7 @@ pub mod log;
 pub mod memory;
 #[cfg(test)]
 mod older;
+pub mod peek;
 mod queue;
 pub mod replay;
 pub mod saved;

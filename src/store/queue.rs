@@ -64,6 +64,7 @@ impl Queue {
             Saved::Position { lane, file, .. } => positions.insert((lane.clone(), *file)),
             Saved::Sums { lane, .. } => sums.insert(lane.clone()),
             Saved::File(_)
+            | Saved::Left { .. }
             | Saved::FileGone { .. }
             | Saved::Attempt { .. }
             | Saved::Answered { .. }
@@ -150,6 +151,7 @@ fn bytes(saved: &Saved) -> usize {
         }
         Saved::Upload { .. } | Saved::Closed { .. } => 200,
         Saved::FileGone { .. }
+        | Saved::Left { .. }
         | Saved::Sums { .. }
         | Saved::Attempt { .. }
         | Saved::Answered { .. }

@@ -8,7 +8,7 @@ use super::log::{End, Problem, Reader};
 use super::saved::{Intent, KnownFile, LaneId, LaneState, OpenUpload, Saved, State};
 use crate::lane::batch::PartTag;
 use crate::record::{FileId, Span};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What reading a store found beside its records.
@@ -48,7 +48,7 @@ pub(super) fn each(bytes: &[u8], mut take: impl FnMut(Saved)) -> Result<Found, P
 
 /// Takes one record in.
 pub fn fold(state: &mut State, saved: Saved) {
-    match fold_lanes(&mut state.lanes, saved) {
+    match fold_lanes(&mut state.lanes, &mut state.gone, saved) {
         Some(FileNews::Known(file)) => {
             state.files.insert(file.id, file);
         }
@@ -66,14 +66,28 @@ pub(super) enum FileNews {
 }
 
 /// Takes in what a record says of lanes, and hands back what it says of files.
-pub(super) fn fold_lanes(lanes: &mut HashMap<LaneId, LaneState>, saved: Saved) -> Option<FileNews> {
+pub(super) fn fold_lanes(
+    lanes: &mut HashMap<LaneId, LaneState>,
+    gone: &mut BTreeSet<FileId>,
+    saved: Saved,
+) -> Option<FileNews> {
+    let stands = |lanes: &HashMap<LaneId, LaneState>, id: &FileId| lanes.values().any(|l| l.positions.contains_key(id));
     match saved {
-        Saved::File(file) => return Some(FileNews::Known(file)),
+        Saved::File(file) => {
+            gone.remove(&file.id);
+            return Some(FileNews::Known(file));
+        }
         Saved::FileGone { id } => {
-            for lane in lanes.values_mut() {
-                lane.positions.remove(&id);
+            if stands(lanes, &id) {
+                gone.insert(id);
             }
             return Some(FileNews::Gone(id));
+        }
+        Saved::Left { lane, file } => {
+            lanes.entry(lane).or_default().positions.remove(&file);
+            if gone.contains(&file) && !stands(lanes, &file) {
+                gone.remove(&file);
+            }
         }
         Saved::Position { lane, file, position } => {
             lanes.entry(lane).or_default().positions.insert(file, position);
@@ -102,6 +116,7 @@ pub(super) fn fold_lanes(lanes: &mut HashMap<LaneId, LaneState>, saved: Saved) -
         }
         Saved::Forgotten { lane } => {
             lanes.remove(&lane);
+            gone.retain(|id| stands(lanes, id));
         }
     }
     None
@@ -152,14 +167,18 @@ pub fn snapshot(state: &State) -> Vec<Saved> {
     let mut files: Vec<&KnownFile> = state.files.values().collect();
     files.sort_unstable_by_key(|file| file.id);
     let files = files.into_iter().cloned().map(Saved::File);
-    files.chain(snapshot_lanes(&state.lanes)).collect()
+    files.chain(snapshot_lanes(&state.lanes, &state.gone)).collect()
 }
 
 /// The same for the lanes alone.
-pub(super) fn snapshot_lanes(lanes: &HashMap<LaneId, LaneState>) -> impl Iterator<Item = Saved> + '_ {
+pub(super) fn snapshot_lanes<'a>(
+    lanes: &'a HashMap<LaneId, LaneState>,
+    gone: &'a BTreeSet<FileId>,
+) -> impl Iterator<Item = Saved> + 'a {
+    let gone = gone.iter().map(|id| Saved::FileGone { id: *id });
     let mut lanes: Vec<(&LaneId, &LaneState)> = lanes.iter().collect();
     lanes.sort_unstable_by_key(|(lane, _)| *lane);
-    lanes.into_iter().flat_map(|(lane, state)| snapshot_lane(lane, state))
+    lanes.into_iter().flat_map(|(lane, state)| snapshot_lane(lane, state)).chain(gone)
 }
 
 /// `Absent` comes always: a lane that only existed must exist again (it is not at its first start).

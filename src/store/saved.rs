@@ -2,7 +2,7 @@
 
 use crate::lane::batch::PartTag;
 use crate::record::{FileId, Mark, Span};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,16 @@ pub struct Position {
     pub cuts: Vec<u64>,
 }
 
-/// Sums over a lane's life, by fate; counters start from them.
+impl Position {
+    /// Bytes that it says are settled.
+    pub fn settled(&self) -> u64 {
+        let above = self.above.iter().map(|(start, end)| end.saturating_sub(*start));
+        above.fold(self.low, u64::saturating_add)
+    }
+}
+
+/// Sums over a lane's life, by fate; counters start from them. Written together with the positions that they count,
+/// so that at every instant `counted` is what all positions say plus `gone`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// Records and source bytes delivered.
@@ -38,6 +47,24 @@ pub struct Sums {
     pub lost_bytes: u64,
     /// Records that were possibly delivered twice.
     pub possible_duplicates: u64,
+    /// Source bytes that are settled without having been read: `start: end`, or a position set forward by hand.
+    pub skipped: u64,
+    /// Source bytes that count once more: a position was set back by hand after they were settled.
+    pub again: u64,
+    /// What the positions said of files that are forgotten. [`Sums::UNKNOWN`]: a version that did not keep this wrote it.
+    pub gone: u64,
+}
+
+impl Sums {
+    /// Stands for `gone` until a lane of this version was started.
+    pub const UNKNOWN: u64 = u64::MAX;
+
+    /// Source bytes that have a fate and still count as settled.
+    pub fn counted(&self) -> u64 {
+        let dropped = self.dropped.iter().map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
+        let fates = [self.delivered.1, self.dead_lettered.1, dropped, self.lost_bytes, self.skipped];
+        fates.into_iter().fold(0, u64::saturating_add).saturating_sub(self.again)
+    }
 }
 
 /// An S3 object that was decided: its name and spans never change from here on.
@@ -76,6 +103,8 @@ pub struct KnownFile {
     pub fields: Vec<(String, String)>,
     /// Its copy in `data_dir/retained`, if there is one.
     pub kept: Option<Box<Kept>>,
+    /// Proof of its bytes below `size`, or below an earlier size: what begins alike is not always the same.
+    pub proof: Mark,
 }
 
 /// A copy of a file, whole and durable under the file's id.
@@ -94,8 +123,11 @@ pub struct Kept {
 pub enum Saved {
     /// A file was identified, renamed, compressed or offered, or its ages moved on.
     File(KnownFile),
-    /// A file is gone and every lane is through with it.
+    /// A file is gone. Positions in it stay until their lane has left it.
     FileGone { id: FileId },
+    /// A lane is through with a file that is gone, or shall forget where it stood in it: its position is of no use any
+    /// more. What it said is in the lane's sums, written with this.
+    Left { lane: LaneId, file: FileId },
     /// A lane's position in a file moved.
     Position { lane: LaneId, file: FileId, position: Position },
     /// A lane's sums, with its positions and with each clean stop.
@@ -154,4 +186,6 @@ pub struct State {
     pub files: HashMap<FileId, KnownFile>,
     /// Lanes known, by id.
     pub lanes: HashMap<LaneId, LaneState>,
+    /// Files that are gone and in which some lane still has a position: it did not hear of that before it ended.
+    pub gone: BTreeSet<FileId>,
 }

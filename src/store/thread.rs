@@ -8,7 +8,7 @@ use super::file::Store;
 use super::queue::{Command, Queue, Reply};
 use super::saved::Saved;
 use crate::record::Now;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -18,6 +18,8 @@ use std::time::Duration;
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// Between a failure and the next try.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// So many seconds a reply may take.
+const LOOKS: u32 = 10;
 /// Between two log lines about the same trouble.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
@@ -38,6 +40,27 @@ struct Shared {
     /// The thread is through.
     ended: Condvar,
     trouble: Mutex<Option<String>>,
+    owed: Mutex<Owed>,
+}
+
+/// Replies that were not given yet, and how often they were looked at. Each is given once, by whoever is first.
+#[derive(Default)]
+struct Owed {
+    replies: BTreeMap<u64, (Reply, u32)>,
+    last: u64,
+}
+
+impl Owed {
+    fn add(&mut self, reply: Reply) -> u64 {
+        self.last += 1;
+        self.replies.insert(self.last, (reply, 0));
+        self.last
+    }
+    /// One more look: which are overdue?
+    fn late(&mut self) -> Vec<u64> {
+        self.replies.values_mut().for_each(|(_, looks)| *looks += 1);
+        self.replies.iter().filter(|(_, (_, looks))| *looks > LOOKS).map(|(number, _)| *number).collect()
+    }
 }
 
 /// A question about the state as it is once everything that was handed over before it is taken in.
@@ -73,7 +96,20 @@ impl StoreHandle {
     /// written (`sync`: and will survive a loss of power). `false`: not yet; they are still kept and written when
     /// that can be done, unless the queue was full. Never waits.
     pub fn append_then(&self, records: Vec<Saved>, sync: bool, reply: Reply) {
+        let shared = self.0.shared.clone();
+        let number = lock(&shared.owed).add(reply);
+        let reply = Box::new(move |good| shared.pay(number, good));
         self.0.shared.put(Command { records, sync, reply: Some(reply) });
+    }
+
+    /// Call it once a second: who waited for ten such calls is told `false`: the disk hangs.
+    pub fn lose_patience(&self) {
+        let late = lock(&self.0.shared.owed).late();
+        if !late.is_empty() {
+            tracing::error!(waiting = late.len(), "data_dir does not answer: its disk hangs; nobody waits for it");
+            lock(&self.0.shared.trouble).get_or_insert_with(|| "the disk does not answer".to_owned());
+        }
+        late.into_iter().for_each(|number| self.0.shared.pay(number, false));
     }
 
     /// Asks; the answer comes from the store's thread, in its own time. Never waits. Dropped when that thread is through.
@@ -147,6 +183,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    fn pay(&self, number: u64, good: bool) {
+        let owed = lock(&self.owed).replies.remove(&number);
+        if let Some((reply, _)) = owed {
+            reply(good);
+        }
+    }
+
     fn put(&self, command: Command) {
         let mut inbox = lock(&self.inbox);
         let refused: Vec<Reply> =

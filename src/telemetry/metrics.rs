@@ -123,6 +123,12 @@ fn catalog(c: &CatalogReport, t: &mut Text) {
     t.family(Counter, "copied_bytes_total", "Bytes on disk of the copies made.").int(&[], c.copied.1);
     t.family(Counter, "copy_failures_total", "Copies that could not be made, by error.");
     codes(&c.not_copied, |code, n, t| t.int(&[("code", code)], n), t);
+    t.family(
+        Gauge,
+        "unwatched_empty_files",
+        "Empty files past the limit of 10,000: looked at once a minute until they have bytes.",
+    )
+    .int(&[], c.overlooked);
     t.family(Gauge, "polling", "1 while directories are scanned because inotify is not usable.")
         .int(&[], u64::from(c.polling));
     t.family(Counter, "watch_overflows_total", "Times the inotify queue overflowed.").int(&[], c.overflows);
@@ -133,7 +139,7 @@ fn catalog(c: &CatalogReport, t: &mut Text) {
     t.family(
         Counter,
         "lost_bytes_total",
-        "Unread bytes that deleted files took with them, by namespace/pod/container.",
+        "Bytes of deleted files that an output had not settled, by namespace/pod/container; what was on its way may arrive.",
     );
     let pods = c.lost.iter().map(|(pod, bytes)| (pod.as_str(), *bytes));
     bounded(pods, PODS_MAX, |pod, n, t| t.int(&[("pod", pod)], n), t);

@@ -140,6 +140,8 @@ pub struct CatalogReport {
     pub not_copied: BTreeMap<Code, u64>,
     /// inotify is not usable or overflowed: directories are scanned instead.
     pub polling: bool,
+    /// Files without a byte past the limit: looked at once a minute, not watched.
+    pub overlooked: u64,
     /// Times the event queue overflowed.
     pub overflows: u64,
     /// Files that could not be read, by errno name.

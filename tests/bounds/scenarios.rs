@@ -105,7 +105,7 @@ pub fn empty_files(files: usize, directories: usize) -> Outcome {
             std::fs::File::create(path).unwrap();
         }
     });
-    world.until("all files to be seen", |w| w.figure("tailrace_input_files", &[]) >= files as f64);
+    world.until("all files to be seen", |w| w.seen() >= files as f64);
     // Past the time for which a new file is looked at closely.
     pause(8_000);
     world.write(|w| (0..files).step_by(files / 50).for_each(|n| w.plain_line(&path(w, n))));

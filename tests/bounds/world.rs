@@ -97,6 +97,10 @@ impl World {
     pub fn figure(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.agent.metrics().sum(name, labels).unwrap_or(0.0)
     }
+    /// Files known, and empty ones that are not watched.
+    pub fn seen(&self) -> f64 {
+        self.figure("tailrace_input_files", &[]) + self.figure("tailrace_unwatched_empty_files", &[])
+    }
     /// Stops the agent and starts it again on what it knows.
     pub fn restart(&mut self) {
         self.peak_mib = self.peak_mib.max(resident(&self.agent, "VmHWM"));

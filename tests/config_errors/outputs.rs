@@ -76,6 +76,22 @@ fn mistakes_in_all_outputs_are_named() {
                 [..],
         ),
         (
+            "ca_file: /no/such.pem",
+            &[
+                "11:14: outputs.o.ca_file: the file cannot be read here: No such file or directory (os error 2); name a PEM file that is there wherever this configuration is read, or remove the key",
+            ][..],
+        ),
+        (
+            "ca_file: /dev/zero",
+            &["11:14: outputs.o.ca_file: is not a file of certificates; name a PEM file of at most 1MiB"][..],
+        ),
+        (
+            concat!("ca_file: ", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+            &[
+                "11:14: outputs.o.ca_file: there is no certificate in the file; name a PEM file: it has a line `-----BEGIN CERTIFICATE-----`",
+            ][..],
+        ),
+        (
             "format: text",
             &["11:5: outputs.o.format: is not a key here; remove it: it belongs to outputs of `type: cloudwatch_logs`"]
                 [..],

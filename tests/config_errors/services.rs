@@ -138,6 +138,12 @@ fn mistakes_in_opensearch_are_named() {
             &[r#"11:5: outputs.o.auth.password: is missing; write `password: "${PASSWORD}"`"#][..],
         ),
         (
+            "auth: {type: basic, username: u, password: (hidden)}",
+            &[
+                r#"11:48: outputs.o.auth.password: is what `print-config` writes in place of a password; write the password itself, or better `"${PASSWORD}"`"#,
+            ][..],
+        ),
+        (
             r#"auth: {type: basic, username: 'u:v', password: "p\n"}"#,
             &[
                 "11:35: outputs.o.auth.username: holds a colon, which basic authentication cannot send; write another name",

@@ -308,8 +308,8 @@ pub fn a_life_that_ends_in_the_middle(row: &Row) {
     // The first request of each kind is done, and the agent killed before it can hear of it.
     for request in row.requests {
         let mut rig = Rig::new(row);
-        rig.write("shop", LINES);
         rig.fault(Rule::times(1, Fault::Hang { done: true }).on(request));
+        rig.write("shop", LINES);
         rig.until("the request to hang", || rig.control().requests_of(request, "hang") == 1);
         rig.crash();
         let heard: BTreeSet<_> =

@@ -3,10 +3,11 @@
 
 use crate::logs::{append, container, cri};
 use crate::stage::{Stage, bodies};
-use crate::support::{Agent, Place, SOON, Services, until_or};
+use crate::support::{self, Agent, Place, SOON, Services, until_or};
 use rustix::process::{Pid, Resource, Rlimit, getuid, prlimit};
 use std::fs::Permissions;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -89,32 +90,66 @@ fn a_disk_that_takes_nothing_for_a_while_stops_nothing_and_is_caught_up_with() {
     until_there(&stage, &["before", "meanwhile", "and more", "after"]);
 }
 
+/// What makes the agent somebody who cannot write everywhere; `None`: that cannot be had here.
+fn somebody() -> Option<&'static str> {
+    let can = || Command::new("setpriv").arg("--version").output().is_ok_and(|o| o.status.success());
+    match getuid().is_root() {
+        false => Some(":"),
+        true if can() => Some("exec setpriv --reuid=65534 --clear-groups -- \"$0\" \"$@\""),
+        true => {
+            println!("skipped: root writes everywhere, and there is no setpriv");
+            None
+        }
+    }
+}
+
+fn mode(place: &Place, mode: u32) {
+    std::fs::set_permissions(place.path(), Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn of_two_that_could_not_lock_data_dir_one_stays_when_it_can_be_had() {
+    let Some(script) = somebody() else { return };
+    let (services, place) = (Services::start(), Place::new());
+    let config = place.config("", &services.outputs());
+    let port = support::free_port();
+    let other_config = place.path().join("other.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&other_config, text.replace(&place.admin.to_string(), &format!("127.0.0.1:{port}"))).unwrap();
+    std::fs::write(place.path().join("agent.log"), "").unwrap();
+    mode(&place, 0o555);
+    let first = start(&place, &config, script);
+    let args = ["run", "-c", other_config.to_str().unwrap()];
+    let second = Agent::start_after(place.path(), &args, SocketAddr::from(([127, 0, 0, 1], port)), script);
+    second.until_ready();
+    mode(&place, 0o777);
+    let mut agents = [first, second];
+    let mut running = || agents.iter_mut().filter_map(|a| a.is_running().then_some(())).count();
+    until_or("one of them to end", SOON, || running() == 1, String::new);
+    let stays = agents.iter_mut().position(Agent::is_running).unwrap();
+    let locked = || agents[stays].metrics().sum("tailrace_data_dir_unwritable", &[("what", "lock")]) == Some(0.0);
+    until_or("the lock", SOON, locked, || agents[stays].log());
+    assert_eq!(agents[1 - stays].wait(SOON).code(), Some(1), "{}", agents[stays].log());
+}
+
 #[test]
 fn a_data_dir_that_cannot_be_written_at_the_start_is_said_and_used_when_it_can() {
-    let place = Place::new();
-    let root = getuid().is_root();
-    let script = "exec setpriv --reuid=65534 --clear-groups -- \"$0\" \"$@\"";
-    let can = || Command::new("setpriv").arg("--version").output().is_ok_and(|o| o.status.success());
-    if root && !can() {
-        println!("skipped: root writes everywhere, and there is no setpriv");
-        return;
-    }
-    let services = Services::start();
+    let Some(script) = somebody() else { return };
+    let (services, place) = (Services::start(), Place::new());
     let file = container(&place, "shop", "cart").join("0.log");
     append(&file, cri("first"));
     std::fs::write(place.path().join("agent.log"), "").unwrap();
     let config = place.config("", &services.outputs());
-    let mode = |mode| std::fs::set_permissions(place.path(), Permissions::from_mode(mode)).unwrap();
-    mode(0o555);
-    let agent = start(&place, &config, if root { script } else { ":" });
+    mode(&place, 0o555);
+    let agent = start(&place, &config, script);
     let stage = Stage { agent, services, place, config };
-    let mode = |mode| std::fs::set_permissions(stage.place.path(), Permissions::from_mode(mode)).unwrap();
     until_there(&stage, &["first"]);
     assert_eq!(unwritable(&stage, "lock"), Some(1.0), "{}", stage.agent.log());
     until_unwritable(&stage, "positions", true);
 
-    mode(0o777);
+    mode(&stage.place, 0o777);
     until_unwritable(&stage, "positions", false);
+    until_unwritable(&stage, "lock", false);
     append(&file, cri("second"));
     until_there(&stage, &["first", "second"]);
     stage.until_settled();

@@ -65,10 +65,14 @@ impl Stage {
     }
     /// Waits until every lane knows that nothing is left to settle.
     pub fn until_settled(&self) {
-        for (output, _) in self.services.each() {
-            let settled = || self.lane(output)["lag"]["bytes"] == 0 && self.lane(output)["delivered"]["records"] != 0;
-            until_or(&format!("{output} to settle"), SOON, settled, || {
-                format!("{}\n{}", self.lane(output), self.agent.log())
+        self.until_settled_but("");
+    }
+    /// Waits until every lane but this one knows that nothing is left to settle and has delivered something.
+    pub fn until_settled_but(&self, output: &str) {
+        for (other, _) in self.services.each().into_iter().filter(|(name, _)| *name != output) {
+            let settled = || self.lane(other)["lag"]["bytes"] == 0 && self.lane(other)["delivered"]["records"] != 0;
+            until_or(&format!("{other} to settle"), SOON, settled, || {
+                format!("{}\n{}", self.lane(other), self.agent.log())
             });
         }
     }

@@ -262,11 +262,11 @@ impl World {
         let scope = if self.below(4) == 0 { Scope::Lane } else { Scope::Key };
         let verdict = match self.below(8) {
             _ if !trouble => self.take_in(&batch),
-            0 => Verdict::Retry { after: Some(Duration::from_secs(2)), code, scope },
-            1 => Verdict::Unknown { code, scope },
+            0 => Verdict::Retry { after: Some(Duration::from_secs(2)), code, scope, say: String::new() },
+            1 => Verdict::Unknown { code, scope, say: String::new() },
             2 | 3 => {
                 self.take_in(&batch);
-                Verdict::Unknown { code, scope }
+                Verdict::Unknown { code, scope, say: String::new() }
             }
             4 => Verdict::Hold { code, scope, say: "hold".into() },
             5 if self.style != Style::Objects => Verdict::Split { code },
@@ -276,10 +276,10 @@ impl World {
                     self.taken.uploads.remove(upload);
                     Verdict::NoUpload
                 } else {
-                    Verdict::Unknown { code, scope }
+                    Verdict::Unknown { code, scope, say: String::new() }
                 }
             }
-            _ => Verdict::Retry { after: None, code, scope },
+            _ => Verdict::Retry { after: None, code, scope, say: String::new() },
         };
         self.say(|| format!("answer {:?} {verdict:?}", batch.ticket));
         self.feed(Event::Answer(batch.ticket, verdict));

@@ -90,6 +90,7 @@ const EDGE: &[&str] = &[
     "store/dead_letter",
     "store/file",
     "store/lock",
+    "store/peek",
     "store/storage",
     "store/thread",
     "telemetry/log",

@@ -121,9 +121,11 @@ impl Rig {
     fn mail(&mut self) -> Option<Event> {
         let views = std::mem::take(&mut self.views);
         for view in views.values() {
-            // Of what is gone only so much is known.
-            let size = if view.life == Life::Gone { u64::MAX } else { view.size };
-            self.sizes.insert(view.file.id, size);
+            // What is gone cannot be read, however large it was.
+            match view.life {
+                Life::Gone => self.sizes.remove(&view.file.id),
+                Life::Growing | Life::Final | Life::Ended => self.sizes.insert(view.file.id, view.size),
+            };
         }
         if !views.is_empty() {
             return Some(Event::Files(views.into_values().collect()));

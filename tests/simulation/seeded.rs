@@ -38,12 +38,13 @@ fn row(bug: Bug) -> Row {
     let plain = |kind, says| Row { kind, spice: |_| {}, within: 400, says };
     match bug {
         Bug::PositionBeforeAnswer => plain(Kind::Steady, &[NOWHERE, COUNTED]),
-        Bug::InodeTrustedAlone => plain(Kind::Crash, &[LOST, OTHER]),
+        Bug::InodeTrustedAlone => plain(Kind::Crash, &[LOST, OTHER, ", past "]),
         Bug::MarkNotChecked => {
             Row { spice: a_log_is_replaced_while_nobody_looks, ..plain(Kind::Steady, &[LOST, OTHER]) }
         }
-        Bug::LateGrowthIgnored => plain(Kind::Steady, &[LOST]),
+        Bug::LateGrowthIgnored => plain(Kind::Steady, &[LOST, "never neighbours"]),
         Bug::GzReadTwice => plain(Kind::Steady, &[TWICE]),
+        Bug::FirstLaneIsAll => plain(Kind::Steady, &[LOST]),
         Bug::LossNotCounted => plain(Kind::Steady, &[COUNTED]),
         Bug::JoinForgotten | Bug::PartIsDelivered => plain(Kind::Steady, &[NOWHERE, COUNTED]),
         Bug::SpansNotSaved => plain(Kind::Steady, &["got lost", COUNTED]),
@@ -120,7 +121,7 @@ fn run(row: &Row, seed: u64) -> Result<(), String> {
 
 /// One line of the table, or what is wrong.
 fn find(bug: Bug) -> Result<String, String> {
-    let row = row(bug);
+    let (row, mut others) = (row(bug), 0);
     for seed in 0..row.within {
         choose(Some(bug));
         let found = run(&row, seed);
@@ -131,10 +132,15 @@ fn find(bug: Bug) -> Result<String, String> {
         if let Err(why) = run(&row, seed) {
             return Err(format!("{line}; and without it too: {why}"));
         }
-        let by_name = row.says.iter().any(|words| said.contains(words));
-        return if by_name { Ok(line) } else { Err(format!("{line}; expected was one of {:?}", row.says)) };
+        if row.says.iter().any(|words| said.contains(words)) {
+            return Ok(line);
+        }
+        // Found, but as something else: it must be found by its name too.
+        others += 1;
+        crate::say(&format!("      {line}"));
     }
-    Err(format!("{bug:?}: not found in {} schedules of world {}", row.within, row.kind.name()))
+    let (within, world) = (row.within, row.kind.name());
+    Err(format!("{bug:?}: not found in {within} schedules of world {world}, but {others} times as something else"))
 }
 
 #[test]

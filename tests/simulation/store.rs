@@ -4,6 +4,7 @@
 use std::time::Duration;
 use tailrace::lane::batch::Ticket;
 use tailrace::record::Now;
+use tailrace::store::balance::{self, Balance};
 use tailrace::store::file::Store;
 use tailrace::store::memory::{Faults, MemoryStorage};
 use tailrace::store::saved::{Saved, State};
@@ -78,8 +79,15 @@ impl SimStore {
     }
     /// The next process reads what is there.
     pub fn reopen(&mut self, now: Now) -> State {
-        let (store, state, _) = Store::open_in(Box::new(self.disk.clone()), now).expect("a directory");
+        let (store, mut state, _) = Store::open_in(Box::new(self.disk.clone()), now).expect("a directory");
+        // Wherever the log was cut off: each settled byte has one fate.
+        for (lane, known) in &state.lanes {
+            let balance = Balance::of(known);
+            assert_eq!(balance.off(), 0, "{}: {balance:?} {:?}", lane.0, known.sums);
+        }
+        let notes = balance::at_start(&mut state);
         *self = SimStore { disk: self.disk.clone(), store, queue: Vec::new(), retry_at: None, sync_at: None };
+        self.append(notes, false, None);
         state
     }
 }

@@ -67,7 +67,7 @@ impl World {
         kind(slot) == CLOUDWATCH
             || (self.forgot && (!known_by_id || !pods || cell.torn))
             || (anew && (!known_by_id || cell.torn))
-            || (known_by_id && self.plan.kind != Kind::Steady && self.truth.beheaded(cell))
+            || (known_by_id && (self.plan.kind != Kind::Steady || self.plan.sheds()) && self.truth.beheaded(cell))
     }
 
     /// Nothing is called lost that was not in danger of it; what came twice was counted as possible.

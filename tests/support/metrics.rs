@@ -23,6 +23,12 @@ impl Metrics {
         let fit = self.0.iter().filter(|s| s.name == name && labels.iter().all(|l| has(s, l)));
         fit.map(|s| s.value).reduce(|a, b| a + b)
     }
+    /// The values of this name with these labels, by another label's value.
+    pub fn by(&self, name: &str, labels: &[(&str, &str)], by: &str) -> Vec<(String, f64)> {
+        let value = |s: &Sample, name: &str| s.labels.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+        let fit = |s: &&Sample| s.name == name && labels.iter().all(|(n, v)| value(s, n).as_deref() == Some(*v));
+        self.0.iter().filter(fit).filter_map(|s| Some((value(s, by)?, s.value))).collect()
+    }
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -148,6 +148,10 @@ impl Place {
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
+    /// It stays when its owner goes: evidence.
+    pub fn keep(&mut self) {
+        self.dir.disable_cleanup(true);
+    }
     /// Stands for `/var/log/pods`.
     pub fn pods(&self) -> PathBuf {
         self.dir.path().join("pods")

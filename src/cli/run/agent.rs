@@ -6,7 +6,7 @@
 
 use super::Run;
 use super::fleet::Fleet;
-use super::lanes::{self, News, Parts};
+use super::lanes::{News, Parts};
 use super::state::{self, Opened};
 use crate::catalog::os::{OsDisk, handle_budget, random_id};
 use crate::catalog::pods::NodePods;
@@ -52,7 +52,7 @@ type SharedCache = Arc<Mutex<Cache<OsStorage>>>;
 
 /// Whether an agent could be started with `config`, as far as that can be told without starting it.
 pub fn check(run: &Run, config: &Config) -> Result<(), String> {
-    config.outputs.iter().try_for_each(lanes::check)?;
+    config.outputs.iter().try_for_each(crate::cli::output::check)?;
     let wanted = wanted(config);
     if wanted.is_empty() { Ok(()) } else { pod_watch(run, config, &wanted, &Arc::new(Pods::new())).map(drop) }
 }
@@ -60,7 +60,7 @@ pub fn check(run: &Run, config: &Config) -> Result<(), String> {
 impl Agent {
     /// Starts everything; an error names what could not be.
     pub fn start(run: &Run, opened: Opened) -> Result<Agent, String> {
-        run.config.outputs.iter().try_for_each(lanes::check)?;
+        run.config.outputs.iter().try_for_each(crate::cli::output::check)?;
         let pods = Arc::new(Pods::new());
         let wanted = wanted(&run.config);
         let mut cache = (!wanted.is_empty()).then(|| Cache::new(OsStorage::new(&run.config.data_dir)));
@@ -100,6 +100,7 @@ impl Agent {
     /// Writes what should be on disk now and then.
     pub fn upkeep(&self, run: &Run) {
         run.board.process(crate::telemetry::process::read());
+        self.store.lose_patience();
         run.board.writes(Kept::Positions, self.store.trouble());
         // Not while it is just being written: a disk may hang.
         if let Some(trouble) = self.cache.as_ref().and_then(|cache| Some(cache.try_lock().ok()?.trouble())) {

@@ -5,7 +5,7 @@
 //! SIGHUP makes whatever is there count.
 
 use crate::cli::file;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -50,7 +50,14 @@ impl ConfigFile {
     }
 }
 
-fn look_on(path: &std::path::Path, mut seen: Seen, asked: &Receiver<()>, changes: &UnboundedSender<Content>) {
+fn look_on(path: &Path, mut seen: Seen, asked: &Receiver<()>, changes: &UnboundedSender<Content>) {
+    // A pipe (`-c <(...)`) was read once and for all.
+    if !std::fs::metadata(path).is_ok_and(|found| found.is_file()) {
+        while asked.recv().is_ok() {
+            tracing::warn!("SIGHUP: the configuration did not come from a file, so there is nothing to look at");
+        }
+        return;
+    }
     loop {
         let asked = match asked.recv_timeout(LOOK_EVERY) {
             Ok(()) => true,

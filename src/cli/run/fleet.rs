@@ -121,7 +121,7 @@ impl Fleet {
             lane.asked = true;
             let (id, news) = (id.clone(), self.parts.news.clone());
             let answer = move |store: &crate::store::file::Store| {
-                let state = store.lane(&id);
+                let state = store.lane(&id).map(Box::new);
                 // If nobody listens any more the process is ending.
                 drop(news.send(News::Found(id, state)));
             };

@@ -1,4 +1,4 @@
-//! One lane a configured output: the one place that knows which kinds of output there are.
+//! One lane a configured output: its settings, its thread, and what the thread does for it.
 
 use super::Run;
 use crate::body::chunks::Pool;
@@ -6,32 +6,23 @@ use crate::catalog::progress::Progress;
 use crate::catalog::reader::Reader;
 use crate::catalog::shelf::Shelf;
 use crate::catalog::thread::{Sink, Told};
-use crate::config::checked::{Aws, Output, OutputKind};
+use crate::cli::output::{Use, answer, destination};
+use crate::config::checked::Output;
 use crate::lane::account::Left;
-use crate::lane::batch::{Batch, Code, Scope, Verdict};
+use crate::lane::batch::{Batch, Verdict};
 use crate::lane::format::Format;
 use crate::lane::step::{Event, Lane, Settings};
-use crate::lane::thread::{self, Inbox, Outside, Reply};
-use crate::output::cloudwatch::format::CloudWatchFormat;
-use crate::output::cloudwatch::service::CloudWatchService;
-use crate::output::http::Http;
-use crate::output::opensearch::format::OpenSearchFormat;
-use crate::output::opensearch::service::OpenSearchService;
-use crate::output::s3::format::S3Format;
-use crate::output::s3::service::S3Service;
+use crate::lane::thread::{self, Inbox, Outside};
 use crate::store::dead_letter::DeadLetters;
 use crate::store::saved::{LaneId, LaneState};
 use crate::store::thread::StoreHandle;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 /// What a lane's share holds beside sealed bodies: the open body, its compressor, blocks.
 const OPEN_BODY: u64 = 2 << 20;
-/// No attempt may take longer, whatever its own limits: several requests of a minute each at most.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(300);
 
 /// Shared by all lanes.
 pub struct Parts {
@@ -50,7 +41,7 @@ pub enum News {
     /// The lane with this number ended: what it could not settle; `None` when its thread failed.
     Ended(usize, Option<Vec<Left>>),
     /// What the store has of a lane that is to start.
-    Found(LaneId, Option<LaneState>),
+    Found(LaneId, Option<Box<LaneState>>),
 }
 
 /// Bytes of sealed bodies in a lane's share.
@@ -66,22 +57,6 @@ pub fn sink(inbox: Arc<Inbox>) -> Sink {
     })
 }
 
-/// Whether a lane of this output could be started, without starting it.
-pub fn check(output: &Output) -> Result<(), String> {
-    let named = |why: String| format!("output {}: {why}", output.name);
-    let http = http(output)?;
-    match &output.kind {
-        OutputKind::CloudWatch(_) => Ok(()),
-        OutputKind::S3(config) => S3Service::new(config, http).map(drop).map_err(named),
-        OutputKind::OpenSearch(config) => OpenSearchService::new(config, http).map(drop).map_err(named),
-    }
-}
-
-fn http(output: &Output) -> Result<Http, String> {
-    let ca_file = output.ca_file.as_ref().map(|file| file.path.as_path());
-    Http::new(ca_file).map_err(|why| format!("output {}: {why}", output.name))
-}
-
 /// Starts a lane of this output, under a number that no other had, with this pool for its sealed bodies.
 pub fn start(
     run: &Run,
@@ -91,35 +66,8 @@ pub fn start(
     saved: Option<LaneState>,
     parts: &Parts,
 ) -> Result<Arc<Inbox>, String> {
-    let http = http(output)?;
     let wiring = Wiring { run, number, output, saved, parts, pool: pool.clone() };
-    let named = |why: String| format!("output {}: {why}", output.name);
-    match &output.kind {
-        OutputKind::CloudWatch(config) => {
-            let service = Arc::new(CloudWatchService::new(http, config));
-            let format = CloudWatchFormat::new(config, &run.config.node, pool);
-            wiring.spawn(format, "cloudwatch_logs", move |batch| {
-                let service = service.clone();
-                async move { service.attempt(&batch).await }
-            })
-        }
-        OutputKind::S3(config) => {
-            let service = Arc::new(S3Service::new(config, http).map_err(named)?);
-            let format = S3Format::new(config, run.config.node.clone(), pool);
-            wiring.spawn(format, "s3", move |batch| {
-                let service = service.clone();
-                async move { service.attempt(&batch).await }
-            })
-        }
-        OutputKind::OpenSearch(config) => {
-            let service = Arc::new(OpenSearchService::new(config, http).map_err(named)?);
-            let format = OpenSearchFormat::new(config, pool);
-            wiring.spawn(format, "opensearch", move |batch| {
-                let service = service.clone();
-                async move { service.attempt(&batch).await }
-            })
-        }
-    }
+    crate::cli::output::make(output, &run.config.node, pool, wiring)
 }
 
 struct Wiring<'a> {
@@ -151,31 +99,6 @@ impl Wiring<'_> {
         }
     }
 
-    /// The lane, its thread, and what the thread does for it.
-    fn spawn<F, A, V>(self, format: F, kind: &'static str, attempt: A) -> Result<Arc<Inbox>, String>
-    where
-        F: Format,
-        A: Fn(Batch) -> V + Send + 'static,
-        V: Future<Output = Verdict> + Send + 'static,
-    {
-        let settings = self.settings(kind);
-        let (clock, number, pool) = (self.run.clock, self.number, self.pool.clone());
-        let inbox = Arc::new(Inbox::default());
-        let (alive, gone) = watch::channel(());
-        let outside = self.outside(&inbox, gone, attempt);
-        let lane = Lane::new(format, settings, pool, self.saved, clock.now());
-        let (news, at, board) = (self.parts.news.clone(), inbox.clone(), self.run.board.clone());
-        let name = self.output.name.to_string();
-        let body = move || {
-            let mut end = End { news, number, left: None, _alive: alive };
-            let lane = thread::run(lane, &at, outside);
-            board.beat_ended(&name);
-            end.left = Some(lane.left());
-        };
-        let name = format!("lane {}", self.output.name);
-        std::thread::Builder::new().name(name).spawn(body).map_err(|e| format!("no thread for a lane: {e}"))?;
-        Ok(inbox)
-    }
     fn outside<A, V>(&self, inbox: &Arc<Inbox>, gone: watch::Receiver<()>, attempt: A) -> Outside
     where
         A: Fn(Batch) -> V + Send + 'static,
@@ -216,27 +139,33 @@ impl Wiring<'_> {
     }
 }
 
-/// Where an output delivers, for people.
-fn destination(kind: &OutputKind) -> String {
-    let place = |aws: &Aws| match (&aws.endpoint, &aws.region) {
-        (Some(endpoint), _) => format!(" at {endpoint}"),
-        (None, Some(region)) => format!(" in {region}"),
-        (None, None) => String::new(),
-    };
-    match kind {
-        OutputKind::CloudWatch(config) => format!("CloudWatch Logs{}", place(&config.aws)),
-        OutputKind::S3(config) => format!("bucket {}{}", config.bucket, place(&config.aws)),
-        OutputKind::OpenSearch(config) => config.url.clone(),
+impl Use for Wiring<'_> {
+    type Made = Arc<Inbox>;
+    /// The lane, its thread, and what the thread does for it.
+    fn with<F, A, V>(self, format: F, kind: &'static str, attempt: A) -> Result<Arc<Inbox>, String>
+    where
+        F: Format,
+        A: Fn(Batch) -> V + Send + 'static,
+        V: Future<Output = Verdict> + Send + 'static,
+    {
+        let settings = self.settings(kind);
+        let (clock, number, pool) = (self.run.clock, self.number, self.pool.clone());
+        let inbox = Arc::new(Inbox::default());
+        let (alive, gone) = watch::channel(());
+        let outside = self.outside(&inbox, gone, attempt);
+        let lane = Lane::new(format, settings, pool, self.saved, clock.now());
+        let (news, at, board) = (self.parts.news.clone(), inbox.clone(), self.run.board.clone());
+        let name = self.output.name.to_string();
+        let body = move || {
+            let mut end = End { news, number, left: None, _alive: alive };
+            let lane = thread::run(lane, &at, outside);
+            board.beat_ended(&name);
+            end.left = Some(lane.left());
+        };
+        let name = format!("lane {}", self.output.name);
+        std::thread::Builder::new().name(name).spawn(body).map_err(|e| format!("no thread for a lane: {e}"))?;
+        Ok(inbox)
     }
-}
-
-/// One attempt, bounded in time. It ends with its lane: nobody would hear the answer, and its body is the lane's memory.
-async fn answer(attempt: impl Future<Output = Verdict>, reply: Reply, mut gone: watch::Receiver<()>) {
-    let verdict = tokio::select! {
-        verdict = tokio::time::timeout(LONGEST_ATTEMPT, attempt) => verdict,
-        _ = gone.changed() => return,
-    };
-    reply.answer(verdict.unwrap_or_else(|_| Verdict::Unknown { code: Code::new("timeout"), scope: Scope::Key }));
 }
 
 /// Tells the supervisor that a lane's thread is over, also when it failed.

@@ -3,6 +3,7 @@
 use super::Run;
 use crate::config::checked::Output;
 use crate::record::{FileId, Mark};
+use crate::store::balance;
 use crate::store::file::{Notice, Store};
 use crate::store::lock::{Lock, NoLock};
 use crate::store::saved::{LaneId, LaneState, Saved, State};
@@ -18,7 +19,26 @@ const KEEP: Duration = Duration::from_secs(86_400);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The lock, or a `data_dir` in which none can be had: then we go on without (reading never needs a write).
-pub struct Held(#[expect(dead_code, reason = "dropping it lets the next process in")] Option<Lock>);
+pub struct Held(Option<Lock>);
+
+impl Held {
+    /// Without a lock: tries once more. The error names the process that has it by now.
+    pub fn try_again(&mut self, run: &Run) -> Result<(), String> {
+        if self.0.is_some() {
+            return Ok(());
+        }
+        match Lock::try_take(&run.config.data_dir, run.clock.now()) {
+            Ok(lock) => {
+                tracing::info!("data_dir is locked now");
+                run.board.writes(Kept::Lock, None);
+                self.0 = Some(lock);
+                Ok(())
+            }
+            Err(NoLock::Held { by }) => Err(by),
+            Err(NoLock::Io(_)) => Ok(()),
+        }
+    }
+}
 
 /// Whose is `data_dir`?
 pub enum Locked {
@@ -79,7 +99,16 @@ pub fn open(run: &Run) -> Result<Opened, String> {
     run.board.store(report);
     let clock = run.clock;
     let store = StoreHandle::start(store, move || clock.now()).map_err(|e| format!("no thread for the store: {e}"))?;
-    Ok(Opened { store, state })
+    Ok(in_order(store, state))
+}
+
+/// Lanes find their books in order.
+fn in_order(store: StoreHandle, mut state: State) -> Opened {
+    let notes = balance::at_start(&mut state);
+    if !notes.is_empty() {
+        store.append(notes);
+    }
+    Opened { store, state }
 }
 
 /// What a store that goes on knows now.
@@ -88,7 +117,7 @@ pub async fn reopen(store: StoreHandle) -> Result<Opened, String> {
     // If nobody listens any more, nobody needs it.
     store.ask(Box::new(move |store| drop(answer.send(store.state()))));
     match tokio::time::timeout(ANSWER_WITHIN, state).await {
-        Ok(Ok(state)) => Ok(Opened { store, state }),
+        Ok(Ok(state)) => Ok(in_order(store, state)),
         Ok(Err(_)) | Err(_) => Err("data_dir does not answer: its disk hangs, or the store's thread failed".to_owned()),
     }
 }

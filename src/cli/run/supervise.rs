@@ -5,6 +5,7 @@ use super::change::{self, Change};
 use super::config_file::Content;
 use super::lanes::News;
 use super::outside::{Outside, Word};
+use super::state::Held;
 use super::{Exit, Run};
 use crate::lane::account::Left;
 use crate::telemetry::advice::say;
@@ -17,6 +18,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 const UPKEEP: Duration = Duration::from_secs(1);
 /// Between two looks for lanes that left long ago.
 const REMEMBER: Duration = Duration::from_secs(60);
+/// Copies of deleted files that only this process holds are made within this time, if they can be made.
+const COPIED_WITHIN: Duration = Duration::from_secs(15);
 /// Destinations named at a stop, per output.
 const NAMED_MOST: usize = 50;
 
@@ -32,6 +35,10 @@ pub enum Next {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Stays,
+    /// Everything is built anew once deleted files that only this process holds are read or copied, or at that time.
+    Soon {
+        by: Duration,
+    },
     /// Everything is built anew once all lanes have ended.
     Anew,
     /// The process ends once all lanes have.
@@ -47,7 +54,7 @@ struct Watcher {
 }
 
 /// Runs until all lanes have ended, for whatever reason.
-pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside) -> Next {
+pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside, lock: &mut Held) -> Next {
     let mut it = Watcher { agent, way: Way::Stays, signalled: false, failed: false, left: Vec::new() };
     let (mut upkeep, mut remember) = (every(UPKEEP), every(REMEMBER));
     loop {
@@ -55,7 +62,7 @@ pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside) -> Ne
             news = it.agent.news.recv() => match news {
                 Some(News::Ended(number, left)) => it.ended(run, number, left),
                 Some(News::Found(id, saved)) => {
-                    if let Err(why) = it.agent.fleet.found(run, &id, saved) {
+                    if let Err(why) = it.agent.fleet.found(run, &id, saved.map(|saved| *saved)) {
                         it.fail(run, &why);
                     }
                 }
@@ -74,10 +81,19 @@ pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside) -> Ne
                 Word::Drain => it.drain(run),
                 Word::Config(content) => it.reload(run, content),
             },
-            _ = upkeep.tick() => it.agent.upkeep(run),
+            _ = upkeep.tick() => {
+                it.agent.upkeep(run);
+                if it.way == Way::Stays
+                    && let Err(by) = lock.try_again(run)
+                {
+                    // It has what is ours; the next process of ours stands by.
+                    it.fail(run, &format!("data_dir can be locked again, and {by} was first"));
+                }
+                it.anew(run);
+            }
             _ = remember.tick() => it.agent.fleet.remember(run),
         }
-        if it.agent.fleet.is_over() && (it.way != Way::Stays || run.once.is_some()) {
+        if it.agent.fleet.is_over() && (matches!(it.way, Way::Anew | Way::Out) || run.once.is_some()) {
             return it.over(run);
         }
     }
@@ -96,9 +112,14 @@ impl Watcher {
             // The next process goes on where this lane stood.
             return self.fail(run, "a lane's thread failed");
         };
-        if self.way == Way::Stays && run.once.is_none() {
+        if matches!(self.way, Way::Stays | Way::Soon { .. }) && run.once.is_none() {
             tracing::info!(%output, not_settled = left.iter().map(|l| l.bytes).sum::<u64>(), "ended for the changed configuration");
-            return if asked { self.agent.fleet.arrange(run) } else { self.fail(run, "a lane ended by itself") };
+            return match (asked, self.way) {
+                (true, Way::Stays) => self.agent.fleet.arrange(run),
+                // It comes again with all the others.
+                (true, Way::Soon { .. } | Way::Anew | Way::Out) => {}
+                (false, _) => self.fail(run, "a lane ended by itself"),
+            };
         }
         self.left.push((output, left));
     }
@@ -133,16 +154,34 @@ impl Watcher {
         };
         run.config = config;
         match (change, self.way) {
-            (_, Way::Out | Way::Anew) => {}
+            (_, Way::Out | Way::Anew | Way::Soon { .. }) => {}
             (Change::Everything, Way::Stays) => {
                 tracing::info!("inputs changed: everything is built anew");
-                self.way = Way::Anew;
-                self.agent.fleet.leave(run);
+                self.way = Way::Soon { by: run.clock.now().mono.saturating_add(COPIED_WITHIN) };
+                self.anew(run);
             }
             (Change::Outputs, Way::Stays) => {
                 self.agent.retain(run);
                 self.agent.fleet.arrange(run);
             }
+        }
+    }
+
+    /// A handle does not survive what comes: the catalog makes copies of what is held, within seconds.
+    fn anew(&mut self, run: &Run) {
+        let Way::Soon { by } = self.way else { return };
+        let (held, bytes) = run.board.snapshot().catalog.held;
+        let late = run.clock.now().mono >= by;
+        if held > 0 && late {
+            tracing::warn!(
+                files = held,
+                bytes,
+                "deleted files could not be copied in time: what was not read of them is lost, and counted"
+            );
+        }
+        if held == 0 || late {
+            self.way = Way::Anew;
+            self.agent.fleet.leave(run);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Cursor, Env, Pump, Source};
 use crate::catalog::view::Life;
+use crate::decode::letter;
 use crate::decode::line::{self, Line};
 use crate::lane::files::{End, Long};
 use crate::lane::format::Format;
@@ -159,7 +160,7 @@ impl Pump {
                 text.len() - line.body.len()
             }
             Grammar::Docker => 96 * 1024,
-            Grammar::Plain => 0,
+            Grammar::Plain | Grammar::Letter => 0,
         }
     }
 
@@ -202,6 +203,13 @@ impl Pump {
             now: env.now,
         };
         let sink = &mut self.sink;
+        if origin.grammar == Grammar::Letter
+            && let Some(letter) = letter::parse(text)
+        {
+            sink.record(format, env.key, &from, &letter.record(), &[span]);
+            cursor.upto = span.end;
+            return;
+        }
         if cursor.passing {
             self.joiner.pass(&parsed, &mut |record, spans| sink.record(format, env.key, &from, record, spans));
             cursor.upto = span.end;

@@ -48,7 +48,10 @@ pub fn put(status: u16, headers: &HeaderMap, body: &[u8], asked: &Asked<'_>) -> 
     let done = match failure.code.as_str() {
         "ResourceNotFoundException" => return Judged::Missing,
         // Sequence tokens are ignored since 2023; an older imitation of the service may still ask for them.
-        "InvalidSequenceTokenException" => Verdict::Retry { after: Some(Duration::ZERO), code, scope: Scope::Key },
+        "InvalidSequenceTokenException" => {
+            let say = "the service asks for sequence tokens, as it did before 2023".to_owned();
+            Verdict::Retry { after: Some(Duration::ZERO), code, scope: Scope::Key, say }
+        }
         "DataAlreadyAcceptedException" => Verdict::Delivered { already: asked.items },
         "InvalidParameterException" | "ValidationException" => refused(failure, asked),
         "SerializationException" => {
@@ -75,7 +78,8 @@ pub fn made(status: u16, headers: &HeaderMap, body: &[u8], action: &str, target:
         "ResourceNotFoundException" => return Judged::Missing,
         // Another node is just making it.
         "OperationAbortedException" => {
-            return Judged::Done(Verdict::Retry { after: None, code: failure.label(), scope: Scope::Key });
+            let (code, say) = (failure.label(), failure.text());
+            return Judged::Done(Verdict::Retry { after: None, code, scope: Scope::Key, say });
         }
         "LimitExceededException" => "the account's quota is used up: delete some, or ask AWS to raise it".to_owned(),
         "InvalidParameterException" | "ValidationException" => format!(
@@ -91,7 +95,7 @@ pub fn made(status: u16, headers: &HeaderMap, body: &[u8], action: &str, target:
 /// What means the same for every call.
 fn common(failure: &Failure, action: &str, target: &Target) -> Judged {
     let (code, group) = (failure.label(), &target.place);
-    let busy = Verdict::Retry { after: failure.after, code: code.clone(), scope: Scope::Key };
+    let busy = Verdict::Retry { after: failure.after, code: code.clone(), scope: Scope::Key, say: failure.text() };
     let done = match fault(&failure.code, &failure.message) {
         Some(Fault::Throttled | Fault::Unavailable) => busy,
         Some(Fault::Expired) => return Judged::Expired(code),

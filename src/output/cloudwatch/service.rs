@@ -217,7 +217,9 @@ impl CloudWatchService {
         match self.call(action, vec![Bytes::from(body.to_string())], false, MAKING).await {
             Ok(answer) => answer::made(answer.status, &answer.headers, &answer.body, action, target),
             // Making twice does no harm: an answer that never came is just tried again.
-            Err(Verdict::Unknown { code, scope }) => Judged::Done(Verdict::Retry { after: None, code, scope }),
+            Err(Verdict::Unknown { code, scope, say }) => {
+                Judged::Done(Verdict::Retry { after: None, code, scope, say })
+            }
             Err(verdict) => Judged::Done(verdict),
         }
     }
@@ -243,7 +245,8 @@ impl CloudWatchService {
 
     async fn expired(&self, code: Code) -> Verdict {
         self.access.forget().await;
-        Verdict::Retry { after: None, code, scope: Scope::Lane }
+        let say = "the credentials had expired; they are fetched anew".to_owned();
+        Verdict::Retry { after: None, code, scope: Scope::Lane, say }
     }
 
     async fn not_ours(&self, verdict: Verdict) -> Verdict {
@@ -270,7 +273,8 @@ fn slow_down(verdict: &Verdict, turn: SemaphorePermit<'static>) {
 }
 
 fn again(code: &str, after: Duration) -> Verdict {
-    Verdict::Retry { after: Some(after), code: Code::new(code), scope: Scope::Key }
+    let say = "the log group or stream is just being created".to_owned();
+    Verdict::Retry { after: Some(after), code: Code::new(code), scope: Scope::Key, say }
 }
 
 fn odd(action: &str) -> Verdict {

@@ -31,9 +31,9 @@ impl Trouble {
         if self.hold {
             Verdict::Hold { code: self.code, scope: Scope::Lane, say: self.say }
         } else if self.never_sent {
-            Verdict::Retry { after: None, code: self.code, scope: Scope::Lane }
+            Verdict::Retry { after: None, code: self.code, scope: Scope::Lane, say: self.say }
         } else {
-            Verdict::Unknown { code: self.code, scope: Scope::Key }
+            Verdict::Unknown { code: self.code, scope: Scope::Key, say: self.say }
         }
     }
 

@@ -141,15 +141,19 @@ pub fn judge(answer: &Answer<'_>, sent: u32) -> Verdict {
     if answer.status != 200 {
         return judge_whole(answer);
     }
-    let unknown = |code| Verdict::Unknown { code: Code::new(code), scope: Scope::Key };
+    let unknown = |code, say: &str| Verdict::Unknown { code: Code::new(code), scope: Scope::Key, say: say.to_owned() };
     match answer::bulk(answer.body) {
         // Cut off on its way, as a rule: what was asked for may have been done.
-        None if answer::is_json(answer.body) => unknown("unreadable_answer"),
+        None if answer::is_json(answer.body) => {
+            unknown("unreadable_answer", "the answer cannot be read: it may have been cut off")
+        }
         None => {
             let said = Fault { reason: answer::words(answer.body), ..Fault::default() };
             Verdict::Hold { code: Code::new("not_opensearch"), scope: Scope::Lane, say: say(ELSEWHERE, &said) }
         }
-        Some(bulk) if bulk.count != sent => unknown("item_count"),
+        Some(bulk) if bulk.count != sent => {
+            unknown("item_count", "the answer speaks of more or fewer documents than were sent")
+        }
         Some(bulk) => judge_items(&bulk.failed, sent, answer.after),
     }
 }
@@ -170,7 +174,10 @@ fn judge_items(failed: &[Failed], sent: u32, after: Option<Duration>) -> Verdict
                 };
                 return Verdict::Hold { code: code.clone(), scope: Scope::Key, say: say(advice, &first.fault) };
             }
-            ItemVerdict::Retry(code) => return Verdict::Retry { after, code: code.clone(), scope: Scope::Key },
+            ItemVerdict::Retry(code) => {
+                let say = reason(&first.fault);
+                return Verdict::Retry { after, code: code.clone(), scope: Scope::Key, say };
+            }
             ItemVerdict::Already | ItemVerdict::Reject { .. } | ItemVerdict::Dropped(_) => {}
         }
     }
@@ -194,7 +201,7 @@ fn judge_whole(answer: &Answer<'_>) -> Verdict {
     let fault = answer::whole(answer.body);
     let fault = fault.unwrap_or_else(|| Fault { reason: answer::words(answer.body), ..Fault::default() });
     let code = code(&fault, answer.status);
-    let retry = |code| Verdict::Retry { after: answer.after, code, scope: Scope::Key };
+    let retry = |code| Verdict::Retry { after: answer.after, code, scope: Scope::Key, say: reason(&fault) };
     let hold = |code, scope, advice: &str| Verdict::Hold { code, scope, say: say(advice, &fault) };
     match answer.status {
         401 => return hold(code, Scope::Lane, LOGIN),

@@ -145,7 +145,8 @@ impl S3Service {
             if verdict == Verdict::NoUpload && upload.is_none() {
                 // Nothing of it is known to the lane: the next attempt creates another.
                 self.forget(name);
-                return Err(Verdict::Retry { after: None, code: Code::new("NoSuchUpload"), scope: Scope::Key });
+                let (code, say) = (Code::new("NoSuchUpload"), "the upload just created is not there".to_owned());
+                return Err(Verdict::Retry { after: None, code, scope: Scope::Key, say });
             }
             return Err(verdict);
         }
@@ -192,7 +193,7 @@ impl S3Service {
             return Ok(Verdict::Delivered { already: 0 });
         }
         if answer.status == 200 && !xml::is_error(&answer.body) {
-            return Err(unknown("unreadable_answer"));
+            return Err(unknown("unreadable_answer", "the answer cannot be read: it may have been cut off"));
         }
         let verdict = self.fault(Request::Complete, &answer, items).await;
         if matches!(verdict, Verdict::Delivered { .. } | Verdict::NoUpload) {
@@ -319,7 +320,8 @@ fn crc32c_of(chunks: &[Bytes]) -> String {
 }
 
 fn checksum(crc: &str) -> Result<(HeaderName, HeaderValue), Verdict> {
-    let value = HeaderValue::from_str(crc).map_err(|_| unknown("checksum"))?;
+    let value =
+        HeaderValue::from_str(crc).map_err(|_| unknown("checksum", "the checksum does not fit into a header"))?;
     Ok((HeaderName::from_static(CHECKSUM), value))
 }
 
@@ -340,8 +342,8 @@ fn not_s3(answer: &Answer) -> Verdict {
     }
 }
 
-fn unknown(code: &str) -> Verdict {
-    Verdict::Unknown { code: Code::new(code), scope: Scope::Key }
+fn unknown(code: &str, say: &str) -> Verdict {
+    Verdict::Unknown { code: Code::new(code), scope: Scope::Key, say: say.to_owned() }
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ pub(super) enum Row {
 use Row::{Conflict, Exists, Gone, Hold, Region, Retry, Split};
 use Scope::{Key, Lane};
 
+const BUSY: &str = "the service is busy, or failed: it is tried again";
 const CREDENTIALS: &str = "the credentials are not valid: correct them, or the role or profile they come from";
 const EXPIRED: &str = "the credentials expired: they are fetched again before the next attempt";
 const CLOCK: &str = "this machine's clock is wrong: set it (NTP)";
@@ -172,7 +173,7 @@ pub fn drops_credentials(code: &str) -> bool {
 pub fn judge(request: Request, fault: &Fault, items: u32) -> Verdict {
     let row = row(fault);
     let code = code(fault);
-    let retry = |code| Verdict::Retry { after: fault.after, code, scope: Key };
+    let retry = |code| Verdict::Retry { after: fault.after, code, scope: Key, say: say(BUSY, fault) };
     match (row, request) {
         (Some(Gone), Request::Abandon) => Verdict::Delivered { already: 0 },
         // A stray upload costs a little; a missing right to see it must not stop anything.

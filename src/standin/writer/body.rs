@@ -17,6 +17,8 @@ pub enum Shape {
     Bytes,
     /// Nothing at all: no id.
     Empty,
+    /// 4 to 12 KiB of letters and digits by chance: compresses by a quarter, not more.
+    Noise,
     /// 16 to 100 KiB: several parts; an id at its beginning and another one at its end.
     Long,
 }
@@ -39,6 +41,7 @@ const WORDS: [&str; 12] = [
 const LETTERS: [&str; 8] =
     ["\u{fc}", "\u{e9}", "\u{df}", "\u{65e5}\u{672c}", "\u{20ac}", "\u{1F680}", "\u{2028}", "\u{5d0}"];
 const ODD: [&str; 8] = ["\"", "\\", "\t", "\u{1b}[31m", "{\"a\":", "\\u0041", "<b>&amp;</b>", "\u{7f}"];
+const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 /// Stands where the sum goes until the rest is known.
 const UNKNOWN: &[u8] = b"sum=________";
 
@@ -77,6 +80,15 @@ pub(super) fn make(shape: Shape, rng: &mut Rng, mut id: impl FnMut() -> u64) -> 
                 text.push('.');
             }
             text.push_str(&format!("tr={:016x}", id()));
+            text
+        }
+        Shape::Noise => {
+            let mut text = format!("tr={:016x} sum=________ ", id());
+            while (text.len() as u64) < (4 << 10) + rng.below(8 << 10) {
+                for byte in rng.bits().to_le_bytes() {
+                    text.push(char::from(SIGNS.get(usize::from(byte & 63)).copied().unwrap_or(b'.')));
+                }
+            }
             text
         }
         Shape::Bytes => {

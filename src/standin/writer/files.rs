@@ -16,6 +16,7 @@ struct LogFile {
     path: PathBuf,
     restart: u32,
     size: u64,
+    lines: u64,
     ids: Vec<u64>,
     /// The end of a line whose beginning is written.
     rest: Vec<u8>,
@@ -33,6 +34,9 @@ struct Waiting {
     part: bool,
 }
 
+/// Whether a file with these ids may be deleted now.
+pub type MayGo<'a> = &'a dyn Fn(&[u64]) -> bool;
+
 /// A container, over all its restarts.
 #[derive(Debug)]
 pub struct Container {
@@ -45,8 +49,8 @@ pub struct Container {
     queue: VecDeque<Waiting>,
     /// The file was renamed; the runtime opens a new one at this time.
     reopen_at: Option<Duration>,
-    /// Files of dead restarts up to this one go at this time.
-    prune: Option<(u32, Duration)>,
+    /// Files of dead restarts up to this one go at this time; one entry a restart.
+    prune: VecDeque<(u32, Duration)>,
     stamp: i64,
     offset: i32,
 }
@@ -55,8 +59,8 @@ impl Container {
     /// Its directory and first file.
     pub fn start(who: u16, dir: PathBuf, offset: i32, ops: &mut Vec<Op>) -> Container {
         ops.push(Op::MakeDir(dir.clone()));
-        let (files, queue) = (Vec::new(), VecDeque::new());
-        let mut new = Container { who, dir, restart: 0, files, queue, reopen_at: None, prune: None, stamp: 0, offset };
+        let (files, queue, prune) = (Vec::new(), VecDeque::new(), VecDeque::new());
+        let mut new = Container { who, dir, restart: 0, files, queue, reopen_at: None, prune, stamp: 0, offset };
         new.open(ops);
         new
     }
@@ -70,8 +74,15 @@ impl Container {
     fn open(&mut self, ops: &mut Vec<Op>) {
         let path = self.name();
         ops.push(Op::Create(path.clone()));
-        let file = LogFile { path, restart: self.restart, size: 0, ids: Vec::new(), rest: Vec::new(), packed: false };
-        self.files.push(file);
+        self.files.push(LogFile {
+            path,
+            restart: self.restart,
+            size: 0,
+            lines: 0,
+            ids: Vec::new(),
+            rest: Vec::new(),
+            packed: false,
+        });
         self.reopen_at = None;
     }
 
@@ -91,7 +102,6 @@ impl Container {
             ids.push(id);
             id
         });
-        ledger.record();
         let error = rng.chance(0.1);
         let line = Line { body: &body, error, unfinished, offset: self.offset };
         let mut stamp = self.stamp.max(now.unix_ns);
@@ -101,8 +111,8 @@ impl Container {
         });
         self.stamp = stamp;
         let count = parts.len();
+        ledger.record(&ids, parts.iter().map(Vec::len).sum(), unfinished);
         for (i, bytes) in parts.into_iter().enumerate() {
-            ledger.add_bytes(bytes.len());
             let ids = if i + 1 == count { std::mem::take(&mut ids) } else { Vec::new() };
             self.queue.push_back(Waiting { bytes, ids, error, part: count > 1 });
         }
@@ -136,6 +146,7 @@ impl Container {
             && let Some(waiting) = self.queue.pop_front()
         {
             bytes.extend_from_slice(&waiting.bytes);
+            file.lines += 1;
             file.ids.extend_from_slice(&waiting.ids);
         }
         file.rest = bytes.split_off(bytes.len() - cut.min(bytes.len()));
@@ -146,13 +157,20 @@ impl Container {
     }
 
     /// What is due: the new file after a rename, dead restarts' files.
-    pub fn tend(&mut self, now: Now, ops: &mut Vec<Op>, ledger: &mut Ledger) {
+    pub fn tend(&mut self, now: Now, may_go: MayGo<'_>, ops: &mut Vec<Op>, ledger: &mut Ledger) {
         if self.reopen_at.is_some_and(|at| at <= now.mono) {
             self.open(ops);
         }
-        if let Some((last, _)) = self.prune.filter(|(_, at)| *at <= now.mono) {
-            self.prune = None;
-            self.remove(|f| f.restart <= last, ops, ledger);
+        let mut due = None;
+        while let Some((last, _)) = self.prune.front().filter(|(_, at)| *at <= now.mono) {
+            due = Some(*last);
+            self.prune.pop_front();
+        }
+        if let Some(last) = due {
+            self.remove(|f| f.restart <= last, may_go, ops, ledger);
+            if self.files.iter().any(|f| f.restart <= last) {
+                self.prune.push_front((last, now.mono));
+            }
         }
     }
 
@@ -162,6 +180,7 @@ impl Container {
         now: Now,
         wait: Duration,
         max_files: usize,
+        may_go: MayGo<'_>,
         ops: &mut Vec<Op>,
         ledger: &mut Ledger,
     ) -> bool {
@@ -170,6 +189,7 @@ impl Container {
         if self.reopen_at.is_some() || self.files.iter().any(|f| f.path == target || f.path == packed(&target)) {
             return false;
         }
+        ledger.turns.rotations += 1;
         let restart = self.restart;
         let rotated = self.files.iter().filter(|f| f.restart == restart).count().saturating_sub(1);
         let mut excess = rotated.saturating_sub(max_files.saturating_sub(2));
@@ -179,6 +199,7 @@ impl Container {
                 excess -= usize::from(goes);
                 goes
             },
+            may_go,
             ops,
             ledger,
         );
@@ -210,14 +231,28 @@ impl Container {
         if self.reopen_at.is_some() { 0 } else { self.files.last().map_or(0, |f| f.size) }
     }
 
-    /// The process died; all it said is on disk. The next one writes into a file of its own.
-    pub fn restart(&mut self, now: Now, options: &Options, ops: &mut Vec<Op>) {
+    /// The process died; all it said is on disk, perhaps without the last newline. The next one writes into a file of its
+    /// own.
+    pub fn restart(&mut self, now: Now, unended: bool, options: &Options, ops: &mut Vec<Op>, ledger: &mut Ledger) {
         self.flush(None, ops);
+        if unended
+            && let Some(Op::Append(path, bytes)) = ops.last_mut()
+            && self.files.last().is_some_and(|f| f.path == *path)
+            && bytes.pop().is_some()
+        {
+            ledger.without_newline();
+        }
+        ledger.turns.restarts += 1;
+        match self.files.last().map(|f| f.lines) {
+            Some(0) => ledger.turns.empty += 1,
+            Some(1) => ledger.turns.single += 1,
+            Some(_) | None => {}
+        }
         self.restart += 1;
         self.open(ops);
         let keep = u32::try_from(options.keep_restarts).unwrap_or(u32::MAX);
         if let Some(last) = self.restart.checked_sub(keep.saturating_add(1)) {
-            self.prune = Some((last, now.mono + options.remove_after));
+            self.prune.push_back((last, now.mono + options.remove_after));
         }
     }
 
@@ -226,20 +261,38 @@ impl Container {
         self.flush(None, ops);
     }
 
-    /// Removes every file and the directory.
-    pub fn vanish(&mut self, ops: &mut Vec<Op>, ledger: &mut Ledger) {
-        self.remove(|_| true, ops, ledger);
-        ops.push(Op::RemoveDir(self.dir.clone()));
+    /// Removes every file and the directory; false when a file may not go yet.
+    pub fn vanish(&mut self, may_go: MayGo<'_>, ops: &mut Vec<Op>, ledger: &mut Ledger) -> bool {
+        self.remove(|_| true, may_go, ops, ledger);
+        if self.files.is_empty() {
+            ops.push(Op::RemoveDir(self.dir.clone()));
+        }
+        self.files.is_empty()
     }
 
-    fn remove(&mut self, mut goes: impl FnMut(&LogFile) -> bool, ops: &mut Vec<Op>, ledger: &mut Ledger) {
-        self.files.retain(|file| {
-            let gone = goes(file);
-            if gone {
+    /// Oldest first. A file also waits for the lines of the next one that may have begun in it.
+    fn remove(
+        &mut self,
+        mut goes: impl FnMut(&LogFile) -> bool,
+        may_go: MayGo<'_>,
+        ops: &mut Vec<Op>,
+        ledger: &mut Ledger,
+    ) {
+        /// Lines that may have begun in the file before: one a stream, and what got in between.
+        const STRADDLE: usize = 8;
+        let mut at = 0;
+        while let Some(file) = self.files.get(at) {
+            let next = self.files.get(at + 1).filter(|next| next.restart == file.restart);
+            let begun: &[u64] = next.map_or(&[], |next| next.ids.get(..STRADDLE).unwrap_or(&next.ids));
+            if !goes(file) {
+                at += 1;
+            } else if file.rest.is_empty() && may_go(&file.ids) && may_go(begun) {
                 ops.push(Op::Remove(file.path.clone()));
                 ledger.remove(&file.ids);
+                self.files.remove(at);
+            } else {
+                at += 1;
             }
-            !gone
-        });
+        }
     }
 }

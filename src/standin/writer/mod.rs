@@ -16,12 +16,15 @@ mod tests;
 
 pub use body::Shape;
 pub use disk::Op;
+pub use files::MayGo;
 pub use framing::Runtime;
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Turns};
 pub use plan::Plan;
 
 use crate::record::Now;
+use std::collections::HashSet;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +39,12 @@ pub struct Options {
     pub passing_pods: usize,
     /// How long such a pod lives.
     pub pod_life: Duration,
+    /// Pods whose container dies again and again, after at most three lines, sometimes without the last newline.
+    pub crashing_pods: usize,
+    /// How long such a container lives.
+    pub crash_every: Duration,
+    /// Some containers say much more than others.
+    pub uneven: bool,
     /// Lines a second in all, by [`Writer::step`].
     pub lines_per_second: u64,
     /// kubelet's containerLogMaxSize; 10 MiB there.
@@ -78,6 +87,9 @@ impl Default for Options {
             containers: 1,
             passing_pods: 0,
             pod_life: Duration::from_secs(5),
+            crashing_pods: 0,
+            crash_every: Duration::from_secs(1),
+            uneven: false,
             lines_per_second: 1_000,
             rotate_at: 10 << 20,
             max_files: 5,
@@ -117,6 +129,8 @@ impl Options {
 pub struct Writer {
     root: PathBuf,
     plan: Plan,
+    /// Of deleted files.
+    inodes: HashSet<u64>,
 }
 
 impl Writer {
@@ -126,7 +140,7 @@ impl Writer {
     /// When the directory or the first files cannot be made.
     pub fn new(root: &Path, seed: u64, options: Options, now: Now) -> io::Result<Writer> {
         std::fs::create_dir_all(root)?;
-        let mut writer = Writer { root: root.to_owned(), plan: Plan::new(seed, options) };
+        let mut writer = Writer { root: root.to_owned(), plan: Plan::new(seed, options), inodes: HashSet::new() };
         writer.carry_out(|plan| plan.begin(now))?;
         Ok(writer)
     }
@@ -135,7 +149,14 @@ impl Writer {
     /// # Errors
     /// The first operation that failed.
     pub fn step(&mut self, now: Now) -> io::Result<()> {
-        self.carry_out(|plan| plan.step(now))
+        self.step_keeping(now, &|_| true)
+    }
+    /// The same; a file that is due to be deleted waits until it `may_go`.
+    ///
+    /// # Errors
+    /// The first operation that failed.
+    pub fn step_keeping(&mut self, now: Now, may_go: MayGo<'_>) -> io::Result<()> {
+        self.carry_out(|plan| plan.step(now, may_go))
     }
     /// So many lines at once, spread over the living containers; nothing else happens.
     ///
@@ -171,7 +192,14 @@ impl Writer {
     /// # Errors
     /// The first operation that failed.
     pub fn clean_up(&mut self, now: Now) -> io::Result<()> {
-        self.carry_out(|plan| plan.clean_up(now))
+        self.clean_up_keeping(now, &|_| true)
+    }
+    /// The same; a file that is due to be deleted waits until it `may_go`.
+    ///
+    /// # Errors
+    /// The first operation that failed.
+    pub fn clean_up_keeping(&mut self, now: Now, may_go: MayGo<'_>) -> io::Result<()> {
+        self.carry_out(|plan| plan.clean_up(now, may_go))
     }
     /// What was written.
     pub fn ledger(&self) -> &Ledger {
@@ -183,6 +211,17 @@ impl Writer {
     }
 
     fn carry_out(&mut self, plan: impl FnOnce(&mut Plan) -> Vec<Op>) -> io::Result<()> {
-        plan(&mut self.plan).iter().try_for_each(|op| disk::carry_out(&self.root, op))
+        for op in plan(&mut self.plan) {
+            if let Op::Remove(path) = &op {
+                self.inodes.insert(std::fs::metadata(self.root.join(path))?.ino());
+            }
+            disk::carry_out(&self.root, &op)?;
+            if let Op::Create(path) = &op
+                && self.inodes.remove(&std::fs::metadata(self.root.join(path))?.ino())
+            {
+                self.plan.ledger_mut().turns.inodes_again += 1;
+            }
+        }
+        Ok(())
     }
 }

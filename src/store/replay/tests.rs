@@ -78,14 +78,18 @@ fn an_object_goes_from_upload_over_parts_to_intent_to_nothing() {
 }
 
 #[test]
-fn a_file_that_is_gone_takes_its_positions_along() {
+fn a_position_in_a_file_that_is_gone_stays_until_its_lane_has_left_it() {
     let kept = arbitrary::position_at("s3", 2, 9);
     let gone = Saved::FileGone { id: FileId(1) };
     let lanes = ["s3", "cw"].map(|lane| arbitrary::position_at(lane, 1, 5));
-    let records: Vec<Saved> = lanes.into_iter().chain([kept, gone]).collect();
+    let mut records: Vec<Saved> = lanes.into_iter().chain([kept, gone]).collect();
+    for (who, left) in [("s3", 1), ("cw", 0)] {
+        assert_eq!(state_of(&records).gone.len(), 1, "{left} after {who}");
+        records.push(Saved::Left { lane: arbitrary::lane(who), file: FileId(1) });
+    }
     let state = state_of(&records);
     assert_eq!(state.lanes[&lane()].positions.keys().collect::<Vec<_>>(), [&FileId(2)]);
-    assert!(state.lanes[&arbitrary::lane("cw")].positions.is_empty());
+    assert!(state.gone.is_empty() && state.lanes[&arbitrary::lane("cw")].positions.is_empty());
 }
 
 #[test]

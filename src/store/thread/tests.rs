@@ -133,6 +133,28 @@ fn a_disk_that_hangs_holds_nobody_up_and_its_end_is_the_end_of_it() {
 }
 
 #[test]
+fn who_waits_for_a_disk_that_hangs_is_told_no_in_the_end_and_only_once() {
+    let disk = MemoryStorage::default();
+    let handle = start(&disk);
+    let (first, done) = reply();
+    let hang = disk.hang();
+    handle.append_then(vec![position_at("l", 7, 1)], true, first);
+    (0..LOOKS).for_each(|_| handle.lose_patience());
+    assert_eq!((done.try_recv(), handle.healthy()), (Err(mpsc::TryRecvError::Empty), true));
+    handle.lose_patience();
+    assert_eq!((done.try_recv(), handle.healthy()), (Ok(false), false));
+    drop(hang);
+    until(|| handle.healthy());
+    let (second, again) = reply();
+    handle.append_then(vec![position_at("l", 8, 1)], true, second);
+    assert_eq!(again.recv_timeout(PATIENCE), Ok(true));
+    (0..=LOOKS).for_each(|_| handle.lose_patience());
+    assert!(done.try_recv().is_err() && again.try_recv().is_err() && handle.healthy());
+    handle.stop(PATIENCE).unwrap();
+    assert_eq!(count(&found(&disk)), 2);
+}
+
+#[test]
 fn a_full_disk_is_told_and_healed_without_anybody_asking_again() {
     let disk = MemoryStorage::default();
     let handle = start(&disk);

@@ -84,6 +84,7 @@ fn lane() -> LaneReport {
         dropped: [(1, 10), (2, 20), (0, 0), (4, 40)],
         lost_bytes: 77,
         possible_duplicates: 5,
+        ..Sums::default()
     };
     let parked = |key: &str, code| Parked {
         key: key.into(),

@@ -106,7 +106,7 @@ impl Services {
                 if at.chance.one_in(2) {
                     self.take_in(lane, &batch, at);
                 }
-                Verdict::Unknown { code: Code::new("timeout"), scope: Scope::Key }
+                Verdict::Unknown { code: Code::new("timeout"), scope: Scope::Key, say: String::new() }
             }
         };
         Some((lane, batch.ticket, verdict))

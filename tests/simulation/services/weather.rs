@@ -53,12 +53,17 @@ impl Weather {
                 return Strike::Verdict(Verdict::Hold { code: code("credentials"), scope: whole, say });
             }
             Some(Down::Unreachable) => {
-                return Strike::Verdict(Verdict::Unknown { code: code("connect"), scope: whole });
+                return Strike::Verdict(Verdict::Unknown { code: code("connect"), scope: whole, say: String::new() });
             }
             Some(Down::Hanging) => return Strike::Hang,
             Some(Down::Throttling) => {
                 let after = Some(at.chance.millis(100, 20_000));
-                return Strike::Verdict(Verdict::Retry { after, code: code("throttled"), scope: key });
+                return Strike::Verdict(Verdict::Retry {
+                    after,
+                    code: code("throttled"),
+                    scope: key,
+                    say: String::new(),
+                });
             }
             None => {}
         }
@@ -75,10 +80,10 @@ impl Weather {
         let scope = if at.chance.one_in(4) { whole } else { key };
         let after = at.chance.one_in(2).then(|| Duration::from_millis(at.chance.below(20_000)));
         match at.chance.below(9) {
-            0 => Strike::Verdict(Verdict::Retry { after, code: code("429"), scope: key }),
-            1 => Strike::Verdict(Verdict::Retry { after: None, code: code("503"), scope }),
-            2 => Strike::Verdict(Verdict::Unknown { code: code("reset"), scope }),
-            3 | 4 => Strike::After(Verdict::Unknown { code: code("timeout"), scope }),
+            0 => Strike::Verdict(Verdict::Retry { after, code: code("429"), scope: key, say: String::new() }),
+            1 => Strike::Verdict(Verdict::Retry { after: None, code: code("503"), scope, say: String::new() }),
+            2 => Strike::Verdict(Verdict::Unknown { code: code("reset"), scope, say: String::new() }),
+            3 | 4 => Strike::After(Verdict::Unknown { code: code("timeout"), scope, say: String::new() }),
             5 => Strike::Verdict(Verdict::Hold { code: code("hold"), scope, say: "hold".into() }),
             6 if kind(self.lane) == OPENSEARCH => Strike::Some,
             6 if kind(self.lane) == S3
@@ -87,7 +92,7 @@ impl Weather {
                 Strike::Verdict(Verdict::NoUpload)
             }
             7 if kind(self.lane) != S3 && batch.items > 1 => Strike::Verdict(Verdict::Split { code: code("413") }),
-            _ => Strike::Verdict(Verdict::Retry { after: None, code: code("500"), scope: key }),
+            _ => Strike::Verdict(Verdict::Retry { after: None, code: code("500"), scope: key, say: String::new() }),
         }
     }
 }

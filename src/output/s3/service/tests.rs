@@ -107,7 +107,12 @@ async fn a_first_part_creates_its_upload_once() {
     ];
     let server = Scripted::start(replies).await;
     let service = service(&server.url, |config| config.storage_class = Some("GLACIER_IR".into()));
-    let slow = Verdict::Retry { after: Some(Duration::from_secs(7)), code: Code::new("SlowDown"), scope: Scope::Key };
+    let slow = Verdict::Retry {
+        after: Some(Duration::from_secs(7)),
+        code: Code::new("SlowDown"),
+        scope: Scope::Key,
+        say: "the service is busy, or failed: it is tried again (so it is)".to_owned(),
+    };
     assert_eq!(service.attempt(&part(None)).await, slow);
     let staged = |etag: &str| Verdict::Staged {
         upload: "up+1".into(),
@@ -155,7 +160,10 @@ async fn a_200_that_s3_would_not_give_delivers_nothing() {
         assert!(matches!(&verdict, Verdict::Hold { code, .. } if code.as_str() == "not_s3"), "{verdict:?}");
     }
     // The object may have been made.
-    assert_eq!(service.attempt(&complete()).await, unknown("unreadable_answer"));
+    assert_eq!(
+        service.attempt(&complete()).await,
+        unknown("unreadable_answer", "the answer cannot be read: it may have been cut off")
+    );
     assert!(matches!(service.attempt(&put()).await, Verdict::Retry { .. }), "an error in a 200 is that error");
 }
 
@@ -189,7 +197,15 @@ async fn a_needless_or_impossible_complete_leaves_no_upload_behind() {
 async fn a_200_that_holds_an_error_is_that_error() {
     let server = Scripted::start(vec![Reply::new(200, format!("   \n{}", error("InternalError")))]).await;
     let verdict = service(&server.url, |_| {}).attempt(&complete()).await;
-    assert_eq!(verdict, Verdict::Retry { after: None, code: Code::new("InternalError"), scope: Scope::Key });
+    assert_eq!(
+        verdict,
+        Verdict::Retry {
+            after: None,
+            code: Code::new("InternalError"),
+            scope: Scope::Key,
+            say: "the service is busy, or failed: it is tried again (so it is)".to_owned()
+        }
+    );
     assert_eq!(server.asked().len(), 1, "the upload stays");
 }
 
