@@ -33,7 +33,7 @@ pub struct Case {
 
 const USUAL: Case = Case { name: "killed", trouble: Trouble::Nothing, archive_age: "2s", parts: false, tight: false };
 
-/// All of them; the last one only when it is named: see [`Case::tight`].
+/// All of them.
 pub const CASES: [Case; 8] = [
     USUAL,
     Case { name: "objects-of-a-minute", archive_age: "60s", ..USUAL },
