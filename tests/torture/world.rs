@@ -142,6 +142,9 @@ impl World {
         let turns = self.writer.ledger().turns();
         let s3 = &self.services[1].control;
         let (parts, objects) = (s3.requests_of("UploadPart", "200"), s3.receipts().totals().objects);
+        if self.case.parts && parts == 0 && lasts >= Duration::from_secs(60) {
+            self.books.wrong.push("no part was uploaded: this run proves nothing about them".into());
+        }
         let objects = format!("{objects} objects, {parts} parts;");
         let notes = format!("{} {objects} {turns:?} {}", self.books.notes(), self.disk.means());
         let wrong = std::mem::take(&mut self.books.wrong);
