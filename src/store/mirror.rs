@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct Mirror {
     files: HashMap<FileId, Box<[u8]>>,
     lanes: HashMap<LaneId, LaneState>,
     gone: BTreeSet<FileId>,
@@ -21,7 +21,7 @@ pub(super) struct Kept {
 /// Log bytes are handed on in pieces of about this size.
 const PIECE: usize = 256 << 10;
 
-impl Kept {
+impl Mirror {
     pub(super) fn fold(&mut self, saved: Saved) {
         match replay::fold_lanes(&mut self.lanes, &mut self.gone, saved) {
             Some(FileNews::Known(file)) => {
