@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct Mirror {
     files: HashMap<FileId, (Box<[u8]>, Arc<[u8]>)>,
     fields: HashSet<Arc<[u8]>>,
     lanes: HashMap<LaneId, LaneState>,
@@ -23,7 +23,7 @@ pub(super) struct Kept {
 /// Log bytes are handed on in pieces of about this size.
 const PIECE: usize = 256 << 10;
 
-impl Kept {
+impl Mirror {
     pub(super) fn fold(&mut self, saved: Saved) {
         match replay::fold_lanes(&mut self.lanes, &mut self.gone, saved) {
             Some(FileNews::Known(mut file)) => {
@@ -81,7 +81,7 @@ impl Kept {
     pub(super) fn state(&self) -> State {
         let files = HashMap::with_capacity(self.files.len());
         let mut state = State { files, lanes: self.lanes.clone(), gone: self.gone.clone() };
-        for file in self.files.values().filter_map(|(entry, fields)| Kept::file(entry, fields)) {
+        for file in self.files.values().filter_map(|(entry, fields)| Mirror::file(entry, fields)) {
             replay::fold(&mut state, Saved::File(file));
         }
         state
@@ -103,7 +103,7 @@ impl Kept {
             }
             Ok(())
         };
-        for file in files.into_iter().filter_map(|(_, (entry, fields))| Kept::file(entry, fields)) {
+        for file in files.into_iter().filter_map(|(_, (entry, fields))| Mirror::file(entry, fields)) {
             payload.clear();
             codec::encode(&Saved::File(file), &mut payload);
             log::write_record(now.unix_ns, &payload, &mut piece).map_err(too_long)?;
