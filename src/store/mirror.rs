@@ -10,9 +10,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
+/// A file's record without its fields, and its fields, which many files share.
+type Packed = (Box<[u8]>, Arc<[u8]>);
+
 #[derive(Debug, Default)]
 pub(super) struct Mirror {
-    files: HashMap<FileId, (Box<[u8]>, Arc<[u8]>)>,
+    files: HashMap<FileId, Packed>,
     fields: HashSet<Arc<[u8]>>,
     lanes: HashMap<LaneId, LaneState>,
     gone: BTreeSet<FileId>,
@@ -50,7 +53,7 @@ impl Mirror {
     }
 
     /// Fields that no file has any more go with the last one.
-    fn let_go(&mut self, file: Option<(Box<[u8]>, Arc<[u8]>)>) {
+    fn let_go(&mut self, file: Option<Packed>) {
         let Some((_, fields)) = file else { return };
         // Ours, and the set's.
         if Arc::strong_count(&fields) == 2 {
