@@ -10,6 +10,7 @@ pub mod clock;
 #[cfg(feature = "standin")]
 pub mod demo;
 mod file;
+mod heap;
 mod output;
 pub mod positions;
 pub mod print_config;
@@ -127,7 +128,10 @@ pub fn run() -> ExitCode {
     let exit = match line.command {
         Command::Check(args) => check::check(&args),
         Command::PrintConfig(args) => print_config::print_config(&args),
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => {
+            heap::one_for_all_threads();
+            run::run(&args)
+        }
         Command::Audit(args) => audit::audit(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Positions(args) => positions::positions(&args),

@@ -1,17 +1,19 @@
 //! The store's own copy of the state, so that a rewrite of the log needs nobody else. Files, which can be tens of
-//! thousands, are kept as their encoded entries: a few hundred bytes each and two allocations.
+//! thousands, are kept as their encoded entries; what all files of a container say alike, their fields, is kept once.
 
 use super::codec::{self, Entry};
 use super::log::{self, TooLong};
 use super::replay::{self, FileNews};
-use super::saved::{LaneId, LaneState, Saved, State};
+use super::saved::{KnownFile, LaneId, LaneState, Saved, State};
 use crate::record::{FileId, Now};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
+use std::sync::Arc;
 
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    files: HashMap<FileId, Box<[u8]>>,
+    files: HashMap<FileId, (Box<[u8]>, Arc<[u8]>)>,
+    fields: HashSet<Arc<[u8]>>,
     lanes: HashMap<LaneId, LaneState>,
     gone: BTreeSet<FileId>,
     /// Entries are encoded here first, so that each is allocated once in its size.
@@ -24,17 +26,52 @@ const PIECE: usize = 256 << 10;
 impl Kept {
     pub(super) fn fold(&mut self, saved: Saved) {
         match replay::fold_lanes(&mut self.lanes, &mut self.gone, saved) {
-            Some(FileNews::Known(file)) => {
+            Some(FileNews::Known(mut file)) => {
                 let id = file.id;
                 self.scratch.clear();
+                for text in file.fields.drain(..).flat_map(|(name, value)| [name, value]) {
+                    self.scratch.extend_from_slice(&text.len().to_le_bytes());
+                    self.scratch.extend_from_slice(text.as_bytes());
+                }
+                let fields = self.fields.get(self.scratch.as_slice()).cloned();
+                let fields = fields.unwrap_or_else(|| self.scratch.as_slice().into());
+                self.fields.insert(fields.clone());
+                self.scratch.clear();
                 codec::encode(&Saved::File(file), &mut self.scratch);
-                self.files.insert(id, self.scratch.as_slice().into());
+                let before = self.files.insert(id, (self.scratch.as_slice().into(), fields));
+                self.let_go(before);
             }
             Some(FileNews::Gone(id)) => {
-                self.files.remove(&id);
+                let before = self.files.remove(&id);
+                self.let_go(before);
             }
             None => {}
         }
+    }
+
+    /// Fields that no file has any more go with the last one.
+    fn let_go(&mut self, file: Option<(Box<[u8]>, Arc<[u8]>)>) {
+        let Some((_, fields)) = file else { return };
+        // Ours, and the set's.
+        if Arc::strong_count(&fields) == 2 {
+            self.fields.remove(&fields);
+        }
+    }
+
+    /// A kept file as it was told.
+    fn file(entry: &[u8], fields: &[u8]) -> Option<KnownFile> {
+        let Some(Entry::Known(Saved::File(mut file))) = codec::decode(entry).next() else { return None };
+        let mut rest = fields;
+        let mut next = || {
+            let (len, after) = rest.split_first_chunk()?;
+            let (text, after) = after.split_at_checked(usize::from_le_bytes(*len))?;
+            rest = after;
+            Some(String::from_utf8_lossy(text).into_owned())
+        };
+        while let (Some(name), Some(value)) = (next(), next()) {
+            file.fields.push((name, value));
+        }
+        Some(file)
     }
 
     pub(super) fn lane(&self, lane: &LaneId) -> Option<LaneState> {
@@ -44,10 +81,8 @@ impl Kept {
     pub(super) fn state(&self) -> State {
         let files = HashMap::with_capacity(self.files.len());
         let mut state = State { files, lanes: self.lanes.clone(), gone: self.gone.clone() };
-        for entry in self.files.values().flat_map(|entry| codec::decode(entry)) {
-            if let Entry::Known(saved) = entry {
-                replay::fold(&mut state, saved);
-            }
+        for file in self.files.values().filter_map(|(entry, fields)| Kept::file(entry, fields)) {
+            replay::fold(&mut state, Saved::File(file));
         }
         state
     }
@@ -68,8 +103,10 @@ impl Kept {
             }
             Ok(())
         };
-        for (_, entry) in files {
-            log::write_record(now.unix_ns, entry, &mut piece).map_err(too_long)?;
+        for file in files.into_iter().filter_map(|(_, (entry, fields))| Kept::file(entry, fields)) {
+            payload.clear();
+            codec::encode(&Saved::File(file), &mut payload);
+            log::write_record(now.unix_ns, &payload, &mut piece).map_err(too_long)?;
             flush(&mut piece, PIECE)?;
         }
         for saved in replay::snapshot_lanes(&self.lanes, &self.gone) {

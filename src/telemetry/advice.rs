@@ -1,14 +1,21 @@
 //! What a person can do about a failure whose verdict does not say: those that mend by themselves, if they do.
+//! What the verdict does say (the service's words, the connection's) stands behind it.
 
 use crate::lane::batch::Code;
 use std::borrow::Cow;
 
-/// What the verdict said, else what is known of the code; may be empty.
+/// What is known of the code, and what the verdict said; may be empty.
 pub fn say<'a>(code: &Code, said: &'a str) -> Cow<'a, str> {
-    if !said.is_empty() {
-        return Cow::Borrowed(said);
+    match (known(code), said) {
+        ("", said) => Cow::Borrowed(said),
+        (known, "") => Cow::Borrowed(known),
+        (known, said) => Cow::Owned(format!("{known} ({said})")),
     }
-    Cow::Borrowed(match code.as_str() {
+}
+
+/// Codes of verdicts that bring no advice of their own.
+fn known(code: &Code) -> &'static str {
+    match code.as_str() {
         "connect_refused" => "nothing listens at the destination's address: is it running, are host and port right?",
         "connect_timeout" | "connect_failed" | "not_sent" => {
             "no connection: look at routes, firewalls, security groups and VPC endpoints on the way to the destination"
@@ -51,7 +58,7 @@ pub fn say<'a>(code: &Code, said: &'a str) -> Cow<'a, str> {
         "InternalError" | "InternalFailure" | "InternalFailureException" | "InternalServerError" => BROKEN,
         other if other.starts_with("http_5") => BROKEN,
         _ => "",
-    })
+    }
 }
 
 const BROKEN: &str = "the service, or a proxy before it, is in trouble: if it lasts, look at its status and log";
@@ -61,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_that_comes_without_words_gets_some_and_words_are_left_alone() {
+    fn every_code_that_comes_without_advice_gets_some_and_what_was_said_stays() {
         let ours = "connect_refused connect_timeout connect_failed not_sent dns timeout reset failed not_http answer_too_large \
                     unreadable_answer item_count vanished";
         let theirs = "http_429 http_500 http_502 http_503 http_504 http_599 SlowDown ThrottlingException \
@@ -69,7 +76,8 @@ mod tests {
         for code in ours.split_whitespace().chain(theirs.split_whitespace()) {
             assert!(say(&Code::new(code), "").len() > 20, "{code}");
         }
-        assert_eq!(say(&Code::new("dns"), "ask Eve"), "ask Eve");
+        assert!(say(&Code::new("dns"), "ask Eve").ends_with("DNS (ask Eve)"));
+        assert_eq!(say(&Code::new("AccessDenied"), "ask Eve"), "ask Eve");
         assert_eq!(say(&Code::new("of_next_year"), ""), "");
     }
 }

@@ -20,9 +20,11 @@ const LONGEST: Duration = Duration::from_secs(900);
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// What was played, with its numbers.
+    #[allow(dead_code, reason = "for the table")]
     pub what: String,
     /// The most that was ever resident, and what is at the end.
     pub peak_mib: f64,
+    #[allow(dead_code, reason = "for the table")]
     pub steady_mib: f64,
     /// Ids written, and what of them came, by output.
     pub written: u64,

@@ -98,3 +98,28 @@ fn a_join_at_the_end_of_a_file_that_will_be_deleted_soon_is_ended_by_the_next_on
     let sent = rig.records();
     assert!(sent.len() == 1 && sent[0].ends_with(" onetwo"), "{sent:?}");
 }
+
+#[test]
+fn a_join_does_not_go_over_a_file_that_went_before_it_was_read() {
+    for seen in ["", "2023-11-14T22:13:20.000000003Z stderr F other\n"] {
+        let mut rig = Rig::new();
+        rig.write(ONE);
+        rig.rotate();
+        rig.write(seen);
+        rig.pass(6);
+        rig.spoil();
+        rig.write("2023-11-14T22:13:20.000000004Z stdout F its end\n");
+        rig.rotate();
+        rig.pass(6);
+        rig.lose();
+        rig.write(REST);
+        rig.pass(6);
+        while let Some(ticket) = rig.out.pop() {
+            rig.feed(Event::Answer(ticket, Verdict::Delivered { already: 0 }));
+        }
+        rig.pass(6);
+        let sent = rig.records();
+        assert!(sent.iter().any(|record| record.ends_with(" one")), "{sent:?}");
+        assert!(sent.iter().any(|record| record.ends_with(" two")), "{sent:?}");
+    }
+}

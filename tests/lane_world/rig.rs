@@ -22,6 +22,7 @@ pub struct Rig {
     pub store: Store,
     pub lane: Lane<Toy>,
     sent: Vec<Batch>,
+    unreadable: Option<FileId>,
     /// Batches that were not answered.
     pub out: Vec<Ticket>,
 }
@@ -59,7 +60,16 @@ impl Rig {
         let disk = MemoryStorage::default();
         let (store, _, _) = Store::open_in(Box::new(disk.clone()), now).unwrap();
         let lane = Lane::new(Toy::new(Style::Items), settings(), Pool::new(1 << 20), None, now);
-        Rig { now, files: vec![(view(now, 1), Vec::new())], disk, store, lane, sent: Vec::new(), out: Vec::new() }
+        Rig {
+            now,
+            files: vec![(view(now, 1), Vec::new())],
+            disk,
+            store,
+            lane,
+            sent: Vec::new(),
+            unreadable: None,
+            out: Vec::new(),
+        }
     }
     /// To the newest file.
     pub fn write(&mut self, text: &str) {
@@ -74,8 +84,20 @@ impl Rig {
         let (view, _) = self.files.last_mut().unwrap();
         (view.life, view.danger) = (Life::Final, true);
         let before = view.clone();
-        self.files.push((self::view(self.now, before.file.place.turn + 1), Vec::new()));
+        self.files.push((self::view(self.now, before.file.place.turn + Place::STEP), Vec::new()));
         self.feed(Event::Files(vec![before]));
+    }
+    /// The newest file cannot be read from now on.
+    pub fn spoil(&mut self) {
+        self.unreadable = self.files.last().map(|(view, _)| view.file.id);
+    }
+    /// The catalog says that the file that was spoilt is gone.
+    pub fn lose(&mut self) {
+        let gone = self.files.iter_mut().find(|(view, _)| Some(view.file.id) == self.unreadable);
+        let (view, _) = gone.unwrap();
+        view.life = Life::Gone;
+        let view = view.clone();
+        self.feed(Event::Files(vec![view]));
     }
     pub fn pass(&mut self, seconds: u64) {
         self.now.mono += Duration::from_secs(seconds);
@@ -99,6 +121,10 @@ impl Rig {
             event = match self.lane.step(self.now, event) {
                 Action::Read { file, at, len, mut buffer } => {
                     let (_, bytes) = self.files.iter().find(|(view, _)| view.file.id == file).unwrap();
+                    if self.unreadable == Some(file) {
+                        event = Event::Block(buffer, Err(std::io::ErrorKind::NotFound.into()));
+                        continue;
+                    }
                     let part = bytes.get(at as usize..at as usize + len).unwrap_or(&[]);
                     buffer.clear();
                     buffer.extend_from_slice(part);

@@ -85,9 +85,16 @@ pub struct Plan {
     pub app_banner: bool,
     /// A copy that no pattern names is found in time. Off: under a drain it comes too late.
     pub copies: bool,
+    /// A file may end within its first stamp. Off: the next one that gets its inode is taken for it.
+    pub stubs: bool,
     /// The node's disk fills up at times.
     pub little_room: bool,
     pub s3_max_age: Duration,
+}
+
+/// What the product fails on is off, unless `SIM_ON` has its name (a list with commas).
+fn on(name: &str) -> bool {
+    std::env::var("SIM_ON").is_ok_and(|names| names.split(',').any(|n| n == name))
 }
 
 impl Plan {
@@ -100,7 +107,7 @@ impl Plan {
             nasty: chance.one_in(2),
             poison: chance.one_in(3),
             clock_steps: chance.one_in(4),
-            deaf: false,
+            deaf: on("deaf") && chance.one_in(5),
             short_reads: chance.one_in(2),
             trouble: chance.below(60),
             max_record: chance.pick(&[240, 800, 1 << 20]).unwrap_or(240),
@@ -117,6 +124,7 @@ impl Plan {
             last_words: true,
             app_banner: true,
             copies: true,
+            stubs: on("stubs"),
             little_room: chance.one_in(8),
             s3_max_age: Duration::from_secs(if chance.one_in(2) { 2 } else { 60 }),
         }

@@ -183,7 +183,7 @@ impl Rig {
 
     fn read(&mut self, file: FileId, at: u64, len: usize, mut buffer: Vec<u8>, out: &mut Outside<'_>) -> Event {
         let size = self.sizes.get(&file).copied();
-        let within = size.is_none_or(|size| at + len as u64 <= size);
+        let within = size.is_none_or(|size| at.saturating_add(len as u64) <= size);
         assert!(len > 0 && within, "lane {} reads {file} at {at}+{len}, past {size:?}", self.index);
         let short = if out.short_reads { 1 + out.chance.below(400) as usize } else { usize::MAX };
         buffer.resize(tailrace::lane::pump::BLOCK, 0);

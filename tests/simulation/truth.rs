@@ -71,6 +71,8 @@ pub struct Content {
     /// Cut in place, or cut by a rule of silence that another reading might not follow: after a loss of power it may
     /// come again under another identity.
     pub unsteady: bool,
+    /// Its first line stood half written for so long that its id may be made of half a line.
+    pub stub: bool,
 }
 
 #[derive(Default)]
@@ -99,6 +101,7 @@ impl Truth {
             names: 0,
             excused: false,
             unsteady: false,
+            stub: false,
         });
         self.contents.len() - 1
     }

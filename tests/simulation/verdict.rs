@@ -61,7 +61,7 @@ impl World {
         content.excused || never_seen || dropped || output.blind.contains(&cell.content)
     }
     fn may_repeat(&self, slot: usize, cell: &Cell) -> bool {
-        let pods = self.truth.contents.get(cell.content).is_some_and(|c| c.pods);
+        let pods = self.truth.contents.get(cell.content).is_some_and(|c| c.pods && !c.stub);
         let known_by_id = kind(slot) == OPENSEARCH;
         let anew = self.outputs.renewed[slot];
         kind(slot) == CLOUDWATCH

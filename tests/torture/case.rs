@@ -33,7 +33,7 @@ pub struct Case {
 
 const USUAL: Case = Case { name: "killed", trouble: Trouble::Nothing, archive_age: "2s", parts: false, tight: false };
 
-/// All of them; the last one only when it is named: see [`Case::tight`].
+/// All of them.
 pub const CASES: [Case; 8] = [
     USUAL,
     Case { name: "objects-of-a-minute", archive_age: "60s", ..USUAL },
@@ -73,13 +73,15 @@ impl Case {
         if !self.parts {
             return usual;
         }
+        // Few files in danger: what is in danger is sent at once, in an object that is whole.
         Options {
-            pods: 3,
+            pods: 2,
             containers: 1,
-            passing_pods: 1,
-            crashing_pods: 1,
-            lines_per_second: 400,
-            rotate_at: 4 << 20,
+            passing_pods: 0,
+            crashing_pods: 0,
+            restart_every: Some(Duration::from_secs(7)),
+            lines_per_second: 600,
+            rotate_at: 20 << 20,
             mix: vec![(Shape::Noise, 1)],
             ..usual
         }
@@ -87,9 +89,11 @@ impl Case {
     /// Outputs below `outputs:`, in the order of [`crate::world::OUTPUTS`].
     pub fn outputs(&self, [cloudwatch, s3, opensearch]: [&str; 3]) -> String {
         let age = self.archive_age;
+        // One key when there are parts: each has to fill 5 MiB between two kills.
+        let key = if self.parts { "logs/%Y/%m/%d/%H/" } else { "logs/{kubernetes.namespace_name}/%Y/%m/%d/%H/" };
         let archive = format!(
             "  archive:\n    type: s3\n    inputs: [pods]\n    region: us-east-1\n    endpoint: {s3}\n    bucket: logs\n    \
-             key: \"logs/{{kubernetes.namespace_name}}/%Y/%m/%d/%H/\"\n    max_age: {age}\n"
+             key: \"{key}\"\n    max_age: {age}\n"
         );
         if self.parts {
             return archive;

@@ -4,20 +4,20 @@
 //! kubelet keeps a file until its lines were delivered (so that nothing may be lost at all), or, in a tight world, only
 //! until a running agent has seen it.
 
+mod settle;
+
 use crate::books::{self, Books, Row};
 use crate::case::{Case, Pace, Range, millis};
 use crate::disk::Disk;
 use crate::support::{Agent, Place, now};
-use crate::weather::{Kind, Sky, come_back};
+use crate::weather::{Kind, Sky};
 use rustix::process::Pid;
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
-use tailrace::record::Now;
 use tailrace::standin::rng::Rng;
 use tailrace::standin::writer::Writer;
 use tailrace::standin::{self, Standin, Which, cloudwatch, opensearch, s3};
@@ -30,6 +30,9 @@ pub const OUTPUTS: [&str; 3] = ["cloudwatch", "archive", "search"];
 const LOOK: Duration = Duration::from_millis(400);
 /// A tight kubelet deletes nothing before the agent has run so long.
 const SEEN: Duration = Duration::from_millis(1_500);
+
+/// Between two looks at what may be deleted.
+const DELETE: Duration = Duration::from_millis(250);
 
 /// How it ended.
 pub struct Ended {
@@ -62,6 +65,7 @@ pub struct World {
     turn: Duration,
     ready_since: Option<Duration>,
     looked: Duration,
+    deletes_at: Duration,
     place: Place,
     good: bool,
 }
@@ -112,6 +116,7 @@ impl World {
             turn: Duration::ZERO,
             ready_since: None,
             looked: Duration::ZERO,
+            deletes_at: Duration::ZERO,
             place,
             good: false,
         })
@@ -135,7 +140,13 @@ impl World {
             rows.push(self.books.row(&self.case, output, &self.writer, control.receipts(), sums(output)));
         }
         let turns = self.writer.ledger().turns();
-        let notes = format!("{} {turns:?} {}", self.books.notes(), self.disk.means());
+        let s3 = &self.services[1].control;
+        let (parts, objects) = (s3.requests_of("UploadPart", "200"), s3.receipts().totals().objects);
+        if self.case.parts && parts == 0 && lasts >= Duration::from_secs(60) {
+            self.books.wrong.push("no part was uploaded: this run proves nothing about them".into());
+        }
+        let objects = format!("{objects} objects, {parts} parts;");
+        let notes = format!("{} {objects} {turns:?} {}", self.books.notes(), self.disk.means());
         let wrong = std::mem::take(&mut self.books.wrong);
         self.good = wrong.is_empty();
         Ended { case: self.case, rows, notes, wrong, evidence: self.place.path().to_owned() }
@@ -154,7 +165,11 @@ impl World {
 
     fn step(&mut self) {
         let at = self.at();
-        self.write(now(), false);
+        let deletes = at >= self.deletes_at;
+        if deletes {
+            self.deletes_at = at + DELETE;
+        }
+        self.write(deletes);
         for (n, output) in OUTPUTS.into_iter().enumerate() {
             if let Some(period) = self.skies[n].tick(at, &mut self.services[n]) {
                 self.books.saw(period.name);
@@ -179,27 +194,13 @@ impl World {
     fn has_seen(&self) -> bool {
         self.agent.is_some() && self.ready_since.is_some_and(|since| self.at() >= since + SEEN)
     }
-    /// The writer's step; `last`: nothing more is written, and what is due goes.
-    fn write(&mut self, now: Now, last: bool) {
+    /// The writer's step. What kubelet would delete is looked at only now and then: there may be thousands of files.
+    fn write(&mut self, deletes: bool) {
         let seen = self.has_seen();
-        let ledger = self.writer.ledger();
-        // A line that was never ended is whole only when its file goes.
-        let unfinished: HashSet<u64> =
-            if last { ledger.ids().filter(|id| ledger.unfinished(*id)).collect() } else { HashSet::new() };
         let (services, books, case) = (&self.services, &self.books, &self.case);
-        let had = |id: &u64| {
-            let arrived = |n: usize| services[n].control.receipts().count(*id) > 0;
-            unfinished.contains(id)
-                || if case.parts {
-                    arrived(1)
-                } else {
-                    arrived(0) && arrived(1) && (arrived(2) || books.dead.contains(id))
-                }
-        };
-        let may_go = |ids: &[u64]| if case.tight { seen } else { ids.iter().all(had) };
-        let done =
-            if last { self.writer.clean_up_keeping(now, &may_go) } else { self.writer.step_keeping(now, &may_go) };
-        done.unwrap();
+        let had = |id: &u64| had(services, books, case, *id);
+        let may_go = |ids: &[u64]| deletes && if case.tight { seen } else { ids.iter().all(had) };
+        self.writer.step_keeping(now(), &may_go).unwrap();
     }
 
     fn turn_life(&mut self, at: Duration) {
@@ -266,80 +267,17 @@ impl World {
         }
     }
 
-    /// No more faults, no more lines: everything has to arrive, and the agent ends well.
-    fn settle(&mut self) {
-        self.tell("no more faults");
-        for service in &mut self.services {
-            service.control.clear_faults();
-            come_back(service);
-        }
-        let pid = self.pid();
-        self.disk.mend(pid);
-        // Files of lines that were never ended go now, while the agent holds them: it must be one that no fault binds any
-        // more, as a request that hangs binds the last one for half a minute.
-        self.kill();
-        self.disk.mend(None);
-        self.writer.finish(now()).unwrap();
-        let limit = self.at() + self.pace.settle;
-        // The first life ends early, as what is due late comes with its end; the next one has all the time there is.
-        let mut patience = self.at() + Duration::from_secs(12);
-        loop {
-            if self.agent.is_none() {
-                self.start();
-            }
-            self.wait_for_all(patience.min(limit));
-            patience = limit;
-            let log = |agent: &Agent| agent.log();
-            let mut agent = self.agent.take().unwrap();
-            self.books.look(&agent.metrics());
-            let lanes = agent.get("/api/lanes").map(|(_, page)| page).unwrap_or_default();
-            std::fs::write(self.place.path().join("lanes.json"), lanes).unwrap();
-            self.books.life_ended();
-            let ended = agent.stop(Duration::from_secs(60));
-            self.tell(&format!("the agent was told to end: {ended}"));
-            self.books.read_dead_letters(&self.place.data_dir());
-            if self.missing() == 0 && ended.success() {
-                return;
-            }
-            if self.at() >= limit {
-                let said = log(&agent);
-                let said = said.get(said.len().saturating_sub(2_000)..).unwrap_or_default();
-                let (missing, after) = (self.missing(), self.pace.settle);
-                self.books
-                    .wrong
-                    .push(format!("{missing} lines are missing {after:?} after the last fault: {ended}\n{said}"));
-                return;
-            }
-        }
-    }
-    fn wait_for_all(&mut self, until: Duration) {
-        while self.at() < until && self.missing() > 0 {
-            if self.has_seen() {
-                // All that kubelet would delete within the next minute goes now.
-                let time = now();
-                self.write(Now { mono: time.mono + Duration::from_secs(60), ..time }, true);
-            }
-            self.look();
-            if !self.books.wrong.is_empty() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-    /// Lines that did not arrive somewhere, and are not counted under a reason.
-    fn missing(&self) -> u64 {
-        let missing = |(n, output): (usize, &&str)| {
-            let control = &self.services[n].control;
-            self.books.missing(&self.case, output, self.writer.ledger(), control.receipts())
-        };
-        OUTPUTS.iter().enumerate().filter(|(n, _)| !self.case.parts || *n == 1).map(missing).sum()
-    }
-
     /// By output, from the store: they survive kills.
     fn sums(&self) -> impl Fn(&str) -> Sums + use<> {
         let lanes = Store::open(&self.place.data_dir(), now()).map(|(_, state, _)| state.lanes).unwrap_or_default();
         move |output| lanes.get(&LaneId(output.into())).map(|lane| lane.sums.clone()).unwrap_or_default()
     }
+}
+
+/// Whether a line was delivered wherever it has to be, or refused for good.
+fn had(services: &[Standin], books: &Books, case: &Case, id: u64) -> bool {
+    let arrived = |n: usize| services[n].control.receipts().count(id) > 0;
+    if case.parts { arrived(1) } else { arrived(0) && arrived(1) && (arrived(2) || books.dead.contains(&id)) }
 }
 
 /// A port that is free, and that no client's connection is given by the system: it has to be there again each time the

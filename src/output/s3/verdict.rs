@@ -58,7 +58,6 @@ pub(super) enum Row {
 use Row::{Conflict, Exists, Gone, Hold, Region, Retry, Split};
 use Scope::{Key, Lane};
 
-const BUSY: &str = "the service is busy, or failed: it is tried again";
 const CREDENTIALS: &str = "the credentials are not valid: correct them, or the role or profile they come from";
 const EXPIRED: &str = "the credentials expired: they are fetched again before the next attempt";
 const CLOCK: &str = "this machine's clock is wrong: set it (NTP)";
@@ -173,7 +172,7 @@ pub fn drops_credentials(code: &str) -> bool {
 pub fn judge(request: Request, fault: &Fault, items: u32) -> Verdict {
     let row = row(fault);
     let code = code(fault);
-    let retry = |code| Verdict::Retry { after: fault.after, code, scope: Key, say: say(BUSY, fault) };
+    let retry = |code| Verdict::Retry { after: fault.after, code, scope: Key, say: words(fault) };
     match (row, request) {
         (Some(Gone), Request::Abandon) => Verdict::Delivered { already: 0 },
         // A stray upload costs a little; a missing right to see it must not stop anything.
@@ -221,11 +220,13 @@ fn code(fault: &Fault) -> Code {
     if fault.code.is_empty() { Code::new(&format!("http_{}", fault.status)) } else { Code::new(&fault.code) }
 }
 
+/// The service's own words.
+fn words(fault: &Fault) -> String {
+    fault.message.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
 /// What to do, and the service's own words, at most 300 characters of them.
 fn say(advice: &str, fault: &Fault) -> String {
-    if fault.message.is_empty() {
-        return advice.to_owned();
-    }
-    let message: String = fault.message.chars().filter(|c| !c.is_control()).take(300).collect();
-    format!("{advice} ({message})")
+    let message = words(fault);
+    if message.is_empty() { advice.to_owned() } else { format!("{advice} ({message})") }
 }

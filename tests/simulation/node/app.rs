@@ -26,7 +26,7 @@ const BLINK: Duration = Duration::from_secs(61);
 
 impl App {
     pub fn new(path: PathBuf, plan: &Plan) -> App {
-        let scribe = Scribe::new(Style::Plain, plan.nasty, false, plan.first_halves);
+        let scribe = Scribe::new(Style::Plain, plan);
         App {
             path,
             scribe,

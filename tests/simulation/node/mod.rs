@@ -74,7 +74,7 @@ impl Node {
         hands.say(|| format!("new pod {dir}"));
         let style = if hands.chance.one_in(4) { Style::Docker } else { Style::Cri };
         for name in ["app", "side"].iter().take(1 + usize::from(hands.chance.one_in(4))) {
-            let scribe = Scribe::new(style, plan.nasty, plan.poison, plan.first_halves);
+            let scribe = Scribe::new(style, plan);
             let keep = 1 + hands.chance.below(3) as usize;
             self.containers.push(Container::new((&uid, &dir), name, keep, plan.banner, scribe));
         }

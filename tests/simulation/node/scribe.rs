@@ -3,6 +3,7 @@
 use super::Hands;
 use crate::chance::Chance;
 use crate::fs::Pen;
+use crate::plan::Plan;
 use crate::truth::Truth;
 use std::time::Duration;
 use tailrace::output::document::{TIME_LEN, time_text};
@@ -21,6 +22,7 @@ pub struct Scribe {
     nasty: bool,
     poison: bool,
     first_halves: bool,
+    stubs: bool,
     /// By channel: a line written in parts.
     open: [Option<Open>; 2],
     /// A line that was torn in the middle.
@@ -41,6 +43,7 @@ struct Half {
     whole: u32,
     rest: Vec<u8>,
     at: Duration,
+    first: bool,
 }
 
 /// 30 bytes, as all stamps here.
@@ -49,8 +52,10 @@ const BANNER_STAMP: &str = "2023-11-14T22:13:20.000000001Z";
 const SILENCE: Duration = Duration::from_secs(55);
 
 impl Scribe {
-    pub fn new(style: Style, nasty: bool, poison: bool, first_halves: bool) -> Scribe {
-        Scribe { style, nasty, poison, first_halves, open: [None, None], half: None }
+    pub fn new(style: Style, plan: &Plan) -> Scribe {
+        let poison = plan.poison && style != Style::Plain;
+        let &Plan { nasty, first_halves, stubs, .. } = plan;
+        Scribe { style, nasty, poison, first_halves, stubs, open: [None, None], half: None }
     }
     /// What stands first in many files: no cells, always the same.
     pub fn banner(&mut self, pen: &Pen, hands: &mut Hands<'_>) {
@@ -82,6 +87,9 @@ impl Scribe {
         let Some(half) = self.half.take() else { return };
         if hands.mono - half.at >= SILENCE {
             hands.truth.torn(half.whole);
+            if let Some(content) = hands.truth.contents.get_mut(pen.content).filter(|_| half.first) {
+                content.stub = true;
+            }
         }
         hands.fs.append(pen, &half.rest, hands.truth);
     }
@@ -142,8 +150,9 @@ impl Scribe {
             1 => 8 * chance.below(head as u64 / 8 + 1) as usize,
             _ => text.len(),
         };
-        if cut < text.len() && (!first || self.first_halves) && cells > 0 {
-            self.half = Some(Half { whole, rest: text.split_off(cut), at: *mono });
+        let told = !first || self.first_halves && (self.stubs || cut > head);
+        if cut < text.len() && told && cells > 0 {
+            self.half = Some(Half { whole, rest: text.split_off(cut), at: *mono, first });
         }
         fs.append(pen, &text, truth);
     }

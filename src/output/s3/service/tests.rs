@@ -111,7 +111,7 @@ async fn a_first_part_creates_its_upload_once() {
         after: Some(Duration::from_secs(7)),
         code: Code::new("SlowDown"),
         scope: Scope::Key,
-        say: "the service is busy, or failed: it is tried again (so it is)".to_owned(),
+        say: "so it is".to_owned(),
     };
     assert_eq!(service.attempt(&part(None)).await, slow);
     let staged = |etag: &str| Verdict::Staged {
@@ -203,7 +203,7 @@ async fn a_200_that_holds_an_error_is_that_error() {
             after: None,
             code: Code::new("InternalError"),
             scope: Scope::Key,
-            say: "the service is busy, or failed: it is tried again (so it is)".to_owned()
+            say: "so it is".to_owned()
         }
     );
     assert_eq!(server.asked().len(), 1, "the upload stays");
