@@ -149,7 +149,7 @@ impl Stock {
             }
             // Closed, perhaps written to since, renamed and compressed before we looked again.
             let longer = trailer.is_some_and(|t| u64::from(t) >= e.size);
-            if begins && !there && held.is_none() && longer {
+            if begins && !there && held.is_none() && longer && e.trail != Trail::Kept {
                 grown.get_or_insert(key);
             }
         }
