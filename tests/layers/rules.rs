@@ -57,7 +57,6 @@ const KNOWS: &[(&str, &[&str])] = &[
             "store::saved",
             "telemetry::report",
             "telemetry::latency",
-            "telemetry::advice",
             "seeded",
         ],
     ),
