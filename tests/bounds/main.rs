@@ -12,6 +12,7 @@ mod support;
 mod world;
 
 fn holds(outcome: world::Outcome) {
+    println!("{}: {:.1} MiB at most, {:.1} at the end", outcome.what, outcome.peak_mib, outcome.steady_mib);
     assert!(outcome.holds(), "{outcome:#?}");
 }
 
