@@ -109,9 +109,9 @@ impl Rig {
         let view = view.clone();
         self.feed(Event::Files(vec![view]));
     }
-    /// The oldest file is gone; `told`: and the catalog says so now.
-    pub fn delete(&mut self, told: bool) {
-        let (view, _) = self.files.first_mut().unwrap();
+    /// One of the files, oldest first, is gone; `told`: and the catalog says so now.
+    pub fn delete(&mut self, at: usize, told: bool) {
+        let (view, _) = &mut self.files[at];
         view.life = Life::Gone;
         let view = view.clone();
         self.unreadable = Some(view.file.id);
