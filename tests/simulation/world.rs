@@ -132,7 +132,7 @@ impl World {
         self.say(|| format!("start, once {once}"));
         let pods = &self.node.pods;
         self.agent =
-            Some(Agent::start(&self.plan, &self.outputs, once, state, self.now, &self.fs, pods, &mut self.chance));
+            Some(Agent::start((&self.plan, &self.outputs), once, state, self.now, &self.fs, pods, &mut self.chance));
     }
     /// SIGKILL: what was written stays, perhaps torn; what waited in queues is gone.
     pub fn crash(&mut self) {
