@@ -334,6 +334,10 @@ impl Stock {
         if size > plain && e.source.is_some() {
             return self.drop_copy(key);
         }
+        if let Some(source) = e.source.clone().filter(|s| !s.gz) {
+            self.prove(key, &source);
+        }
+        let Some(e) = self.entries.get_mut(&key) else { return };
         if e.source.take().is_some() {
             self.open = self.open.saturating_sub(1);
         }

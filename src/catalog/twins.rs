@@ -149,7 +149,7 @@ impl Stock {
             }
             // Closed, perhaps written to since, renamed and compressed before we looked again.
             let longer = trailer.is_some_and(|t| u64::from(t) >= e.size);
-            if begins && !there && held.is_none() && longer {
+            if begins && !there && held.is_none() && longer && e.trail != Trail::Kept {
                 grown.get_or_insert(key);
             }
         }
@@ -178,9 +178,11 @@ impl Stock {
     pub fn adopt_copy(&mut self, dir: Key, chain: u64, loc: &Loc, source: &Source, size: u64) -> bool {
         let Some(group) = self.groups.get(&chain) else { return false };
         let displaced = |key: &&Key| {
-            self.entries
-                .get(key)
-                .is_some_and(|e| matches!(e.trail, Trail::Displaced(_) | Trail::Kept) && size >= e.size)
+            let Some(e) = self.entries.get(key).filter(|e| size >= e.size) else { return false };
+            let here = !self.kubernetes(e.input) || self.same_run(e, dir, &loc.name);
+            // A deleted file that has a copy: only if it is that very file again, to its end.
+            let again = e.trail == Trail::Kept && e.proof.at == e.size;
+            here && (again || matches!(e.trail, Trail::Displaced(_)))
         };
         let candidates: Vec<Key> = group.entries.iter().filter(displaced).copied().collect();
         if candidates.is_empty() {

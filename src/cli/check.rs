@@ -1,7 +1,7 @@
 //! `tailrace check`: all problems, or what is read and where it goes.
 
 use super::{ConfigArgs, Exit, file, say};
-use crate::config::checked::{Config, InputKind, OutputKind};
+use crate::config::checked::{Config, InputKind};
 
 /// Says `FILE: ok` and the way of each input, or every problem.
 pub fn check(args: &ConfigArgs) -> Exit {
@@ -26,18 +26,10 @@ fn summary(config: &Config) -> String {
             .outputs
             .iter()
             .filter(|output| output.inputs.contains(&input.name))
-            .map(|output| format!("{} ({})", output.name, service(&output.kind)))
+            .map(|output| format!("{} ({})", output.name, output.kind.name()))
             .collect();
         let readers = if readers.is_empty() { "read by no output".to_string() } else { readers.join(", ") };
         lines.push_str(&format!("  {} ({kind}) → {readers}\n", input.name));
     }
     lines
-}
-
-fn service(kind: &OutputKind) -> &'static str {
-    match kind {
-        OutputKind::CloudWatch(_) => "cloudwatch_logs",
-        OutputKind::S3(_) => "s3",
-        OutputKind::OpenSearch(_) => "opensearch",
-    }
 }

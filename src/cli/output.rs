@@ -1,4 +1,5 @@
-//! The one place that knows which kinds of output there are: a configured one becomes a format and a service.
+//! A configured output becomes a format and a service. Where a new kind of output is put in: the compiler names the
+//! other places (how it is read and shown in `config`, what `replay` changes of it).
 
 use crate::body::chunks::Pool;
 use crate::config::checked::{Aws, Output, OutputKind};
@@ -23,8 +24,8 @@ const LONGEST_ATTEMPT: Duration = Duration::from_secs(300);
 pub trait Use {
     /// What comes of it.
     type Made;
-    /// `attempt` makes one attempt; `kind` is the name of the kind of output.
-    fn with<F, A, V>(self, format: F, kind: &'static str, attempt: A) -> Result<Self::Made, String>
+    /// `attempt` makes one attempt.
+    fn with<F, A, V>(self, format: F, attempt: A) -> Result<Self::Made, String>
     where
         F: Format,
         A: Fn(Batch) -> V + Send + 'static,
@@ -55,7 +56,7 @@ pub fn make<U: Use>(output: &Output, node: &Arc<str>, pool: Arc<Pool>, to: U) ->
         OutputKind::CloudWatch(config) => {
             let service = Arc::new(CloudWatchService::new(http, config));
             let format = CloudWatchFormat::new(config, node, pool);
-            to.with(format, "cloudwatch_logs", move |batch| {
+            to.with(format, move |batch| {
                 let service = service.clone();
                 async move { service.attempt(&batch).await }
             })
@@ -63,7 +64,7 @@ pub fn make<U: Use>(output: &Output, node: &Arc<str>, pool: Arc<Pool>, to: U) ->
         OutputKind::S3(config) => {
             let service = Arc::new(S3Service::new(config, http).map_err(named)?);
             let format = S3Format::new(config, node.clone(), pool);
-            to.with(format, "s3", move |batch| {
+            to.with(format, move |batch| {
                 let service = service.clone();
                 async move { service.attempt(&batch).await }
             })
@@ -71,7 +72,7 @@ pub fn make<U: Use>(output: &Output, node: &Arc<str>, pool: Arc<Pool>, to: U) ->
         OutputKind::OpenSearch(config) => {
             let service = Arc::new(OpenSearchService::new(config, http).map_err(named)?);
             let format = OpenSearchFormat::new(config, pool);
-            to.with(format, "opensearch", move |batch| {
+            to.with(format, move |batch| {
                 let service = service.clone();
                 async move { service.attempt(&batch).await }
             })

@@ -162,7 +162,8 @@ fn list(args: &StoreArgs, output: Option<&str>, json: bool) -> Result<Exit, Exit
 /// Of a file that is gone nothing is known but where the output stood in it.
 fn as_row(seen: &Seen, lane: &LaneId, file: FileId, position: &Position) -> Vec<String> {
     let known = seen.state.files.get(&file);
-    let size = known.map(|k| k.size.max(end_of(position)));
+    // The store hears of a file's growth later than of positions in it.
+    let size = known.map(|k| k.size.max(position.end()));
     let left = size.map(|size| size - position.settled());
     let number = |n: Option<u64>| n.map_or("-".to_owned(), grouped);
     let path = known.map_or("(gone)", |k| &k.path);
@@ -172,7 +173,8 @@ fn as_row(seen: &Seen, lane: &LaneId, file: FileId, position: &Position) -> Vec<
 
 fn as_json(seen: &Seen, lane: &LaneId, file: FileId, position: &Position) -> serde_json::Value {
     let known = seen.state.files.get(&file);
-    let size = known.map(|k| k.size.max(end_of(position)));
+    // The store hears of a file's growth later than of positions in it.
+    let size = known.map(|k| k.size.max(position.end()));
     serde_json::json!({
         "output": change::name_of(&seen.names, lane),
         "id": &*lane.0,
@@ -185,11 +187,6 @@ fn as_json(seen: &Seen, lane: &LaneId, file: FileId, position: &Position) -> ser
         "size": size,
         "left": size.map(|size| size - position.settled()),
     })
-}
-
-/// The store hears of a file's growth later than of positions in it.
-fn end_of(position: &Position) -> u64 {
-    position.above.last().map_or(position.low, |(_, end)| *end)
 }
 
 /// Enough of an id to name a file.

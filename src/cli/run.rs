@@ -11,7 +11,7 @@ mod fleet;
 mod lanes;
 mod outside;
 mod standby;
-pub(super) mod state;
+mod state;
 mod supervise;
 
 use super::clock::Clock;

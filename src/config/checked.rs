@@ -192,6 +192,17 @@ pub enum OutputKind {
     OpenSearch(OpenSearch),
 }
 
+impl OutputKind {
+    /// Its `type` in the file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            OutputKind::CloudWatch(_) => "cloudwatch_logs",
+            OutputKind::S3(_) => "s3",
+            OutputKind::OpenSearch(_) => "opensearch",
+        }
+    }
+}
+
 /// CloudWatch Logs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CloudWatch {

@@ -95,12 +95,7 @@ impl Page {
 
     fn output(&mut self, output: &Output) {
         self.line(1, &quoted(&output.name), "");
-        let kind = match &output.kind {
-            OutputKind::CloudWatch(_) => "cloudwatch_logs",
-            OutputKind::S3(_) => "s3",
-            OutputKind::OpenSearch(_) => "opensearch",
-        };
-        self.line(2, "type", kind);
+        self.line(2, "type", output.kind.name());
         self.line(2, "id", quoted(&output.id));
         self.line(2, "inputs", list(&output.inputs));
         match &output.kind {

@@ -100,8 +100,8 @@ pub struct Pump {
     left: Vec<Span>,
     /// Where lines were cut: file, place, what the rest inherits.
     pub cuts: Vec<(FileId, u64, Long)>,
-    /// Bytes of exact spans that could not be read any more.
-    pub missing: u64,
+    /// Bytes of exact spans that could not be read any more, by file.
+    pub missing: BTreeMap<FileId, u64>,
     /// A file that is there could not be read just now.
     pub interrupted: bool,
     /// Files read to their end with something unfinished left: not due until they change.
@@ -134,7 +134,7 @@ impl Pump {
             intake: Intake::default(),
             left: Vec::new(),
             cuts: Vec::new(),
-            missing: 0,
+            missing: BTreeMap::new(),
             interrupted: false,
             deferred: Vec::new(),
             for_joins: BTreeSet::new(),
@@ -282,7 +282,7 @@ impl Pump {
             self.seen = self.joiner.is_open().then_some((cursor.file, cursor.end));
         } else if let Source::Spans(_) = self.source {
             if self.sink.file_done {
-                self.missing += cursor.end - cursor.upto.min(cursor.end);
+                *self.missing.entry(cursor.file).or_default() += cursor.end - cursor.upto.min(cursor.end);
             } else if cursor.upto < cursor.end {
                 self.left.push(Span { file: cursor.file, start: cursor.upto, end: cursor.end });
             }

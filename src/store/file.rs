@@ -9,8 +9,9 @@
 
 use super::aside;
 use super::codec;
-use super::kept::{Kept, too_long};
+
 use super::log::{self, Problem, Torn};
+use super::mirror::{Mirror, too_long};
 use super::replay::{self, Found};
 use super::saved::{LaneId, LaneState, Saved, State};
 use super::storage::{OsStorage, Storage};
@@ -61,7 +62,7 @@ pub enum Notice {
 /// The open store.
 pub struct Store {
     storage: Box<dyn Storage>,
-    kept: Kept,
+    mirror: Mirror,
     /// Good bytes of the log.
     len: u64,
     /// Whole records that belong behind them and are not written yet.
@@ -100,7 +101,7 @@ impl Store {
         }
         let mut store = Store {
             storage,
-            kept: Kept::default(),
+            mirror: Mirror::default(),
             len: 0,
             unwritten: Vec::new(),
             torn: false,
@@ -115,15 +116,15 @@ impl Store {
         if let Err(error) = store.mend(now) {
             notices.push(Notice::Unwritable { why: error.to_string() });
         }
-        let state = store.kept.state();
+        let state = store.mirror.state();
         Ok((store, state, notices))
     }
 
     fn load(&mut self, now: Now, notices: &mut Vec<Notice>) {
         let why = match self.storage.read(NAME) {
             Ok(bytes) => {
-                let kept = &mut self.kept;
-                match replay::each(&bytes, |saved| kept.fold(saved)) {
+                let mirror = &mut self.mirror;
+                match replay::each(&bytes, |saved| mirror.fold(saved)) {
                     Ok(found) => return self.loaded(found, bytes.len() as u64, notices),
                     Err(problem @ (Problem::NotALog | Problem::OtherVersion { .. })) => problem.to_string(),
                 }
@@ -183,7 +184,7 @@ impl Store {
             return Err(error);
         }
         for saved in records {
-            self.kept.fold(saved);
+            self.mirror.fold(saved);
         }
         if self.must_rewrite || self.unwritten.len() > UNWRITTEN_MAX {
             self.unwritten = Vec::new();
@@ -278,12 +279,12 @@ impl Store {
 
     /// The state as it is known here; what a reopening finds, if everything is written.
     pub fn state(&self) -> State {
-        self.kept.state()
+        self.mirror.state()
     }
 
     /// Of that, what one lane would find at its start.
     pub fn lane(&self, lane: &LaneId) -> Option<LaneState> {
-        self.kept.lane(lane)
+        self.mirror.lane(lane)
     }
 
     fn rewrite(&mut self, now: Now) -> io::Result<()> {
@@ -333,7 +334,7 @@ impl Store {
     fn write_new(&mut self, now: Now) -> io::Result<u64> {
         let storage = &mut self.storage;
         storage.create(NEW)?;
-        let len = self.kept.write_log(now, &mut |piece| storage.append(NEW, piece))?;
+        let len = self.mirror.write_log(now, &mut |piece| storage.append(NEW, piece))?;
         storage.sync(NEW)?;
         storage.rename(NEW, NAME)?;
         Ok(len)

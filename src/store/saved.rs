@@ -31,6 +31,10 @@ impl Position {
         let above = self.above.iter().map(|(start, end)| end.saturating_sub(*start));
         above.fold(self.low, u64::saturating_add)
     }
+    /// Behind the last byte that it says is settled.
+    pub fn end(&self) -> u64 {
+        self.above.last().map_or(self.low, |(_, end)| *end)
+    }
 }
 
 /// Sums over a lane's life, by fate; counters start from them. Written together with the positions that they count,
@@ -177,6 +181,23 @@ pub struct LaneState {
     pub absent_since: Option<i64>,
     /// How long it is remembered after that; `None`: nobody said.
     pub keep: Option<Duration>,
+}
+
+/// All proofs of all lanes' positions, for the catalog to recognise files by; at least one a lane that wants the file.
+pub fn marks(lanes: &HashMap<LaneId, LaneState>) -> HashMap<FileId, Vec<Mark>> {
+    let mut marks: HashMap<FileId, Vec<Mark>> = HashMap::new();
+    for (file, position) in lanes.values().flat_map(|lane| &lane.positions) {
+        let of_file = marks.entry(*file).or_default();
+        // Also where nothing is proven: how far each lane is tells what is lost with a file.
+        let unproven = Mark { at: position.low, ..Mark::NONE };
+        let low = if position.low_mark.at == position.low { position.low_mark } else { unproven };
+        for mark in [Some(low), Some(position.high_mark).filter(|mark| mark.len > 0)].into_iter().flatten() {
+            if !of_file.contains(&mark) {
+                of_file.push(mark);
+            }
+        }
+    }
+    marks
 }
 
 /// What replaying the store yields.

@@ -4,7 +4,7 @@
 //! queues up.
 
 use super::recent::{Line, Recent};
-use super::report::{CatalogReport, ConfigReport, Kept, LaneReport, MetadataReport, ProcessReport, StoreReport};
+use super::report::{CatalogReport, ConfigReport, LaneReport, MetadataReport, ProcessReport, StoreReport, Written};
 use super::{advice, notice};
 use crate::record::Now;
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ struct Slots {
     catalog: Arc<CatalogReport>,
     metadata: Option<Arc<MetadataReport>>,
     process: ProcessReport,
-    unwritable: BTreeMap<Kept, String>,
+    unwritable: BTreeMap<Written, String>,
     beats: BTreeMap<Arc<str>, Duration>,
 }
 
@@ -91,7 +91,7 @@ pub struct Snapshot {
     /// Memory and processor.
     pub process: ProcessReport,
     /// What cannot be written in `data_dir` now, and why.
-    pub unwritable: BTreeMap<Kept, String>,
+    pub unwritable: BTreeMap<Written, String>,
     /// Last beat of each thread, monotonic.
     pub beats: Vec<(Arc<str>, Duration)>,
     /// Warnings and errors of our own log, newest first.
@@ -172,7 +172,7 @@ impl Board {
     }
 
     /// This part of `data_dir` can be written, or why not.
-    pub fn writes(&self, what: Kept, trouble: Option<String>) {
+    pub fn writes(&self, what: Written, trouble: Option<String>) {
         let mut slots = self.slots();
         match trouble {
             Some(why) => drop(slots.unwritable.insert(what, why)),

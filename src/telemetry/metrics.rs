@@ -10,7 +10,7 @@ mod tests;
 pub mod text;
 
 use super::board::{Phase, Snapshot};
-use super::report::{CatalogReport, Kept, MetadataReport, MetadataState};
+use super::report::{CatalogReport, MetadataReport, MetadataState, Written};
 use crate::lane::batch::Code;
 use crate::record::Now;
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ fn process(s: &Snapshot, now: Now, t: &mut Text) {
         "data_dir_unwritable",
         "1 while this part of data_dir cannot be written; reading goes on all the same.",
     );
-    for what in Kept::ALL {
+    for what in Written::ALL {
         t.int(&[("what", what.as_str())], u64::from(s.unwritable.contains_key(&what)));
     }
     t.family(Counter, "log_lines_left_out_total", "Lines of our own log that could not be written to stderr.")

@@ -258,9 +258,9 @@ pub struct ProcessReport {
     pub log_left_out: u64,
 }
 
-/// What the agent writes into `data_dir` for itself.
+/// What the agent writes into `data_dir` for its next life, and can go on without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kept {
+pub enum Written {
     /// The checkpoint store: positions, intents, file identities.
     Positions,
     /// The lock that keeps a second process standing by.
@@ -269,23 +269,23 @@ pub enum Kept {
     Pods,
 }
 
-impl Kept {
+impl Written {
     /// All of them.
-    pub const ALL: [Kept; 3] = [Kept::Positions, Kept::Lock, Kept::Pods];
+    pub const ALL: [Written; 3] = [Written::Positions, Written::Lock, Written::Pods];
     /// As a label.
     pub fn as_str(self) -> &'static str {
         match self {
-            Kept::Positions => "positions",
-            Kept::Lock => "lock",
-            Kept::Pods => "pods",
+            Written::Positions => "positions",
+            Written::Lock => "lock",
+            Written::Pods => "pods",
         }
     }
     /// What it means for people that it cannot be written.
     pub fn meaning(self) -> &'static str {
         match self {
-            Kept::Positions => "positions are kept in memory only: after a restart lines may be delivered again",
-            Kept::Lock => "data_dir is not locked: a second process would read too",
-            Kept::Pods => "the known pods are not kept for the next start",
+            Written::Positions => "positions are kept in memory only: after a restart lines may be delivered again",
+            Written::Lock => "data_dir is not locked: a second process would read too",
+            Written::Pods => "the known pods are not kept for the next start",
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::rig::{Machine, Rig};
 use crate::small;
 use crate::store::{ReplyTo, SimStore};
 use crate::truth::{CLOUDWATCH, OPENSEARCH, S3, kind};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tailrace::body::chunks::{CHUNK, Pool};
@@ -21,8 +21,8 @@ use tailrace::catalog::view::FileView;
 use tailrace::config::checked::{CatchUp, CatchUpOrder, Start};
 use tailrace::lane::format::Format;
 use tailrace::lane::step::{Event, Lane, Settings};
-use tailrace::record::{FileId, Mark, Now};
-use tailrace::store::saved::{LaneId, LaneState, State};
+use tailrace::record::Now;
+use tailrace::store::saved::{LaneId, LaneState, State, marks};
 
 const KINDS: [&str; 3] = ["cloudwatch", "s3", "opensearch"];
 /// `--give-up`.
@@ -163,21 +163,4 @@ fn lane(
         OPENSEARCH => boxed(small::opensearch(plan, pool.clone()), settings, pool, saved, now),
         other => panic!("no lane {other}"),
     }
-}
-
-/// As the agent's start does it.
-fn marks(lanes: &HashMap<LaneId, LaneState>) -> HashMap<FileId, Vec<Mark>> {
-    let mut marks: HashMap<FileId, Vec<Mark>> = HashMap::new();
-    for (file, position) in lanes.values().flat_map(|lane| &lane.positions) {
-        let of_file = marks.entry(*file).or_default();
-        // Also where nothing is proven: how far each lane is tells what is lost with a file.
-        let unproven = Mark { at: position.low, ..Mark::NONE };
-        let low = if position.low_mark.at == position.low { position.low_mark } else { unproven };
-        for mark in [Some(low), Some(position.high_mark).filter(|mark| mark.len > 0)].into_iter().flatten() {
-            if !of_file.contains(&mark) {
-                of_file.push(mark);
-            }
-        }
-    }
-    marks
 }

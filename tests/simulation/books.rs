@@ -59,7 +59,7 @@ impl Books {
         assert_eq!(covers(before) + gained, covers(next), "lane {}: settled bytes of {file} got lost", self.lane);
         if let Some(content) = ids.get(&file).and_then(|c| truth.contents.get(*c)) {
             let size = content.bytes.len() as u64;
-            let end = next.above.last().map_or(next.low, |(_, end)| *end);
+            let end = next.end();
             assert!(end <= size || content.unsteady, "lane {}: {file} is settled past its end {size}", self.lane);
             for (start, end) in fresh {
                 for number in content.cells_in(&truth.cells, start, end) {

@@ -3,7 +3,7 @@
 use crate::lane::batch::Reason;
 use crate::record::FileId;
 use crate::store::balance::Balance;
-use crate::store::saved::{LaneState, Position, Sums};
+use crate::store::saved::{LaneState, Sums};
 use serde_json::{Value, json};
 
 /// A file of this output, as far as anybody knows it.
@@ -67,7 +67,7 @@ pub fn account(output: &str, lane: &LaneState, files: Vec<File>) -> Account {
     }
     for file in files {
         let position = lane.positions.get(&file.id);
-        let (settled, end) = position.map_or((0, 0), |p| (p.settled(), end_of(p)));
+        let (settled, end) = position.map_or((0, 0), |p| (p.settled(), p.end()));
         let size = file.size.unwrap_or(end);
         if file.there && end > size {
             let more = end - size;
@@ -88,10 +88,6 @@ pub fn account(output: &str, lane: &LaneState, files: Vec<File>) -> Account {
     }
     account.lines.sort_by(|a, b| (&a.file.path, a.file.id).cmp(&(&b.file.path, b.file.id)));
     account
-}
-
-fn end_of(position: &Position) -> u64 {
-    position.above.last().map_or(position.low, |(_, end)| *end)
 }
 
 fn said_of(output: &str, off: i128) -> Option<String> {
@@ -152,6 +148,7 @@ impl Account {
 mod tests {
     use super::*;
     use crate::record::Mark;
+    use crate::store::saved::Position;
 
     fn position(low: u64, above: &[(u64, u64)]) -> Position {
         let none = Mark::NONE;

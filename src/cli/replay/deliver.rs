@@ -83,12 +83,12 @@ impl Delivery<'_> {
         output::make(output, node, pool.clone(), Wired { delivery: self, pool })
     }
 
-    fn settings(&self, kind: &'static str) -> Settings {
+    fn settings(&self) -> Settings {
         let output = self.output;
         Settings {
             output: output.name.clone(),
             id: LaneId(output.id.clone()),
-            kind,
+            kind: output.kind.name(),
             // A letter is much longer than its record, which was cut to size long ago.
             inputs: BTreeMap::from([(INPUT.into(), (Start::Beginning, usize::MAX / 2))]),
             max_age: output.max_age,
@@ -111,14 +111,14 @@ struct Wired<'a> {
 
 impl Use for Wired<'_> {
     type Made = Arc<Inbox>;
-    fn with<F, A, V>(self, format: F, kind: &'static str, attempt: A) -> Result<Arc<Inbox>, String>
+    fn with<F, A, V>(self, format: F, attempt: A) -> Result<Arc<Inbox>, String>
     where
         F: Format,
         A: Fn(Batch) -> V + Send + 'static,
         V: Future<Output = Verdict> + Send + 'static,
     {
         let Wired { delivery, pool } = self;
-        let settings = delivery.settings(kind);
+        let settings = delivery.settings();
         let inbox = Arc::new(Inbox::default());
         let (shared, index, ended) = (delivery.shared.clone(), delivery.index, delivery.ended);
         let (alive, gone) = watch::channel(());

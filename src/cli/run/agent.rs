@@ -19,10 +19,11 @@ use crate::metadata::pod::Wanted;
 use crate::metadata::pods::Pods;
 use crate::metadata::watch::{Api, Settings, Watch};
 use crate::record::Now;
+use crate::store::saved::marks;
 use crate::store::storage::OsStorage;
 use crate::store::thread::StoreHandle;
 use crate::telemetry::board::Board;
-use crate::telemetry::report::Kept;
+use crate::telemetry::report::Written;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -73,7 +74,7 @@ impl Agent {
             }
         };
         let Opened { store, state } = opened;
-        let setup = Setup { marks: state::marks(&state.lanes), known: state.files, ..setup(run) };
+        let setup = Setup { marks: marks(&state.lanes), known: state.files, ..setup(run) };
         let catalog = Catalog::new(setup, Arc::new(OsDisk::default()), NodePods::new(pods.clone(), wanted));
         let caller = Caller::new().map_err(|e| format!("no eventfd: {e}"))?;
         let bell = caller.clone();
@@ -101,10 +102,10 @@ impl Agent {
     pub fn upkeep(&self, run: &Run) {
         run.board.process(crate::telemetry::process::read());
         self.store.lose_patience();
-        run.board.writes(Kept::Positions, self.store.trouble());
+        run.board.writes(Written::Positions, self.store.trouble());
         // Not while it is just being written: a disk may hang.
         if let Some(trouble) = self.cache.as_ref().and_then(|cache| Some(cache.try_lock().ok()?.trouble())) {
-            run.board.writes(Kept::Pods, trouble);
+            run.board.writes(Written::Pods, trouble);
         }
         let now = run.clock.now();
         if let Some(cache) = &self.cache

@@ -34,22 +34,25 @@ impl Made {
     }
 }
 
-/// How to get from `old` to `new`, or why that needs another process.
+/// How to get from `old` to `new`, or why that needs another process. `memory_limit`, `retain` and `shutdown_timeout`
+/// build nothing anew: whoever goes by them asks for what is in effect.
 pub fn between(old: &Config, new: &Config) -> Result<Change, String> {
-    if old.data_dir != new.data_dir {
-        let (old, new) = (old.data_dir.display(), new.data_dir.display());
+    // Named one by one: whoever adds a key at the top decides here what its change means.
+    let Config { data_dir, admin, node, inputs: _, outputs: _, memory_limit: _, retain: _, shutdown_timeout: _ } = new;
+    if old.data_dir != *data_dir {
+        let (old, new) = (old.data_dir.display(), data_dir.display());
         return Err(format!(
             "data_dir: cannot change while this process runs, which holds {old}; restart it for {new}"
         ));
     }
-    if old.admin != new.admin {
+    if old.admin != *admin {
         let show = |at: Option<SocketAddr>| at.map_or_else(|| "none".to_owned(), |at| at.to_string());
-        let (old, new) = (show(old.admin), show(new.admin));
+        let (old, new) = (show(old.admin), show(*admin));
         return Err(format!(
             "admin.listen: cannot change while this process runs, which answers on {old}; restart it for {new}"
         ));
     }
-    let same = old.node == new.node && found(old).eq(found(new));
+    let same = old.node == *node && found(old).eq(found(new));
     Ok(if same { Change::Outputs } else { Change::Everything })
 }
 

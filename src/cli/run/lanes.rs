@@ -80,13 +80,13 @@ struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
-    fn settings(&self, kind: &'static str) -> Settings {
+    fn settings(&self) -> Settings {
         let inputs = &self.run.config.inputs;
         let wanted = inputs.iter().filter(|i| self.output.inputs.contains(&i.name));
         Settings {
             output: self.output.name.clone(),
             id: LaneId(self.output.id.clone()),
-            kind,
+            kind: self.output.kind.name(),
             inputs: wanted.map(|i| (i.name.clone(), (i.start, i.max_record))).collect(),
             max_age: self.output.max_age,
             select: self.output.select.clone(),
@@ -142,13 +142,13 @@ impl Wiring<'_> {
 impl Use for Wiring<'_> {
     type Made = Arc<Inbox>;
     /// The lane, its thread, and what the thread does for it.
-    fn with<F, A, V>(self, format: F, kind: &'static str, attempt: A) -> Result<Arc<Inbox>, String>
+    fn with<F, A, V>(self, format: F, attempt: A) -> Result<Arc<Inbox>, String>
     where
         F: Format,
         A: Fn(Batch) -> V + Send + 'static,
         V: Future<Output = Verdict> + Send + 'static,
     {
-        let settings = self.settings(kind);
+        let settings = self.settings();
         let (clock, number, pool) = (self.run.clock, self.number, self.pool.clone());
         let inbox = Arc::new(Inbox::default());
         let (alive, gone) = watch::channel(());

@@ -2,13 +2,12 @@
 
 use super::Run;
 use crate::config::checked::Output;
-use crate::record::{FileId, Mark};
 use crate::store::balance;
 use crate::store::file::{Notice, Store};
 use crate::store::lock::{Lock, NoLock};
 use crate::store::saved::{LaneId, LaneState, Saved, State};
 use crate::store::thread::StoreHandle;
-use crate::telemetry::report::{Kept, StoreReport};
+use crate::telemetry::report::{StoreReport, Written};
 use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -30,7 +29,7 @@ impl Held {
         match Lock::try_take(&run.config.data_dir, run.clock.now()) {
             Ok(lock) => {
                 tracing::info!("data_dir is locked now");
-                run.board.writes(Kept::Lock, None);
+                run.board.writes(Written::Lock, None);
                 self.0 = Some(lock);
                 Ok(())
             }
@@ -69,7 +68,7 @@ pub fn lock(run: &Run) -> Result<Locked, String> {
             Err(format!("data_dir {} is not a directory: {error}; name one that this user may write", dir.display()))
         }
         Err(NoLock::Io(error)) => {
-            run.board.writes(Kept::Lock, Some(error.to_string()));
+            run.board.writes(Written::Lock, Some(error.to_string()));
             tracing::error!(%error, data_dir = %dir.display(), "data_dir cannot be locked: going on without; nothing is remembered over a restart");
             Ok(Locked::Ours(Held(None)))
         }
@@ -167,23 +166,6 @@ pub fn lanes_that_came_and_went(
         !over
     });
     notes
-}
-
-/// All proofs of all lanes' positions, for the catalog to recognise files by; at least one a lane that wants the file.
-pub fn marks(lanes: &HashMap<LaneId, LaneState>) -> HashMap<FileId, Vec<Mark>> {
-    let mut marks: HashMap<FileId, Vec<Mark>> = HashMap::new();
-    for (file, position) in lanes.values().flat_map(|lane| &lane.positions) {
-        let of_file = marks.entry(*file).or_default();
-        // Also where nothing is proven: how far each lane is tells what is lost with a file.
-        let unproven = Mark { at: position.low, ..Mark::NONE };
-        let low = if position.low_mark.at == position.low { position.low_mark } else { unproven };
-        for mark in [Some(low), Some(position.high_mark).filter(|mark| mark.len > 0)].into_iter().flatten() {
-            if !of_file.contains(&mark) {
-                of_file.push(mark);
-            }
-        }
-    }
-    marks
 }
 
 #[cfg(test)]

@@ -199,12 +199,7 @@ async fn a_200_that_holds_an_error_is_that_error() {
     let verdict = service(&server.url, |_| {}).attempt(&complete()).await;
     assert_eq!(
         verdict,
-        Verdict::Retry {
-            after: None,
-            code: Code::new("InternalError"),
-            scope: Scope::Key,
-            say: "so it is".to_owned()
-        }
+        Verdict::Retry { after: None, code: Code::new("InternalError"), scope: Scope::Key, say: "so it is".to_owned() }
     );
     assert_eq!(server.asked().len(), 1, "the upload stays");
 }
