@@ -131,7 +131,7 @@ impl World {
         }
         self.say(|| format!("start, once {once}"));
         let there = (&self.fs, &self.node.pods);
-        let agent = Agent::start(&self.plan, &self.outputs, once, state, self.now, there, &mut self.chance);
+        let agent = Agent::start((&self.plan, &self.outputs), once, state, self.now, there, &mut self.chance);
         self.agent = Some(agent);
     }
     /// SIGKILL: what was written stays, perhaps torn; what waited in queues is gone.
