@@ -205,6 +205,15 @@ fn a_full_dead_letter_directory_holds_delivery_until_a_replay_has_made_room() {
 }
 
 #[test]
+fn who_names_data_dir_is_told_where_the_letters_are() {
+    let (stage, dir, _) = refused(1);
+    let config = arg(&stage.config);
+    let data_dir = stage.place.data_dir();
+    let told = tell(&stage.place, &["replay", arg(&data_dir), "-c", config]).ended(0);
+    assert!(told.all().contains(&format!("they are in {}: name that", dir.display())), "{}", told.all());
+}
+
+#[test]
 fn mistakes_are_told_before_anything_is_touched() {
     let (mut stage, dir, _) = refused(2);
     assert!(stage.agent.stop(SOON).success());
