@@ -6,7 +6,7 @@ use super::answer::count;
 use super::batch::{Code, Job, PartTag, Target};
 use super::flight::{Flight, Kind, Phase};
 use super::format::Format;
-use super::object::{Decided, Redo};
+use super::object::{Decided, Found, Redo};
 use super::plan::{Open, Purpose};
 use super::pump::{Pump, Source};
 use super::retry::Parking;
@@ -30,7 +30,7 @@ impl<F: Format> Lane<F> {
                 let since = self.now.mono;
                 if let Some(d) = self.decided.iter_mut().find(|d| d.name == *name) {
                     let rest = d.spans.clone();
-                    (d.upload, d.busy, d.since, d.missing) = (None, false, since, 0);
+                    (d.upload, d.busy, d.since, d.found) = (None, false, since, None);
                     d.redo = Some(Redo { upload: None, parts: Vec::new(), rest });
                 }
             }
@@ -123,26 +123,28 @@ impl<F: Format> Lane<F> {
         let finished = self.format.finish();
         let (ticket, now) = (self.ticket(), self.now.mono);
         let Some(d) = self.decided.iter_mut().find(|d| d.name == *name) else { return };
-        let missing = open.pump.missing;
-        d.taken.0 = d.taken.0.max(taken);
+        let found = Found { records: taken, drops: open.pump.sink.drops, missing: open.pump.missing };
         let in_parts = d.redo.as_ref().is_some_and(|r| !r.parts.is_empty()) || !left.is_empty();
         if taken == 0 && !in_parts {
             // Nothing of it can be read any more.
-            d.missing = missing;
+            d.found = Some(found);
             return self.object_done(name, false);
         }
         let all: Vec<Span> = d.redo.as_ref().map_or_else(|| d.spans.clone(), |r| r.rest.clone());
         let (job, kind) = if in_parts {
+            if d.redo.is_none() {
+                d.found = None;
+            }
             let redo = d.redo.get_or_insert_with(Redo::default);
             redo.rest = left;
             let number = redo.parts.len() as u16 + 1;
             let spans = minus(&all, &redo.rest);
             (
                 Job::Part { name: name.clone(), upload: redo.upload.clone(), number },
-                Kind::Again { name: name.clone(), spans, missing },
+                Kind::Again { name: name.clone(), spans, found },
             )
         } else {
-            d.missing = missing;
+            d.found = Some(found);
             (Job::Put { name: name.clone() }, Kind::Object { name: name.clone() })
         };
         let nowhere = Target { place: "".into(), stream: "".into() };
@@ -167,9 +169,9 @@ impl<F: Format> Lane<F> {
             },
         );
     }
-    pub(super) fn again_staged(&mut self, name: &Arc<str>, upload: Arc<str>, tag: PartTag, missing: u64) {
+    pub(super) fn again_staged(&mut self, name: &Arc<str>, upload: Arc<str>, tag: PartTag, found: Found) {
         let Some(d) = self.decided.iter_mut().find(|d| d.name == *name) else { return };
-        d.missing += missing;
+        d.found.get_or_insert_default().add(found);
         let Some(redo) = &mut d.redo else { return };
         redo.upload = Some(upload.clone());
         redo.parts.push(tag);

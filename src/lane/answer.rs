@@ -105,7 +105,7 @@ impl<F: Format> Lane<F> {
                 if let Kind::Object { name } = &flight.kind
                     && let Some(d) = self.decided.iter_mut().find(|d| d.name == *name)
                 {
-                    d.missing_unsure = d.missing;
+                    d.unsure = d.found.clone();
                 }
                 self.trouble(flight, (code, say), scope, None);
             }
@@ -302,7 +302,8 @@ impl<F: Format> Lane<F> {
     pub(super) fn errand(&mut self, key: Option<usize>, job: Job, kind: Kind, noted: bool) {
         let ticket = self.ticket();
         let records = |name: &Arc<str>| self.decided.iter().find(|d| d.name == *name).map_or(0, |d| d.taken.0);
-        let items = if let Kind::Object { name } = &kind { records(name) as u32 } else { 0 };
+        // Of a life before it is not known how many; that it is there already must be told from that it is there now.
+        let items = if let Kind::Object { name } = &kind { records(name).max(1) as u32 } else { 0 };
         let nowhere = super::batch::Target { place: "".into(), stream: "".into() };
         self.add_flight(Flight {
             key,
@@ -324,7 +325,7 @@ impl<F: Format> Lane<F> {
     pub(super) fn staged(&mut self, flight: Flight, upload: Arc<str>, tag: PartTag) {
         match flight.kind.clone() {
             Kind::Part { name } => self.part_staged(&flight, &name, upload, tag),
-            Kind::Again { name, missing, .. } => self.again_staged(&name, upload, tag, missing),
+            Kind::Again { name, found, .. } => self.again_staged(&name, upload, tag, found),
             Kind::Plain | Kind::Object { .. } | Kind::Abandon { .. } => self.give_back(flight.batch.ticket),
         }
         self.landed(&flight);

@@ -3,8 +3,10 @@
 use super::batch::{Batch, Reason, Ticket};
 use super::bury::Burial;
 use super::items::Items;
+use super::object::Found;
 use super::sink::Count;
-use crate::record::Span;
+use crate::record::{FileId, Span};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +30,8 @@ pub enum Kind {
     Part { name: Arc<str> },
     /// The attempt of the decided object of this name: put or complete.
     Object { name: Arc<str> },
-    /// A part of a decided object that is sent again; `missing` bytes of its spans could not be read any more.
-    Again { name: Arc<str>, spans: Vec<Span>, missing: u64 },
+    /// A part of a decided object that is sent again; `found` of its spans.
+    Again { name: Arc<str>, spans: Vec<Span>, found: Found },
     /// Forget an upload.
     Abandon { name: Arc<str> },
 }
@@ -87,8 +89,8 @@ pub struct Grave {
     pub burial: Burial,
     /// Whose they were.
     pub key: Option<usize>,
-    /// Bytes that could not be read any more.
-    pub missing: u64,
+    /// Bytes that could not be read any more, by file.
+    pub missing: BTreeMap<FileId, u64>,
     /// Dug at (monotonic).
     pub since: Duration,
     /// Not before (monotonic): the last try failed.

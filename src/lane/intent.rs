@@ -89,8 +89,8 @@ impl<F: Format> Lane<F> {
             drops: Default::default(),
             oldest_ns: i64::MAX,
             since: self.now.mono,
-            missing: 0,
-            missing_unsure: 0,
+            found: None,
+            unsure: None,
             redo: None,
         });
     }
@@ -146,8 +146,8 @@ impl<F: Format> Lane<F> {
             drops: flight.drops,
             oldest_ns: flight.oldest_ns,
             since: self.now.mono,
-            missing: 0,
-            missing_unsure: 0,
+            found: None,
+            unsure: None,
             redo: None,
         });
         flight.batch.job = Job::Put { name: name.clone() };
@@ -229,8 +229,8 @@ impl<F: Format> Lane<F> {
                 drops: object.drops,
                 oldest_ns: object.oldest_ns,
                 since: self.now.mono,
-                missing: 0,
-                missing_unsure: 0,
+                found: None,
+                unsure: None,
                 redo: None,
             });
             self.errand(Some(id), job, Kind::Object { name }, false);
@@ -242,20 +242,26 @@ impl<F: Format> Lane<F> {
     pub(super) fn object_done(&mut self, name: &Arc<str>, already: bool) {
         let Some(at) = self.decided.iter().position(|d| d.name == *name) else { return };
         let done = self.decided.swap_remove(at);
-        let missing = match already {
-            true if seeded(Bug::ObjectThereIsLoss) => done.taken.1,
-            true => done.missing_unsure,
-            false => done.missing,
+        // How many records they were is not known of a life before, unless they were read again.
+        let known = done.taken.0.max(done.found.as_ref().map_or(0, |found| found.records));
+        let (taken, drops) = match if already { done.unsure } else { done.found } {
+            _ if already && seeded(Bug::ObjectThereIsLoss) => {
+                self.sums.lost_bytes += done.taken.1;
+                ((known, 0), done.drops)
+            }
+            None => ((known, done.taken.1), done.drops),
+            Some(found) => {
+                self.lose(&found.missing);
+                (found.taken(done.spans.iter().map(Span::len).sum()), found.drops)
+            }
         };
-        self.sums.lost_bytes += missing;
-        let taken = (done.taken.0, done.taken.1.saturating_sub(missing));
         if done.oldest_ns != i64::MAX {
             let latency = self.now.unix_ns.saturating_sub(done.oldest_ns);
             self.tally.delivery.record(self.now, Duration::from_nanos(u64::try_from(latency).unwrap_or(0)));
         }
         // Sent again it has no key of its own, but it proves that its key works.
         let key = self.key_of_spans(&done.spans);
-        self.settle(key, done.ticket, &[], taken, done.drops);
+        self.settle(key, done.ticket, &[], taken, drops);
         self.closed(name);
         // An attempt that was read again is nobody's flight: what parked the key with it is over all the same.
         if let Some(key) = key.and_then(|k| self.keys.get_mut(&k)) {

@@ -114,7 +114,7 @@ impl<F: Format> Lane<F> {
         match result {
             Ok(()) => {
                 let Some(grave) = self.graves.remove(at) else { return };
-                self.sums.lost_bytes += grave.missing;
+                self.lose(&grave.missing);
                 self.sums.dead_lettered.0 += grave.taken.0;
                 self.sums.dead_lettered.1 += grave.taken.1;
                 self.settle(grave.key, ticket, &[], (0, 0), Default::default());

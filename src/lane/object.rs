@@ -3,10 +3,11 @@
 //! Replay, do not look up: once decided, an object's name and spans never change, so an attempt whose answer never
 //! came is run again under the same name; the first bytes that arrived stand.
 
-use super::batch::{PartTag, Target, Ticket};
+use super::batch::{PartTag, Reason, Target, Ticket};
 use super::retry::Parking;
 use super::sink::Count;
-use crate::record::Span;
+use crate::record::{FileId, Span};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub struct OpenObject {
     /// Records and source bytes of answered parts.
     pub taken: Count,
     /// Dropped records among them.
-    pub drops: [Count; crate::lane::batch::Reason::ALL.len()],
+    pub drops: [Count; Reason::ALL.len()],
 }
 
 /// An object that was decided: its intent is (being made) durable.
@@ -61,17 +62,47 @@ pub struct Decided {
     /// Records and source bytes, as far as known (0 after a restart).
     pub taken: Count,
     /// Dropped records among them.
-    pub drops: [Count; crate::lane::batch::Reason::ALL.len()],
+    pub drops: [Count; Reason::ALL.len()],
     /// Oldest record (unix ns); `i64::MAX` when not known.
     pub oldest_ns: i64,
     /// Monotonic time it was decided or found at the start.
     pub since: Duration,
-    /// Source bytes that the attempt now made lacks: they could not be read any more.
-    pub missing: u64,
-    /// Of an attempt that got no answer, and may be what is there.
-    pub missing_unsure: u64,
+    /// What the attempt now made holds, when the spans were read again for it.
+    pub found: Option<Found>,
+    /// The same of an attempt that got no answer, and may be what is there.
+    pub unsure: Option<Found>,
     /// Sent again in parts: the new upload and its parts so far.
     pub redo: Option<Redo>,
+}
+
+/// What of an object's spans was still there when they were read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Records.
+    pub records: u64,
+    /// Dropped records.
+    pub drops: [Count; Reason::ALL.len()],
+    /// Source bytes that could not be read any more, by file.
+    pub missing: BTreeMap<FileId, u64>,
+}
+
+impl Found {
+    /// What of `total` source bytes went out, beside what was dropped and what was missing.
+    pub fn taken(&self, total: u64) -> Count {
+        let dropped: u64 = self.drops.iter().map(|(_, bytes)| bytes).sum();
+        let missing: u64 = self.missing.values().sum();
+        (self.records, total.saturating_sub(dropped).saturating_sub(missing))
+    }
+    /// One more part of the same attempt.
+    pub fn add(&mut self, part: Found) {
+        self.records += part.records;
+        for (sum, drop) in self.drops.iter_mut().zip(part.drops) {
+            *sum = (sum.0 + drop.0, sum.1 + drop.1);
+        }
+        for (file, bytes) in part.missing {
+            *self.missing.entry(file).or_default() += bytes;
+        }
+    }
 }
 
 /// Sending a decided object again, larger than one request.

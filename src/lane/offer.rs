@@ -13,6 +13,7 @@ use crate::record::FileId;
 use crate::seeded::{Bug, seeded};
 use crate::store::saved::Saved;
 use crate::transform::select::{Lifted, Predicate};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 impl<F: Format> Lane<F> {
@@ -148,10 +149,7 @@ impl<F: Format> Lane<F> {
         }
         let lost = self.ledger.give_up(id, file.size());
         if lost > 0 {
-            let who = file.view.file.origin.who();
-            self.sums.lost_bytes += if seeded(Bug::LossNotCounted) { 0 } else { lost };
-            let room = self.tally.lost.len() < 1_000 || self.tally.lost.contains_key(&who);
-            *self.tally.lost.entry(if room { who } else { "other".into() }).or_default() += lost;
+            self.lose(&BTreeMap::from([(id, lost)]));
             self.dirty.insert(id);
         }
         self.note_behind(id);
@@ -159,6 +157,16 @@ impl<F: Format> Lane<F> {
             self.look_no_more(id);
             self.save_what_moved();
             self.forget_file(id);
+        }
+    }
+    /// Counts what went unread, by name.
+    pub(super) fn lose(&mut self, bytes: &BTreeMap<FileId, u64>) {
+        for (id, lost) in bytes.iter().filter(|(_, lost)| **lost > 0) {
+            // Only of a file that went in an earlier life the name is not known.
+            let who = self.files.get(id).map_or_else(|| "unknown".to_owned(), |file| file.view.file.origin.who());
+            self.sums.lost_bytes += if seeded(Bug::LossNotCounted) { 0 } else { *lost };
+            let room = self.tally.lost.len() < 1_000 || self.tally.lost.contains_key(&who);
+            *self.tally.lost.entry(if room { who } else { "other".into() }).or_default() += *lost;
         }
     }
     /// A join that was not looked for in all of a file that is gone now may have ended there.

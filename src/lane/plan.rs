@@ -346,7 +346,7 @@ impl<F: Format> Lane<F> {
             records,
             burial,
             key,
-            missing: 0,
+            missing: BTreeMap::new(),
             since,
             retry_at,
             out: false,
@@ -358,7 +358,7 @@ impl<F: Format> Lane<F> {
         let Some(grave) = self.graves.iter_mut().find(|g| g.ticket == ticket) else { return };
         grave.out = true;
         grave.taken = open.pump.sink.taken;
-        grave.missing = open.pump.missing;
+        grave.missing = std::mem::take(&mut open.pump.missing);
         if lines.is_empty() {
             return self.on_buried(ticket, Ok(()));
         }

@@ -143,7 +143,7 @@ fn a_replay_to_s3_that_was_killed_before_the_answer_makes_no_second_object() {
     let s3 = stage.services.s3.control.clone();
     s3.fault(Rule::always(Fault::Hang { done: true }).on("PutObject"));
     let mut child = begin(&stage.place, &["replay", arg(&dir), "-c", arg(&stage.config), "--to", "archive"]);
-    until_or("a put that hangs", SOON, || s3.requests_of("PutObject", "hang") > 0, || told_by(&stage));
+    until_or("a put that hangs", SOON, || s3.requests_of("PutObject", "hang") > 0, || stage.agent.log());
     child.kill().unwrap();
     child.wait().unwrap();
     s3.clear_faults();
@@ -152,10 +152,6 @@ fn a_replay_to_s3_that_was_killed_before_the_answer_makes_no_second_object() {
     let told = replay(&stage, &["--to", "archive"]).ended(0);
     assert_eq!(bodies(&stage.services.s3).len(), 100, "{}", told.all());
     assert!(bodies(&stage.services.opensearch).is_empty());
-}
-
-fn told_by(stage: &Stage) -> String {
-    stage.agent.log()
 }
 
 #[test]

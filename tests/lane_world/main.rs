@@ -12,6 +12,7 @@
 )]
 
 mod cut;
+mod gone;
 mod rig;
 mod toy;
 mod world;

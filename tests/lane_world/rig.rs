@@ -7,7 +7,7 @@ use std::time::Duration;
 use tailrace::body::chunks::Pool;
 use tailrace::catalog::view::{Ages, File, FileView, Life, Place};
 use tailrace::config::checked::{CatchUp, CatchUpOrder, Start};
-use tailrace::lane::batch::{Batch, Ticket};
+use tailrace::lane::batch::{Batch, Ticket, Verdict};
 use tailrace::lane::step::{Action, Event, Lane, Settings};
 use tailrace::origin::{Fields, Meta, Origin};
 use tailrace::record::{FileId, Grammar, Now};
@@ -16,6 +16,7 @@ use tailrace::store::memory::MemoryStorage;
 use tailrace::store::saved::LaneId;
 
 pub struct Rig {
+    style: Style,
     pub now: Now,
     files: Vec<(FileView, Vec<u8>)>,
     disk: MemoryStorage,
@@ -27,7 +28,8 @@ pub struct Rig {
     pub out: Vec<Ticket>,
 }
 
-fn settings() -> Settings {
+/// Of a lane with short times; everything that it leaves to chance follows from the seed.
+pub fn settings(seed: u64) -> Settings {
     Settings {
         output: "sim".into(),
         id: LaneId("sim".into()),
@@ -40,7 +42,7 @@ fn settings() -> Settings {
         catch_up: CatchUp { order: CatchUpOrder::Fair, share_percent: 50 },
         stall_after: Duration::from_secs(300),
         once: None,
-        seed: 7,
+        seed,
     }
 }
 
@@ -56,11 +58,15 @@ fn view(now: Now, turn: u64) -> FileView {
 
 impl Rig {
     pub fn new() -> Rig {
+        Rig::of(Style::Items)
+    }
+    pub fn of(style: Style) -> Rig {
         let now = Now { mono: Duration::from_secs(1), unix_ns: 1_700_000_000_000_000_000 };
         let disk = MemoryStorage::default();
         let (store, _, _) = Store::open_in(Box::new(disk.clone()), now).unwrap();
-        let lane = Lane::new(Toy::new(Style::Items), settings(), Pool::new(1 << 20), None, now);
+        let lane = Lane::new(Toy::new(style), settings(7), Pool::new(1 << 20), None, now);
         Rig {
+            style,
             now,
             files: vec![(view(now, 1), Vec::new())],
             disk,
@@ -81,8 +87,12 @@ impl Rig {
     }
     /// The newest file is complete, and will soon be deleted; another one follows when it is written to.
     pub fn rotate(&mut self) {
+        self.follow(true);
+    }
+    /// The newest file is complete, and another one follows.
+    pub fn follow(&mut self, danger: bool) {
         let (view, _) = self.files.last_mut().unwrap();
-        (view.life, view.danger) = (Life::Final, true);
+        (view.life, view.danger) = (Life::Final, danger);
         let before = view.clone();
         self.files.push((self::view(self.now, before.file.place.turn + Place::STEP), Vec::new()));
         self.feed(Event::Files(vec![before]));
@@ -99,6 +109,22 @@ impl Rig {
         let view = view.clone();
         self.feed(Event::Files(vec![view]));
     }
+    /// One of the files, oldest first, is gone; `told`: and the catalog says so now.
+    pub fn delete(&mut self, at: usize, told: bool) {
+        let (view, _) = &mut self.files[at];
+        view.life = Life::Gone;
+        let view = view.clone();
+        self.unreadable = Some(view.file.id);
+        if told {
+            self.feed(Event::Files(vec![view]));
+        }
+    }
+    /// Answers all that is out.
+    pub fn answer(&mut self, verdict: &Verdict) {
+        for ticket in std::mem::take(&mut self.out) {
+            self.feed(Event::Answer(ticket, verdict.clone()));
+        }
+    }
     pub fn pass(&mut self, seconds: u64) {
         self.now.mono += Duration::from_secs(seconds);
         self.now.unix_ns += seconds as i64 * 1_000_000_000;
@@ -109,7 +135,7 @@ impl Rig {
         let (store, state, _) = Store::open_in(Box::new(self.disk.clone()), self.now).unwrap();
         let saved = state.lanes.get(&LaneId("sim".into())).cloned();
         self.store = store;
-        self.lane = Lane::new(Toy::new(Style::Items), settings(), Pool::new(1 << 20), saved, self.now);
+        self.lane = Lane::new(Toy::new(self.style), settings(7), Pool::new(1 << 20), saved, self.now);
         for (view, _) in &mut self.files {
             view.grew = self.now.mono;
         }

@@ -39,13 +39,11 @@ pub struct Agent {
 
 impl Agent {
     pub fn start(
-        plan: &Plan,
-        outputs: &Outputs,
+        (plan, outputs): (&Plan, &Outputs),
         once: bool,
         mut state: State,
         now: Now,
-        fs: &Fs,
-        pods: &SimPods,
+        (fs, pods): (&Fs, &SimPods),
         chance: &mut Chance,
     ) -> Agent {
         let mut next = chance.bits();
@@ -72,8 +70,9 @@ impl Agent {
             let pool = Pool::new(plan.chunks * CHUNK);
             let settings = settings(plan, output, once, chance);
             let books = Books::open(output, saved.as_ref());
+            let concurrency = settings.concurrency;
             let lane = lane(plan, kind(output.slot), settings, &pool, saved, now);
-            Rig::new((number, output.slot), lane, pool, Reader::new(catalog.shelf()), books)
+            Rig::new((number, output.slot, concurrency), lane, pool, Reader::new(catalog.shelf()), books)
         });
         let rigs = rigs.collect();
         Agent { catalog, rigs, wake: Duration::ZERO, scanned: false, synced: 0 }
@@ -97,6 +96,10 @@ impl Agent {
             self.rigs.iter_mut().for_each(|rig| rig.push(Event::Scanned));
         }
         self.wake = turn.wake;
+        if !turn.changed.is_empty() {
+            let (open, most) = (self.catalog.report().open_files, plan.handles as u64);
+            assert!(open <= most, "{open} handles, {most} allowed");
+        }
         let view = |v: &FileView| {
             let danger = if v.danger { " danger" } else { "" };
             format!(" {}..{} {} {:?}{danger}", v.file.id, v.size, v.file.origin.path, v.life)

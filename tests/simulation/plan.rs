@@ -119,7 +119,7 @@ impl Plan {
             banner: chance.one_in(3),
             first_halves: chance.one_in(3),
             retain_max: if chance.one_in(6) { 2_000 } else { 1 << 30 },
-            outgrow: true,
+            outgrow: on("outgrow"),
             twins: true,
             last_words: true,
             app_banner: true,

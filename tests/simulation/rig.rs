@@ -71,6 +71,7 @@ pub struct Rig {
     number: usize,
     /// The slot it writes to.
     pub index: usize,
+    concurrency: usize,
     pub lane: Box<dyn Machine>,
     pool: Arc<Pool>,
     reader: Reader,
@@ -86,7 +87,7 @@ pub struct Rig {
 
 impl Rig {
     pub fn new(
-        (number, index): (usize, usize),
+        (number, index, concurrency): (usize, usize, usize),
         lane: Box<dyn Machine>,
         pool: Arc<Pool>,
         reader: Reader,
@@ -95,6 +96,7 @@ impl Rig {
         Rig {
             number,
             index,
+            concurrency,
             lane,
             pool,
             reader,
@@ -218,6 +220,8 @@ impl Rig {
     }
     fn check(&mut self, out: &mut Outside<'_>) {
         self.books.check(self.lane.sums(), out.truth);
+        let (flying, most) = (out.services.in_flight(self.index), self.concurrency);
+        assert!(flying <= most, "lane {}: {flying} requests at once, {most} allowed", self.index);
         // One body that was begun within the budget may end past it; each has one chunk here, or two.
         let (used, budget) = (self.pool.used(), self.pool.budget());
         assert!(used <= budget + 2 * CHUNK, "lane {}: {used} bytes of bodies, {budget} allowed", self.index);

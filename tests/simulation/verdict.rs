@@ -2,7 +2,7 @@
 
 use crate::outputs::Output;
 use crate::plan::Kind;
-use crate::truth::{CLOUDWATCH, Cell, OPENSEARCH, kind};
+use crate::truth::{CLOUDWATCH, Cell, KINDS, OPENSEARCH, kind};
 use crate::world::World;
 
 impl World {
@@ -81,6 +81,14 @@ impl World {
         let most: u64 = contents.map(|(_, c)| c.bytes.len() as u64).sum();
         let (lost, possible) = (sums.lost_bytes, sums.possible_duplicates);
         assert!(lost <= most, "lane {}: {lost} bytes are called lost, at most {most} can be", output.slot);
+        let docs = self.services.opensearch[output.slot / KINDS].count();
+        if kind(output.slot) == OPENSEARCH && output.slots.len() == 1 && !self.outputs.renewed[output.slot] {
+            // What was lost may have arrived, its answer lost too.
+            let whole = lost == 0 && self.truth.contents.iter().all(|c| !c.unsteady && !c.excused);
+            let delivered = sums.delivered.0;
+            let fits = if whole { delivered == docs } else { delivered <= docs };
+            assert!(fits, "lane {}: {delivered} records delivered, {docs} documents there", output.slot);
+        }
         if kind(output.slot) == CLOUDWATCH && !output.slots.iter().any(|slot| self.outputs.renewed[*slot]) {
             let repeats: u64 = output.slots.iter().map(|slot| self.truth.repeats[*slot]).sum();
             assert!(repeats <= possible, "{repeats} records came twice, {possible} were counted as possible");

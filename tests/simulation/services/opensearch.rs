@@ -62,6 +62,10 @@ impl OpenSearch {
         assert_eq!(items.len(), batch.items as usize, "the batch knows how many items it has");
         items
     }
+    /// Documents that are there.
+    pub fn count(&self) -> u64 {
+        self.docs.len() as u64
+    }
     fn too_large(&self, batch: &Batch) -> bool {
         batch.items > 1 && batch.bodies.iter().any(|b| b.plain > self.most_plain)
     }
