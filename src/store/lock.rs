@@ -7,7 +7,7 @@ use crate::record::Now;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// The file's name inside `data_dir`.
@@ -15,7 +15,7 @@ pub const NAME: &str = "lock";
 
 /// Held as long as this value lives.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "closing it is what lets go")] File);
+pub struct Lock(File);
 
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,11 @@ impl Lock {
             tracing::warn!(%error, "cannot write our name into the lock file");
         }
         Ok(Lock(file))
+    }
+
+    /// Somebody deleted or replaced its file: it keeps nobody out any more. Asks about our handle, which no disk can delay.
+    pub fn is_void(&self) -> bool {
+        self.0.metadata().is_ok_and(|file| file.nlink() == 0)
     }
 }
 
@@ -89,6 +94,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         drop(Lock::try_take(dir.path(), NOW).unwrap());
         Lock::try_take(dir.path(), NOW).unwrap();
+    }
+
+    #[test]
+    fn a_lock_whose_file_was_deleted_or_replaced_is_void() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = Lock::try_take(dir.path(), NOW).unwrap();
+        assert!(!lock.is_void());
+        std::fs::remove_file(dir.path().join(NAME)).unwrap();
+        assert!(lock.is_void());
+        let other = Lock::try_take(dir.path(), NOW).unwrap();
+        assert!(lock.is_void() && !other.is_void());
+        std::fs::write(dir.path().join("new"), "").unwrap();
+        std::fs::rename(dir.path().join("new"), dir.path().join(NAME)).unwrap();
+        assert!(other.is_void());
     }
 
     #[test]

@@ -25,10 +25,15 @@ pub const RETAINED: &str = "retained";
 pub struct Held(Option<Lock>);
 
 impl Held {
-    /// Without a lock: tries once more. The error names the process that has it by now.
+    /// Without a lock, or with one whose file somebody deleted: tries once more. The error names the process that has it
+    /// by now.
     pub fn try_again(&mut self, run: &Run) -> Result<(), String> {
-        if self.0.is_some() {
-            return Ok(());
+        if let Some(lock) = &self.0 {
+            if !lock.is_void() {
+                return Ok(());
+            }
+            tracing::error!(data_dir = %run.config.data_dir.display(), "the lock in data_dir was deleted while in use: taken again");
+            self.0 = None;
         }
         match Lock::try_take(&run.config.data_dir, run.clock.now()) {
             Ok(lock) => {
