@@ -15,7 +15,7 @@ use tailrace::output::s3::format::S3Format;
 use tailrace::record::{Channel, FileId, Grammar, Now, Record, RecordId, Stamp};
 
 /// 2026-11-22T10:15:00Z.
-const NOON: i64 = 1_795_342_500_000_000_000;
+pub const NOON: i64 = 1_795_342_500_000_000_000;
 
 pub fn all(corpus: &Corpus, show: Show<'_>) {
     let origin = origin();
@@ -102,7 +102,7 @@ fn record(nth: usize, body: &[u8]) -> Record<'_> {
     }
 }
 
-fn origin() -> Origin {
+pub fn origin() -> Origin {
     let mut pairs: Vec<(String, String)> = [
         ("pod_name", "cart-7d9c5b6f4-x2x9z"),
         ("namespace_name", "shop"),

@@ -12,6 +12,7 @@
 
 mod corpus;
 mod encode;
+mod lane;
 
 use corpus::{Corpus, RECORDS, metadata};
 use std::hint::black_box;
@@ -54,6 +55,7 @@ fn main() {
     transform(&corpus, &show);
     bodies_of_documents(&corpus, &show);
     encode::all(&corpus, &show);
+    lane::all(&corpus, &show);
 }
 
 type Show<'s> = &'s dyn Fn(&str, &mut dyn FnMut());

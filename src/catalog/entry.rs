@@ -106,6 +106,8 @@ pub struct Entry {
     pub unsynced: bool,
     /// Looks like a copy of a sibling: no id before this time (mono).
     pub suspect: Option<Duration>,
+    /// Inode and device of the name that it lost: a listing that ran beside a rename shows neither the old nor the new one.
+    pub lost: Option<Box<(u64, u64)>>,
     /// Fields of the first offer, from an earlier life.
     pub first_fields: Option<Arc<Fields>>,
     pub at_scan: Option<u64>,
@@ -155,6 +157,7 @@ impl Entry {
             told: false,
             unsynced: false,
             suspect: None,
+            lost: None,
             first_fields: None,
             at_scan: None,
             advised: 0,

@@ -1,7 +1,7 @@
 //! What the store learns of a file, and how every trace of one goes.
 
 use super::WatchChange;
-use super::entry::{Group, Key, Loc, Trail, Who};
+use super::entry::{Group, Key, Trail, Who};
 use super::stock::Stock;
 use super::view::Life;
 use crate::store::saved::{KnownFile, Saved};
@@ -69,8 +69,9 @@ impl Stock {
         }
         e.trail = Trail::Gone;
         e.life = Life::Gone;
-        for loc in [e.plain.as_ref(), e.gz.as_deref()].into_iter().flatten() {
-            self.unmap(loc, key);
+        let names = [e.plain.as_ref(), e.gz.as_deref()].into_iter().flatten().map(|loc| loc.inode);
+        for inode in names.chain(e.lost.as_deref().copied()) {
+            self.unmap(inode, key);
         }
         self.out.watch.push(WatchChange::Drop(key));
         if let Some(c) = self.counts.get_mut(e.input) {
@@ -92,9 +93,19 @@ impl Stock {
         self.leave_group(e.group, key);
     }
 
-    pub fn unmap(&mut self, loc: &Loc, key: Key) {
-        if self.by_inode.get(&loc.inode) == Some(&key) {
-            self.by_inode.remove(&loc.inode);
+    pub fn unmap(&mut self, inode: (u64, u64), key: Key) {
+        if self.by_inode.get(&inode) == Some(&key) {
+            self.by_inode.remove(&inode);
+        }
+    }
+
+    /// It has a name again.
+    pub fn found(&mut self, key: Key) {
+        let Some(lost) = self.entries.get_mut(&key).and_then(|e| e.lost.take()) else { return };
+        let here =
+            self.entries.get(&key).is_some_and(|e| e.plain.iter().chain(e.gz.as_deref()).any(|l| l.inode == *lost));
+        if !here {
+            self.unmap(*lost, key);
         }
     }
 

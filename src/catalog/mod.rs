@@ -6,10 +6,12 @@
 //! [`shelf::Shelf`], and report how far they are through [`progress::Progress`].
 //!
 //! The pure rules: [`name`], [`glob`], [`ages`], [`order`] (turns, life, danger), [`rotation`], [`identity`].
-//! The moves they decide: `scan` (directories), `files` (what came, moved, went), `recognise` (who it is), `sizes`
-//! (growth and truncation), `judge` (life, danger, offers), `handles` (their
-//! limit), `keep` (page cache, what an earlier life knew), `retain` and `copy` (copies of files in danger), `shed`
-//! (limits of what is kept), `revive` (copies of an earlier life).
+//! What they work on: `stock`, which holds `entry`s (files, directories, groups of siblings) and `known` files.
+//! The moves they decide, in the order of a file's life: `hints` and `scan` (directories), `shown` and `files` (what
+//! came, moved, went), `twins` (another name of a known file), `recognise` (who it is), `measure` (sizes of `.gz`),
+//! `offer` (to lanes), `sizes` (growth and truncation), `judge` (life, danger), `nameless` (no name any more), `handles`
+//! (their limit), `retain` and `copy` (copies of files in danger), `shed` (limits of what is kept), `keep` (page cache,
+//! what an earlier life knew), `revive` (copies of an earlier life), `forget` (the end, and what the store is told).
 
 pub mod ages;
 mod copy;

@@ -14,7 +14,12 @@ impl Stock {
             e.live = false;
         }
         let (chain, packed) = (e.group, e.gz.is_some());
-        self.unmap(&loc, file);
+        if e.loc().is_some() {
+            self.unmap(loc.inode, file);
+        } else {
+            // It may turn up again under another name.
+            e.lost = Some(Box::new(loc.inode));
+        }
         self.shelve(file);
         if packed {
             self.save(file);

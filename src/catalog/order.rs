@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The first turn; room below for what is found later and is older.
 const FIRST: u64 = 1 << 40;
 
-/// A renamed file is complete after this silence: the runtime drains into it for a moment (design section 4).
+/// A renamed file is complete after this silence: the runtime drains into it for a moment.
 pub const DRAINED: Duration = Duration::from_secs(30);
 /// The last file of an instance that is over is complete after this silence.
 pub const OVER: Duration = Duration::from_secs(5);

@@ -306,7 +306,7 @@ impl Stock {
             self.adopt_suspect(key);
             return self.touch_group(chain);
         };
-        self.unmap(&loc, key);
+        self.unmap(loc.inode, key);
         let path = self.path_in(dir, &loc.name);
         let base = self.dirs.get(&dir).map(|d| self.base(d.input));
         let opened = source.or_else(|| {
@@ -343,7 +343,7 @@ impl Stock {
         let (Some(loc), Some(source), dir) = (c.plain.take(), c.source.take(), c.dir) else { return };
         self.open = self.open.saturating_sub(1);
         if let Some(copy) = copy {
-            self.unmap(&loc, copy);
+            self.unmap(loc.inode, copy);
             self.forget(copy);
         }
         self.adopt_copy(dir, chain, &loc, &source, u64::MAX);

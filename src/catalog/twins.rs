@@ -30,6 +30,10 @@ impl Stock {
     ) -> bool {
         let Some(file) = self.by_inode.get(&loc.inode).copied() else { return false };
         let Some(e) = self.entries.get(&file) else { return false };
+        // What was deleted or let go does not come back.
+        if e.loc().is_none() && !matches!(e.trail, Trail::Missing(_) | Trail::Elsewhere) {
+            return false;
+        }
         let gz = e.gz.as_ref().is_some_and(|l| l.inode == loc.inode);
         let held = e.source.as_ref().is_some_and(|h| h.gz == gz);
         // Each restart of a container has files of its own; their first bytes may be alike for a moment.
@@ -101,6 +105,7 @@ impl Stock {
             e.plain = Some(loc.clone())
         }
         e.trail = Trail::Named;
+        self.found(file);
         self.rename(file, gz, dir, s);
     }
 
@@ -165,6 +170,7 @@ impl Stock {
         e.gz = Some(Box::new(loc));
         e.trail = Trail::Named;
         let (chain, only) = (e.group, e.source.as_ref().is_none_or(|h| h.gz));
+        self.found(key);
         if !agrees && only {
             self.measure_again(key, source);
         }
@@ -211,6 +217,7 @@ impl Stock {
                 to.entries.push(key);
             }
         }
+        self.found(key);
         self.hold(key, source.clone());
         self.save(key);
         self.heat(key);

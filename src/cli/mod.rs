@@ -11,6 +11,7 @@ pub mod clock;
 pub mod demo;
 mod file;
 mod heap;
+mod lane;
 mod output;
 pub mod positions;
 pub mod print_config;

@@ -3,9 +3,8 @@
 
 use crate::body::chunks::Pool;
 use crate::config::checked::{Aws, Output, OutputKind};
-use crate::lane::batch::{Batch, Code, Scope, Verdict};
+use crate::lane::batch::{Batch, Verdict};
 use crate::lane::format::Format;
-use crate::lane::thread::Reply;
 use crate::output::cloudwatch::format::CloudWatchFormat;
 use crate::output::cloudwatch::service::CloudWatchService;
 use crate::output::http::Http;
@@ -14,11 +13,6 @@ use crate::output::opensearch::service::OpenSearchService;
 use crate::output::s3::format::S3Format;
 use crate::output::s3::service::S3Service;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::watch;
-
-/// No attempt may take longer, whatever its own limits: several requests of a minute each at most.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(300);
 
 /// What is done with an output's two halves: the agent runs a lane, `replay` another one.
 pub trait Use {
@@ -92,17 +86,4 @@ pub fn destination(kind: &OutputKind) -> String {
         OutputKind::S3(config) => format!("bucket {}{}", config.bucket, place(&config.aws)),
         OutputKind::OpenSearch(config) => config.url.clone(),
     }
-}
-
-/// One attempt, bounded in time. It ends with its lane: nobody would hear the answer, and its body is the lane's memory.
-pub async fn answer(attempt: impl Future<Output = Verdict>, reply: Reply, mut gone: watch::Receiver<()>) {
-    let verdict = tokio::select! {
-        verdict = tokio::time::timeout(LONGEST_ATTEMPT, attempt) => verdict,
-        _ = gone.changed() => return,
-    };
-    let late = |_| {
-        let say = format!("the attempt did not end within {} s", LONGEST_ATTEMPT.as_secs());
-        Verdict::Unknown { code: Code::new("timeout"), scope: Scope::Key, say }
-    };
-    reply.answer(verdict.unwrap_or_else(late));
 }

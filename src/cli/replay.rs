@@ -111,7 +111,7 @@ fn run(args: &ReplayArgs) -> Result<Exit, Exit> {
     }
     let there = work::sources(dir).and_then(|fresh| Ok(fresh.len() + work::left_behind(dir)?.len()));
     if there.map_err(|error| cannot(&error, dir))? == 0 {
-        say(&format!("no dead letters in {}\n", dir.display()));
+        say(&format!("no dead letters in {}{}\n", dir.display(), hint(dir)));
         return Ok(Exit::Done);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -119,6 +119,12 @@ fn run(args: &ReplayArgs) -> Result<Exit, Exit> {
     let done = runtime.block_on(send_all(args, &config, to));
     runtime.shutdown_background();
     done
+}
+
+/// Who names `data_dir` means what is in it.
+fn hint(dir: &Path) -> String {
+    let inside = dir.join("dead-letter");
+    if inside.is_dir() { format!("; they are in {}: name that", inside.display()) } else { String::new() }
 }
 
 /// By output and file: how many letters there are for each reason.
@@ -343,11 +349,11 @@ impl Job<'_> {
         let again = |reason: &String, n: &u64, said: &String| format!("refused again: {reason} ({n}): {said}");
         let mut why: Vec<String> = mine().map(|((_, reason), (n, said))| again(reason, n, said)).collect();
         for left in left.unwrap_or_default() {
-            let (code, said) = match &left.why {
-                Some((code, said)) => (code.as_str(), advice::say(code, said).to_string()),
-                None => ("interrupted", String::new()),
+            let said = match &left.why {
+                Some((code, said)) => format!("{}: {}", code.as_str(), advice::say(code, said)),
+                None => "no answer came".to_owned(),
             };
-            why.push(format!("not sent to {}: {code}: {said}", left.key));
+            why.push(format!("not sent to {}: {said}", left.key));
         }
         if left.is_none() {
             why.push("its thread failed".to_owned());

@@ -150,7 +150,7 @@ impl<'t> Section<'t> {
         self.get(key)?.parse(read)
     }
 
-    /// A key that the design has and this version has not.
+    /// A key that will be there one day and is refused until then, with a sentence of its own.
     pub fn not_yet(&self, key: &'static str, what: &str) {
         self.refuse(key, || Wrong::new(format!("not there yet: {what}"), "remove the key"));
     }

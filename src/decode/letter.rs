@@ -13,8 +13,10 @@ use std::collections::BTreeMap;
 pub struct Letter {
     /// Name of the output that refused it.
     pub output: String,
-    /// Why.
+    /// Why: the service's code, or ours.
     pub reason: String,
+    /// The service's words.
+    pub say: String,
     /// Name of the input.
     pub input: String,
     /// The file's path at discovery.
@@ -40,6 +42,8 @@ pub struct Letter {
 #[derive(Deserialize)]
 struct Line {
     reason: String,
+    #[serde(default)]
+    say: String,
     output: String,
     #[serde(default)]
     input: String,
@@ -84,6 +88,7 @@ pub fn parse(line: &[u8]) -> Option<Letter> {
         },
         output: line.output,
         reason: line.reason,
+        say: line.say,
         input: line.input,
         path: line.path,
         time: line.time,

@@ -242,10 +242,13 @@ impl<F: Format> Lane<F> {
     pub(super) fn object_done(&mut self, name: &Arc<str>, already: bool) {
         let Some(at) = self.decided.iter().position(|d| d.name == *name) else { return };
         let done = self.decided.swap_remove(at);
-        self.sums.lost_bytes += if already && seeded(Bug::ObjectThereIsLoss) { done.taken.1 } else { 0 };
         // How many records they were is not known of a life before, unless they were read again.
         let known = done.taken.0.max(done.found.as_ref().map_or(0, |found| found.records));
         let (taken, drops) = match if already { done.unsure } else { done.found } {
+            _ if already && seeded(Bug::ObjectThereIsLoss) => {
+                self.sums.lost_bytes += done.taken.1;
+                ((known, 0), done.drops)
+            }
             None => ((known, done.taken.1), done.drops),
             Some(found) => {
                 self.lose(&found.missing);

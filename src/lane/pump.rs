@@ -249,7 +249,9 @@ impl Pump {
         let last_gap = cursor.at_end || (!more() && !self.joiner.is_open());
         let at_file_end = reached && matches!(self.source, Source::Files(_)) && last_gap;
         let strangers = reached && self.next_span_is_a_stranger(env, cursor.file);
-        if (at_file_end && self.ends(env, cursor.file, end)) || strangers {
+        // Exact spans that cannot be read any more may have held the end of what is open: nothing goes on behind them.
+        let gone = matches!(self.source, Source::Spans(_)) && std::mem::take(&mut self.sink.file_done);
+        if (at_file_end && self.ends(env, cursor.file, end)) || strangers || gone {
             self.end_joins(format, env, &cursor, true);
         } else if reached && cursor.ends_record {
             self.end_joins(format, env, &cursor, false);
@@ -281,7 +283,7 @@ impl Pump {
             self.from = cursor.end;
             self.seen = self.joiner.is_open().then_some((cursor.file, cursor.end));
         } else if let Source::Spans(_) = self.source {
-            if self.sink.file_done {
+            if gone {
                 *self.missing.entry(cursor.file).or_default() += cursor.end - cursor.upto.min(cursor.end);
             } else if cursor.upto < cursor.end {
                 self.left.push(Span { file: cursor.file, start: cursor.upto, end: cursor.end });

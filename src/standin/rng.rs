@@ -1,4 +1,5 @@
-//! A small seeded generator (splitmix64): same seed, same faults, same lines. Not for secrets.
+//! A small seeded generator (splitmix64): same seed, same faults, same lines. Not for secrets. The lane has one of its own:
+//! who judges shares no code with what is judged.
 
 /// Its state.
 #[derive(Clone, Debug)]

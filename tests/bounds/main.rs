@@ -12,7 +12,8 @@ mod support;
 mod world;
 
 fn holds(outcome: world::Outcome) {
-    assert!(outcome.holds(), "{outcome:#?}");
+    let (what, end) = (&outcome.what, outcome.steady_mib);
+    assert!(outcome.holds(), "{what}, {end:.1} MiB at its end: {outcome:#?}");
 }
 
 #[test]

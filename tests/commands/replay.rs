@@ -143,7 +143,7 @@ fn a_replay_to_s3_that_was_killed_before_the_answer_makes_no_second_object() {
     let s3 = stage.services.s3.control.clone();
     s3.fault(Rule::always(Fault::Hang { done: true }).on("PutObject"));
     let mut child = begin(&stage.place, &["replay", arg(&dir), "-c", arg(&stage.config), "--to", "archive"]);
-    until_or("a put that hangs", SOON, || s3.requests_of("PutObject", "hang") > 0, || told_by(&stage));
+    until_or("a put that hangs", SOON, || s3.requests_of("PutObject", "hang") > 0, || stage.agent.log());
     child.kill().unwrap();
     child.wait().unwrap();
     s3.clear_faults();
@@ -152,10 +152,6 @@ fn a_replay_to_s3_that_was_killed_before_the_answer_makes_no_second_object() {
     let told = replay(&stage, &["--to", "archive"]).ended(0);
     assert_eq!(bodies(&stage.services.s3).len(), 100, "{}", told.all());
     assert!(bodies(&stage.services.opensearch).is_empty());
-}
-
-fn told_by(stage: &Stage) -> String {
-    stage.agent.log()
 }
 
 #[test]
@@ -206,6 +202,15 @@ fn a_full_dead_letter_directory_holds_delivery_until_a_replay_has_made_room() {
     until_bodies("search", &stage.services.opensearch, &strs(&written[..fed]), &stage.agent);
     let dropped = stage.lane("search")["dropped"].to_string();
     assert!(!dropped.contains(|c: char| matches!(c, '1'..='9')), "{dropped}");
+}
+
+#[test]
+fn who_names_data_dir_is_told_where_the_letters_are() {
+    let (stage, dir, _) = refused(1);
+    let config = arg(&stage.config);
+    let data_dir = stage.place.data_dir();
+    let told = tell(&stage.place, &["replay", arg(&data_dir), "-c", config]).ended(0);
+    assert!(told.all().contains(&format!("they are in {}: name that", dir.display())), "{}", told.all());
 }
 
 #[test]

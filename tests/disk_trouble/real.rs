@@ -31,10 +31,6 @@ fn start(place: &Place, config: &Path, script: &str) -> Agent {
     agent
 }
 
-fn until_there(stage: &Stage, want: &[&str]) {
-    stage.until_bodies(want);
-}
-
 fn unwritable(stage: &Stage, what: &str) -> Option<f64> {
     stage.agent.metrics().sum("tailrace_data_dir_unwritable", &[("what", what)])
 }
@@ -56,13 +52,13 @@ fn a_disk_that_takes_nothing_for_a_while_stops_nothing_and_is_caught_up_with() {
     let mut stage = stage("trap '' 25");
     let file = container(&stage.place, "shop", "cart").join("0.log");
     append(&file, cri("before"));
-    until_there(&stage, &["before"]);
+    stage.until_bodies(&["before"]);
     stage.until_settled();
     until_unwritable(&stage, "positions", false);
 
     limit_files(&stage.agent, Some(0));
     append(&file, cri("meanwhile"));
-    until_there(&stage, &["before", "meanwhile"]);
+    stage.until_bodies(&["before", "meanwhile"]);
     until_unwritable(&stage, "positions", true);
     let (status, page) = stage.agent.get("/").unwrap();
     assert!(status == 200 && page.contains("after a restart lines may be delivered again"), "{page}");
@@ -70,7 +66,7 @@ fn a_disk_that_takes_nothing_for_a_while_stops_nothing_and_is_caught_up_with() {
     let left_out = stage.agent.metrics().sum("tailrace_log_lines_left_out_total", &[]);
     assert!(left_out >= Some(1.0), "{left_out:?}");
     append(&file, cri("and more"));
-    until_there(&stage, &["before", "meanwhile", "and more"]);
+    stage.until_bodies(&["before", "meanwhile", "and more"]);
 
     limit_files(&stage.agent, None);
     until_unwritable(&stage, "positions", false);
@@ -87,7 +83,7 @@ fn a_disk_that_takes_nothing_for_a_while_stops_nothing_and_is_caught_up_with() {
     stage.agent.kill();
     stage.start_again();
     append(&file, cri("after"));
-    until_there(&stage, &["before", "meanwhile", "and more", "after"]);
+    stage.until_bodies(&["before", "meanwhile", "and more", "after"]);
 }
 
 /// What makes the agent somebody who cannot write everywhere; `None`: that cannot be had here.
@@ -143,7 +139,7 @@ fn a_data_dir_that_cannot_be_written_at_the_start_is_said_and_used_when_it_can()
     mode(&place, 0o555);
     let agent = start(&place, &config, script);
     let stage = Stage { agent, services, place, config };
-    until_there(&stage, &["first"]);
+    stage.until_bodies(&["first"]);
     assert_eq!(unwritable(&stage, "lock"), Some(1.0), "{}", stage.agent.log());
     until_unwritable(&stage, "positions", true);
 
@@ -151,7 +147,7 @@ fn a_data_dir_that_cannot_be_written_at_the_start_is_said_and_used_when_it_can()
     until_unwritable(&stage, "positions", false);
     until_unwritable(&stage, "lock", false);
     append(&file, cri("second"));
-    until_there(&stage, &["first", "second"]);
+    stage.until_bodies(&["first", "second"]);
     stage.until_settled();
     assert!(stage.place.data_dir().join("checkpoints.log").exists());
 }
@@ -194,7 +190,7 @@ fn a_stderr_that_is_full_closed_or_read_by_nobody_stops_nothing() {
         let script = script.replace("fifo", fifo.to_str().unwrap());
         let stage = stage_of(Services::start(), place, &script);
         append(&container(&stage.place, "shop", "cart").join("0.log"), cri("all the same"));
-        until_there(&stage, &["all the same"]);
+        stage.until_bodies(&["all the same"]);
         let left_out = stage.agent.metrics().sum("tailrace_log_lines_left_out_total", &[]);
         // A closed one is /dev/null to a Rust program: its lines are written nowhere without an error.
         assert_eq!(left_out > Some(0.0), !script.ends_with("&-"), "{script}: {left_out:?}");

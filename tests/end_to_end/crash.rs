@@ -1,6 +1,6 @@
 //! SIGKILL and start again: nothing is lost; no duplicates where the service can prove it, elsewhere no more than counted.
 
-use crate::logs::{append, container, cri};
+use crate::logs::{append, container, noise};
 use crate::stage::Stage;
 use crate::support::{SOON, now, until_or};
 use std::time::Duration;
@@ -138,7 +138,7 @@ fn killed_while_every_output_fails_half_the_time_it_still_loses_nothing() {
 
 #[test]
 fn an_object_in_parts_is_completed_by_the_next_process_and_nothing_comes_twice() {
-    // More than two parts of 5 MiB, and nothing that compresses well.
+    // More than two parts of 5 MiB.
     const LINES: u64 = 26_000;
     let only_archive = |outputs: String| {
         let (_, rest) = outputs.split_once("  archive:").unwrap();
@@ -150,17 +150,7 @@ fn an_object_in_parts_is_completed_by_the_next_process_and_nothing_comes_twice()
     s3.fault(Rule::always(Fault::Slow { millis: 200 }).on("UploadPart"));
     s3.fault(Rule::times(1, Fault::Hang { done: true }).on("CompleteMultipartUpload"));
     let file = container(&stage.place, "shop", "large").join("0.log");
-    let mut noise = 1u64;
-    let mut text = Vec::new();
-    for id in 0..LINES {
-        let mut body = format!("tr={id:016x} ");
-        for _ in 0..60 {
-            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            body.push_str(&format!("{noise:016x}"));
-        }
-        text.extend(cri(body));
-    }
-    append(&file, text);
+    append(&file, noise(LINES));
     let parts = || s3.requests_of("UploadPart", "200");
     until_or("the first part", SOON, || parts() >= 1, || stage.agent.log());
     stage.agent.kill();

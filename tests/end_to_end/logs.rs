@@ -38,6 +38,21 @@ pub fn cri_with(stream_and_tag: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     line
 }
 
+/// So many whole lines of 1 KiB with the ids from 0 on, of which next to nothing compresses.
+pub fn noise(lines: u64) -> Vec<u8> {
+    let mut noise = 1u64;
+    let mut text = Vec::new();
+    for id in 0..lines {
+        let mut body = format!("tr={id:016x} ");
+        for _ in 0..60 {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            body.push_str(&format!("{noise:016x}"));
+        }
+        text.extend(cri(body));
+    }
+    text
+}
+
 /// Appends to a file, which is made where it is missing.
 pub fn append(path: &Path, bytes: impl AsRef<[u8]>) {
     let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();

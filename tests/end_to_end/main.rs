@@ -11,6 +11,7 @@
 
 mod arrives_once;
 mod bad_files;
+mod change;
 mod crash;
 mod credentials;
 mod demo;

@@ -19,7 +19,7 @@ fn an_admin_port_in_use_is_69_with_the_address_and_what_to_type() {
 }
 
 #[test]
-fn a_checkpoint_of_another_version_is_moved_aside_and_said() {
+fn a_store_of_another_version_is_moved_aside_said_and_shown() {
     let mut stage = Stage::new();
     let file = container(&stage.place, "shop", "cart").join("0.log");
     append(&file, cri("one"));
@@ -31,6 +31,7 @@ fn a_checkpoint_of_another_version_is_moved_aside_and_said() {
     bytes[8] = 0x63;
     std::fs::write(&store, &bytes).unwrap();
     stage.start_again();
+    assert_eq!(moved_aside(&stage), Some(1.0));
     append(&file, cri("two"));
     // Positions are gone: pod logs keep their ids, so that OpenSearch knows them; the others get them again.
     until_bodies("search", &stage.services.opensearch, &["one", "two"], &stage.agent);
@@ -40,6 +41,13 @@ fn a_checkpoint_of_another_version_is_moved_aside_and_said() {
     let aside = std::fs::read_dir(stage.place.data_dir()).unwrap().flatten().map(|e| e.path());
     let kept: Vec<_> = aside.filter(|p| *p != store && std::fs::read(p).is_ok_and(|b| b == bytes)).collect();
     assert_eq!(kept.len(), 1, "the old bytes are not there any more");
+    assert!(stage.agent.stop(SOON).success());
+    stage.start_again();
+    assert_eq!(moved_aside(&stage), Some(0.0));
+}
+
+fn moved_aside(stage: &Stage) -> Option<f64> {
+    stage.agent.metrics().sum("tailrace_store_moved_aside", &[])
 }
 
 #[test]

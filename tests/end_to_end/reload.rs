@@ -1,40 +1,13 @@
 //! Another configuration while the agent runs: what changed is built anew, nothing else is touched, nothing is lost or comes twice.
 
+use crate::change::{REFUSED, TAKEN_UP, change, metric, put};
 use crate::logs::{append, container, cri};
-use crate::stage::{Stage, until_bodies};
-use crate::support::{SOON, Services, now, until_or};
+use crate::stage::{Stage, busy, until_bodies};
+use crate::support::{SOON, Services, now, until_or, write_for};
 use rustix::process::Signal;
-use std::path::Path;
 use std::time::Duration;
-use tailrace::standin::writer::{Options, Writer};
+use tailrace::standin::writer::Writer;
 use tailrace::standin::{Fault, Rule, audit};
-
-/// Replaces the file as an editor does.
-pub fn put(config: &Path, text: &str) {
-    let new = config.with_extension("new");
-    std::fs::write(&new, text).unwrap();
-    std::fs::rename(&new, config).unwrap();
-}
-
-pub fn metric(stage: &Stage, name: &str) -> u64 {
-    let value = || stage.agent.metrics().sum(name, &[]);
-    until_or(name, SOON, || value().is_some(), || stage.agent.log());
-    value().unwrap() as u64
-}
-
-/// Another text, and SIGHUP; then what this counter says has gone up.
-pub fn change(stage: &Stage, counter: &str, with: impl FnOnce(&str) -> String) {
-    let before = metric(stage, counter);
-    let old = std::fs::read_to_string(&stage.config).unwrap();
-    let new = with(&old);
-    assert_ne!(old, new);
-    put(&stage.config, &new);
-    stage.agent.signal(Signal::HUP);
-    until_or("the change to be judged", SOON, || metric(stage, counter) > before, || stage.agent.log());
-}
-
-pub const TAKEN_UP: &str = "tailrace_config_reloads_total";
-const REFUSED: &str = "tailrace_config_reload_failures_total";
 
 /// The text of one output, as it stands below `outputs:`.
 fn output<'a>(text: &'a str, name: &str) -> &'a str {
@@ -58,22 +31,8 @@ fn shown(stage: &Stage) -> Vec<String> {
 fn while_lines_come_outputs_are_changed_removed_renamed_moved_and_added_and_each_line_arrives_once() {
     let mut stage = Stage::with("memory_limit: 100MiB", |outputs| outputs);
     let more = Services::start();
-    let options = Options {
-        lines_per_second: 2_000,
-        rotate_at: 256 << 10,
-        rotate_every: Duration::from_secs(1),
-        // What an output missed while it was away is still there.
-        max_files: 1_000,
-        ..Options::default()
-    };
-    let mut writer = Writer::new(&stage.place.pods(), 71, options, now()).unwrap();
-    let mut write_for = |millis: u64| {
-        let until = now().mono + Duration::from_millis(millis);
-        while now().mono < until {
-            writer.step(now()).unwrap();
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    };
+    let mut writer = Writer::new(&stage.place.pods(), 71, busy(), now()).unwrap();
+    let mut write_for = |millis| write_for(&mut writer, Duration::from_millis(millis));
     let pid = stage.agent.pid();
     write_for(700);
     change(&stage, TAKEN_UP, |text| text.replace("max_age: 500ms", "max_age: 400ms"));

@@ -1,35 +1,25 @@
 //! Another configuration in the middle of things: parts of an object, answers that never come, files that only the
 //! process has, a process that dies half way.
 
-use crate::logs::{append, container, cri};
-use crate::reload::{TAKEN_UP, change, metric, put};
-use crate::stage::{Stage, until_bodies};
-use crate::support::{SOON, now, until_or, write};
+use crate::change::{TAKEN_UP, change, metric, put};
+use crate::logs::{append, container, cri, noise};
+use crate::stage::{Stage, busy, until_bodies};
+use crate::support::{SOON, now, until_or, write, write_for};
 use rustix::process::Signal;
 use std::time::Duration;
-use tailrace::standin::writer::{Options, Writer};
+use tailrace::standin::writer::Writer;
 use tailrace::standin::{Fault, Rule};
 
 #[test]
 fn an_object_in_parts_is_completed_by_the_next_lane_and_nothing_comes_twice() {
-    // More than two parts of 5 MiB, and nothing that compresses well.
+    // More than two parts of 5 MiB.
     const LINES: u64 = 26_000;
     let stage = Stage::with("", |outputs| outputs.replace("max_age: 500ms", "max_age: 1h"));
     let s3 = stage.services.s3.control.clone();
     s3.fault(Rule::always(Fault::Slow { millis: 200 }).on("UploadPart"));
     s3.fault(Rule::times(1, Fault::Hang { done: true }).on("CompleteMultipartUpload"));
     let file = container(&stage.place, "shop", "large").join("0.log");
-    let mut noise = 1u64;
-    let mut text = Vec::new();
-    for id in 0..LINES {
-        let mut body = format!("tr={id:016x} ");
-        for _ in 0..60 {
-            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            body.push_str(&format!("{noise:016x}"));
-        }
-        text.extend(cri(body));
-    }
-    append(&file, text);
+    append(&file, noise(LINES));
     let parts = || s3.requests_of("UploadPart", "200");
     until_or("the first part", SOON, || parts() >= 1, || stage.agent.log());
     change(&stage, TAKEN_UP, |text| text.replace("max_age: 1h", "max_age: 3s"));
@@ -75,14 +65,7 @@ fn killed_in_the_middle_of_changes_it_still_loses_and_repeats_nothing() {
         standin.control.fault(Rule::chance(0.3, 5, Fault::Slow { millis: 300 }));
         standin.control.fault(Rule::chance(0.1, 6, Fault::LoseAnswer));
     }
-    let options = Options {
-        lines_per_second: 2_000,
-        rotate_at: 256 << 10,
-        rotate_every: Duration::from_secs(1),
-        max_files: 1_000,
-        ..Options::default()
-    };
-    let mut writer = Writer::new(&stage.place.pods(), 91, options, now()).unwrap();
+    let mut writer = Writer::new(&stage.place.pods(), 91, busy(), now()).unwrap();
     let good = std::fs::read_to_string(&stage.config).unwrap();
     for round in 0..6u64 {
         write(&mut writer, 500);
@@ -94,11 +77,7 @@ fn killed_in_the_middle_of_changes_it_still_loses_and_repeats_nothing() {
         put(&stage.config, &change);
         stage.agent.signal(Signal::HUP);
         // Somewhere between the first look at it and the last new lane.
-        let end = now().mono + Duration::from_millis(round * 37);
-        while now().mono < end {
-            writer.step(now()).unwrap();
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        write_for(&mut writer, Duration::from_millis(round * 37));
         stage.agent.kill();
         stage.start_again();
     }
@@ -109,41 +88,7 @@ fn killed_in_the_middle_of_changes_it_still_loses_and_repeats_nothing() {
     until_or("the first one again", SOON, || metric(&stage, TAKEN_UP) >= 1, || stage.agent.log());
     stage.until_all_arrived(&mut writer);
     stage.until_settled();
-    let possible = stage.agent.metrics().sum("tailrace_output_possible_duplicates_total", &[("output", "cloudwatch")]);
-    for outcome in stage.services.audit(&writer) {
-        let allowed = if outcome.output == "cloudwatch" { possible.unwrap() as u64 } else { 0 };
-        assert!(outcome.is_clean() && outcome.duplicates <= allowed, "{allowed} allowed: {outcome:#?}");
-    }
-}
-
-#[test]
-fn a_store_that_cannot_be_read_is_kept_shown_and_begun_anew() {
-    let mut stage = Stage::new();
-    let file = container(&stage.place, "shop", "cart").join("0.log");
-    append(&file, cri("one"));
-    stage.until_bodies(&["one"]);
-    assert!(stage.agent.stop(SOON).success());
-    let store = stage.place.data_dir().join("checkpoints.log");
-    let mut bytes = std::fs::read(&store).unwrap();
-    // Of a version to come.
-    bytes[8] = 9;
-    std::fs::write(&store, &bytes).unwrap();
-    stage.start_again();
-    assert_eq!(metric(&stage, "tailrace_store_moved_aside"), 1);
-    let log = stage.agent.log();
-    let line = log.lines().find(|l| l.contains("cannot be used")).unwrap_or_else(|| panic!("{log}"));
-    assert!(line.contains("format version 9") && line.contains("kept as checkpoints.log.bad-"), "{line}");
-    let aside = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().contains(".bad-");
-    let names = std::fs::read_dir(stage.place.data_dir()).unwrap().map(Result::unwrap);
-    let kept: Vec<_> = names.filter(aside).collect();
-    assert_eq!(kept.len(), 1);
-    assert_eq!(std::fs::read(kept[0].path()).unwrap(), bytes);
-    append(&file, cri("two"));
-    // Ids of pod logs are derived: there nothing comes twice.
-    until_bodies("search", &stage.services.opensearch, &["one", "two"], &stage.agent);
-    assert!(stage.agent.stop(SOON).success());
-    stage.start_again();
-    assert_eq!(metric(&stage, "tailrace_store_moved_aside"), 0);
+    stage.assert_once_or_counted(&writer);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use crate::logs::{append, container, cri};
 use crate::stage::Stage;
-use crate::support::{SOON, now, until_or};
+use crate::support::{SOON, until_or};
 use rustix::process::Signal;
-use std::time::Duration;
 use tailrace::standin::{Fault, Rule};
+
+/// Longer than any test waits: who ends sooner did not wait for it.
+const PATIENT: &str = "shutdown_timeout: 10m";
 
 /// Nothing would be due for hours.
 fn late(outputs: String) -> String {
@@ -13,7 +15,7 @@ fn late(outputs: String) -> String {
 }
 
 fn drains(signal: Signal) {
-    let mut stage = Stage::with("", late);
+    let mut stage = Stage::with(PATIENT, late);
     let file = container(&stage.place, "shop", "cart").join("0.log");
     append(&file, [cri("one"), cri("two")].concat());
     let seen = || stage.lane("archive")["lag"]["bytes"].as_u64() > Some(0);
@@ -21,12 +23,9 @@ fn drains(signal: Signal) {
     for (name, standin) in stage.services.each() {
         assert_eq!(standin.control.receipts().totals().records, 0, "{name}: sent before it was due");
     }
-    let begun = now().mono;
     stage.agent.signal(signal);
     let ended = stage.agent.wait(SOON);
     assert!(ended.success(), "{ended}");
-    let took = now().mono - begun;
-    assert!(took < Duration::from_secs(5), "{took:?}");
     stage.until_bodies(&["one", "two"]);
     let log = stage.agent.log();
     assert!(log.contains("everything read is settled") && !log.contains("not settled"), "{log}");
@@ -55,11 +54,8 @@ fn a_drain_says_what_is_left_within_shutdown_timeout_and_the_next_process_delive
     }));
     append(&file, cri("after"));
     crate::stage::until_bodies("search", &stage.services.opensearch, &["after", "before"], &stage.agent);
-    let begun = now().mono;
     let ended = stage.agent.stop(SOON);
-    let took = now().mono - begun;
-    println!("drained with one output failing in {took:?} of 10 s");
-    assert!(ended.success() && took < Duration::from_secs(11), "{ended} {took:?}");
+    assert!(ended.success(), "{ended}");
     let log = stage.agent.log();
     let line = log.lines().find(|l| l.contains("not settled")).unwrap_or_else(|| panic!("{log}"));
     for word in ["archive", "shop/cart/main", "SlowDown"] {
@@ -72,7 +68,7 @@ fn a_drain_says_what_is_left_within_shutdown_timeout_and_the_next_process_delive
 
 #[test]
 fn a_second_signal_leaves_at_once() {
-    let mut stage = Stage::with("shutdown_timeout: 1m", |outputs| outputs);
+    let mut stage = Stage::with(PATIENT, |outputs| outputs);
     let file = container(&stage.place, "shop", "cart").join("0.log");
     append(&file, cri("before"));
     stage.until_bodies(&["before"]);
@@ -83,11 +79,8 @@ fn a_second_signal_leaves_at_once() {
     stage.agent.signal(Signal::TERM);
     until_or("it to drain", SOON, || stage.agent.log().contains("draining"), || stage.agent.log());
     assert!(stage.agent.is_running());
-    let begun = now().mono;
     stage.agent.signal(Signal::INT);
     let ended = stage.agent.wait(SOON);
-    let took = now().mono - begun;
-    assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(ended.code(), Some(1), "{}", stage.agent.log());
     stage.services.opensearch.control.clear_faults();
     stage.start_again();

@@ -28,7 +28,8 @@ pub struct Rig {
     pub out: Vec<Ticket>,
 }
 
-fn settings() -> Settings {
+/// Of a lane with short times; everything that it leaves to chance follows from the seed.
+pub fn settings(seed: u64) -> Settings {
     Settings {
         output: "sim".into(),
         id: LaneId("sim".into()),
@@ -41,7 +42,7 @@ fn settings() -> Settings {
         catch_up: CatchUp { order: CatchUpOrder::Fair, share_percent: 50 },
         stall_after: Duration::from_secs(300),
         once: None,
-        seed: 7,
+        seed,
     }
 }
 
@@ -63,7 +64,7 @@ impl Rig {
         let now = Now { mono: Duration::from_secs(1), unix_ns: 1_700_000_000_000_000_000 };
         let disk = MemoryStorage::default();
         let (store, _, _) = Store::open_in(Box::new(disk.clone()), now).unwrap();
-        let lane = Lane::new(Toy::new(style), settings(), Pool::new(1 << 20), None, now);
+        let lane = Lane::new(Toy::new(style), settings(7), Pool::new(1 << 20), None, now);
         Rig {
             style,
             now,
@@ -108,9 +109,9 @@ impl Rig {
         let view = view.clone();
         self.feed(Event::Files(vec![view]));
     }
-    /// The oldest file is gone; `told`: and the catalog says so now.
-    pub fn delete(&mut self, told: bool) {
-        let (view, _) = self.files.first_mut().unwrap();
+    /// One of the files, oldest first, is gone; `told`: and the catalog says so now.
+    pub fn delete(&mut self, at: usize, told: bool) {
+        let (view, _) = &mut self.files[at];
         view.life = Life::Gone;
         let view = view.clone();
         self.unreadable = Some(view.file.id);
@@ -134,7 +135,7 @@ impl Rig {
         let (store, state, _) = Store::open_in(Box::new(self.disk.clone()), self.now).unwrap();
         let saved = state.lanes.get(&LaneId("sim".into())).cloned();
         self.store = store;
-        self.lane = Lane::new(Toy::new(self.style), settings(), Pool::new(1 << 20), saved, self.now);
+        self.lane = Lane::new(Toy::new(self.style), settings(7), Pool::new(1 << 20), saved, self.now);
         for (view, _) in &mut self.files {
             view.grew = self.now.mono;
         }

@@ -8,7 +8,7 @@
 mod rules;
 mod source;
 
-use rules::{File, Finding, check, stale};
+use rules::{File, Finding, check, stale, too_long};
 use std::path::Path;
 
 fn tree(files: &[(&str, &str)]) -> Vec<File> {
@@ -28,6 +28,21 @@ fn read_below(folder: &Path, name: &str, into: &mut Vec<File>) {
         } else if path.extension().is_some_and(|e| e == "rs") {
             into.push((name, std::fs::read_to_string(&path).unwrap()));
         }
+    }
+}
+
+#[test]
+fn files_of_tests_are_short_too() {
+    for folder in ["tests", "benches", "fuzz/fuzz_targets", "examples"] {
+        let mut files = Vec::new();
+        read_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), "", &mut files);
+        assert!(!files.is_empty(), "{folder}");
+        let found: Vec<String> = files
+            .iter()
+            .filter_map(|(file, text)| too_long(file, text))
+            .map(|f| format!("{}: {}", f.file, f.say))
+            .collect();
+        assert!(found.is_empty(), "{folder}: {}", found.join("\n"));
     }
 }
 

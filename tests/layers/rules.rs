@@ -57,7 +57,6 @@ const KNOWS: &[(&str, &[&str])] = &[
             "store::saved",
             "telemetry::report",
             "telemetry::latency",
-            "telemetry::advice",
             "seeded",
         ],
     ),
@@ -170,11 +169,8 @@ pub fn check(files: &[File]) -> Vec<Finding> {
         .collect();
     let mut found = Vec::new();
     for ((file, text), module, source) in &read {
+        found.extend(too_long(file, text));
         let mut say = |line: usize, say: String| found.push(Finding { file: file.clone(), line, say });
-        let lines = text.lines().count();
-        if lines > LONGEST_FILE {
-            say(LONGEST_FILE + 1, format!("{lines} lines; at most {LONGEST_FILE}"));
-        }
         for (line, name) in &source.modules {
             if EMPTY_NAMES.contains(&name.as_str()) {
                 say(*line, format!("a module called `{name}` can hold anything: name it after what is in it"));
@@ -195,6 +191,13 @@ pub fn check(files: &[File]) -> Vec<Finding> {
     found.sort();
     found.dedup();
     found
+}
+
+/// Nobody reads a file that is longer.
+pub fn too_long(file: &str, text: &str) -> Option<Finding> {
+    let (file, lines) = (file.to_owned(), text.lines().count());
+    let say = format!("{lines} lines; at most {LONGEST_FILE}");
+    (lines > LONGEST_FILE).then_some(Finding { file, line: LONGEST_FILE + 1, say })
 }
 
 /// Names in the tables for which there is no file: permissions that nobody needs any more.

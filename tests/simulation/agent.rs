@@ -43,8 +43,7 @@ impl Agent {
         once: bool,
         mut state: State,
         now: Now,
-        fs: &Fs,
-        pods: &SimPods,
+        (fs, pods): (&Fs, &SimPods),
         chance: &mut Chance,
     ) -> Agent {
         let mut next = chance.bits();

@@ -130,9 +130,9 @@ impl World {
             self.store.append(notes, false, None);
         }
         self.say(|| format!("start, once {once}"));
-        let pods = &self.node.pods;
-        self.agent =
-            Some(Agent::start((&self.plan, &self.outputs), once, state, self.now, &self.fs, pods, &mut self.chance));
+        let there = (&self.fs, &self.node.pods);
+        let agent = Agent::start((&self.plan, &self.outputs), once, state, self.now, there, &mut self.chance);
+        self.agent = Some(agent);
     }
     /// SIGKILL: what was written stays, perhaps torn; what waited in queues is gone.
     pub fn crash(&mut self) {

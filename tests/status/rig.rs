@@ -1,9 +1,8 @@
 //! Plain files as inputs, any outputs, and the four places in which the agent says how it is.
 
-use crate::support::{Agent, Place, until_or};
+use crate::support::{Agent, Place, SOON, until_or};
 use serde_json::Value;
 use std::io::Write;
-use std::time::Duration;
 
 pub struct Rig {
     pub place: Place,
@@ -55,5 +54,5 @@ pub fn page(agent: &Agent) -> String {
 pub fn until_metric(agent: &Agent, name: &str, labels: &[(&str, &str)], want: f64) {
     let good = || agent.metrics().sum(name, labels) == Some(want);
     let say = || format!("{:?}\n{}", agent.get("/metrics").map(|(_, body)| body), agent.log());
-    until_or(&format!("{name}{labels:?} = {want}"), Duration::from_secs(30), good, say);
+    until_or(&format!("{name}{labels:?} = {want}"), SOON, good, say);
 }

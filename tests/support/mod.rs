@@ -83,6 +83,21 @@ pub fn write(writer: &mut Writer, ids: u64) {
     writer.finish(now()).unwrap();
 }
 
+/// Lets the writer go on in real time for so long.
+pub fn write_for(writer: &mut Writer, time: Duration) {
+    let end = now().mono + time;
+    write_until(writer, "the time to pass", || now().mono >= end);
+}
+
+/// Lets the writer go on in real time until `done`; fails with `what` when it takes too long.
+pub fn write_until(writer: &mut Writer, what: &str, mut done: impl FnMut() -> bool) {
+    let step = || {
+        writer.step(now()).unwrap();
+        done()
+    };
+    until(what, SOON, step);
+}
+
 /// The three stand-ins, with a runtime of their own.
 pub struct Services {
     pub cloudwatch: Standin,

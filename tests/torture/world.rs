@@ -132,6 +132,8 @@ impl World {
             let at = self.at();
             self.settle();
             self.books.settled = self.at() - at;
+        } else {
+            self.books.wrong.push("stopped here: what is still missing is not lost, nobody waited for it".into());
         }
         let sums = self.sums();
         let mut rows = Vec::new();

@@ -83,7 +83,11 @@ impl Disk for SimDisk {
             };
             Listed { name: path.file_name().map(OsStr::to_os_string).unwrap_or_else(OsString::new), kind, inode }
         };
-        Ok(w.names.iter().filter(|(p, _)| p.parent() == Some(&full)).map(listed).collect())
+        let unseen = std::mem::take(&mut w.unseen);
+        let (later, unseen) = unseen.into_iter().partition(|p| p.parent() != Some(&full));
+        w.unseen = later;
+        let here = w.names.iter().filter(|(p, _)| p.parent() == Some(&full) && !unseen.contains(*p));
+        Ok(here.map(listed).collect())
     }
 
     fn open(&self, base: &Base, path: &Path) -> io::Result<Arc<dyn Content>> {

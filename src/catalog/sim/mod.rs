@@ -112,6 +112,11 @@ impl SimDisk {
         }
     }
 
+    /// The next listing runs beside a rename to this name: it shows neither the old nor the new one.
+    pub fn overlook(&self, path: impl AsRef<Path>) {
+        lock(&self.0).unseen.insert(path.as_ref().to_path_buf());
+    }
+
     /// Renames; what stood at `to` is removed.
     pub fn rename(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) {
         let mut w = lock(&self.0);

@@ -34,6 +34,8 @@ pub(super) struct World {
     pub(super) last: u64,
     pub(super) now_ns: i64,
     pub(super) refused: HashMap<PathBuf, i32>,
+    /// Left out of the next listing.
+    pub(super) unseen: BTreeSet<PathBuf>,
     pub(super) free_percent: u8,
     /// What writing a file of the agent's own fails with.
     pub(super) writes_fail: Option<i32>,

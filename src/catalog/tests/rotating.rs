@@ -41,6 +41,23 @@ fn a_renamed_file_keeps_its_id_and_the_new_live_file_comes_after_it() {
 }
 
 #[test]
+fn a_file_that_a_listing_beside_its_rename_does_not_show_is_still_that_file() {
+    let (mut rig, old) = rig();
+    rig.disk.rename(LIVE, stamped(1));
+    rig.disk.append(LIVE, &line(2, "second file"));
+    rig.disk.overlook(stamped(1));
+    rig.tick();
+    rig.secs(3);
+    assert_eq!(rig.views.len(), 2, "{:?}", rig.views);
+    assert_eq!(rig.read(old), line(1, "first file"));
+    assert_eq!(rig.store[&old].path.as_ref(), stamped(1));
+    rig.settle_all();
+    rig.disk.remove(stamped(1));
+    rig.secs(90);
+    assert!(!rig.views.contains_key(&old) || view(&rig, old).life == Life::Gone);
+}
+
+#[test]
 fn the_old_file_grows_on_while_the_runtime_drains_and_is_final_after_thirty_seconds_of_silence() {
     let (mut rig, old) = rig();
     let writer = rig.disk.writer(LIVE);

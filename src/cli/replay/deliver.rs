@@ -5,20 +5,21 @@ use super::work::Work;
 use crate::body::chunks::Pool;
 use crate::catalog::view::FileView;
 use crate::cli::clock::Clock;
-use crate::cli::output::{self, Use, answer};
+use crate::cli::lane;
+use crate::cli::output::{self, Use};
 use crate::config::checked::{Output, OutputKind, Start};
+use crate::decode::letter;
 use crate::lane::account::Left;
 use crate::lane::batch::{Batch, Verdict};
 use crate::lane::format::Format;
 use crate::lane::step::{Event, Lane, Settings};
-use crate::lane::thread::{self, Inbox, Outside};
+use crate::lane::thread::{Inbox, Outside};
 use crate::record::{FileId, Span};
 use crate::store::saved::{LaneId, LaneState};
 use crate::store::thread::StoreHandle;
 use crate::telemetry::report::LaneReport;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -99,7 +100,7 @@ impl Delivery<'_> {
             catch_up: output.catch_up,
             stall_after: output.stall_after,
             once: Some(self.give_up),
-            seed: RandomState::new().build_hasher().finish(),
+            seed: lane::seed(),
         }
     }
 }
@@ -121,18 +122,14 @@ impl Use for Wired<'_> {
         let settings = delivery.settings();
         let inbox = Arc::new(Inbox::default());
         let (shared, index, ended) = (delivery.shared.clone(), delivery.index, delivery.ended);
-        let (alive, gone) = watch::channel(());
+        let (alive, gone) = lane::life();
         let outside = outside(&shared, index, &inbox, gone, attempt);
         let lane = Lane::new(format, settings, pool, Some(delivery.saved), shared.clock.now());
         inbox.post(&delivery.views);
         inbox.push(Event::Scanned);
-        let at = inbox.clone();
-        let body = move || {
-            let mut end = Ending { ended, index, left: None, _alive: alive };
-            end.left = Some(thread::run(lane, &at, outside).left());
-        };
-        let name = format!("lane {}", delivery.output.name);
-        std::thread::Builder::new().name(name).spawn(body).map_err(|e| format!("no thread for a lane: {e}"))?;
+        // The channel has room for every lane.
+        let ended = move |left| drop(ended.try_send((index, left)));
+        lane::start(&delivery.output.name, lane, inbox.clone(), outside, alive, ended)?;
         Ok(inbox)
     }
 }
@@ -148,20 +145,13 @@ where
     A: Fn(Batch) -> V + Send + 'static,
     V: Future<Output = Verdict> + Send + 'static,
 {
-    let runtime = tokio::runtime::Handle::current();
-    let (to_lane, clock, store) = (inbox.clone(), shared.clock, shared.store.clone());
+    let clock = shared.clock;
     let (reads, buries, reports) = (shared.clone(), shared.clone(), shared.clone());
     Outside {
         now: Box::new(move || clock.now()),
         read: Box::new(move |file, at, to| reads.runs.read(file, at, to)),
-        send: Box::new(move |batch, reply| drop(runtime.spawn(answer(attempt(batch), reply, gone.clone())))),
-        save: Box::new(move |records, sync, then| match then {
-            None => store.append(records),
-            Some(ticket) => {
-                let to_lane = to_lane.clone();
-                store.append_then(records, sync, Box::new(move |durable| to_lane.push(Event::Saved(ticket, durable))));
-            }
-        }),
+        send: lane::send(attempt, gone),
+        save: lane::save(shared.store.clone(), inbox.clone()),
         bury: Box::new(move |lines| buries.refused_again(index, lines).map_err(|e| e.to_string())),
         // Nobody deletes batches under us.
         passed: Box::new(|_| {}),
@@ -177,17 +167,14 @@ impl Shared {
         let mut letters: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
         let mut reasons: Vec<(String, String)> = Vec::new();
         for line in lines.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
-            let line: serde_json::Value = serde_json::from_slice(line)?;
-            let (part, text) = (&line["spans"][0], |name: &str| line[name].as_str().unwrap_or_default().to_owned());
-            let file = u128::from_str_radix(part["file"].as_str().unwrap_or_default(), 16).map_err(io::Error::other)?;
-            let at = |name: &str| part[name].as_u64().unwrap_or_default();
-            let span = Span { file: FileId(file), start: at("start"), end: at("end") };
+            let said = letter::parse(line).ok_or(io::ErrorKind::InvalidData)?;
+            let span = Span { file: said.id.file, start: said.id.start, end: said.id.end };
             let (batch, start, end) = self.runs.in_batch(&span).ok_or(io::ErrorKind::NotFound)?;
             let (_, from) = self.runs.batches.get(batch).ok_or(io::ErrorKind::NotFound)?;
             let mut letter = vec![0; usize::try_from(end - start).unwrap_or(0)];
             from.read_exact_at(&mut letter, start)?;
             letters.entry(batch).or_default().append(&mut letter);
-            reasons.push((text("reason"), text("say")));
+            reasons.push((said.reason, said.say));
         }
         for (batch, letters) in letters {
             if let Some((name, _)) = self.runs.batches.get(batch) {
@@ -200,22 +187,6 @@ impl Shared {
             count.0 += 1;
         }
         Ok(())
-    }
-}
-
-/// Tells that a lane's thread is over, also when it failed.
-struct Ending {
-    ended: Sender<End>,
-    index: usize,
-    left: Option<Vec<Left>>,
-    /// Attempts end with their lane.
-    _alive: watch::Sender<()>,
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        // The channel has room for every lane.
-        drop(self.ended.try_send((self.index, self.left.take())));
     }
 }
 

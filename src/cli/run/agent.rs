@@ -169,7 +169,7 @@ fn setup(run: &Run) -> Setup {
         lanes: 0,
         once: run.once.is_some(),
         max_handles: handle_budget(),
-        retain_dir: run.config.data_dir.join("retained"),
+        retain_dir: run.config.data_dir.join(state::RETAINED),
         retain_max: run.config.retain.max_bytes,
         min_free_percent: run.config.retain.min_free_percent,
         known: Default::default(),

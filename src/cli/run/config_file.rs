@@ -64,11 +64,19 @@ fn look_on(path: &Path, mut seen: Seen, asked: &Receiver<()>, changes: &Unbounde
             Err(RecvTimeoutError::Timeout) => false,
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        if let Some(content) = seen.look(file::read(path), asked)
+        if let Some(content) = seen.look(read(path), asked)
             && changes.send(content).is_err()
         {
             return;
         }
+    }
+}
+
+/// Only regular files: opening a FIFO waits for who writes it, and nothing would ever be seen again.
+fn read(path: &Path) -> Content {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(format!("{}: not a regular file any more; put it back\n", path.display())),
+        Ok(_) | Err(_) => file::read(path),
     }
 }
 
@@ -118,6 +126,17 @@ mod tests {
         ] {
             assert_eq!(look(now).as_deref(), counts, "{now}");
         }
+    }
+
+    #[test]
+    fn a_fifo_in_place_of_the_file_is_told_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.yaml");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
+        assert!(read(&path).unwrap_err().contains("not a regular file"));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "a: 1").unwrap();
+        assert_eq!(read(&path), text("a: 1"));
     }
 
     #[test]

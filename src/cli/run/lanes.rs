@@ -6,17 +6,17 @@ use crate::catalog::progress::Progress;
 use crate::catalog::reader::Reader;
 use crate::catalog::shelf::Shelf;
 use crate::catalog::thread::{Sink, Told};
-use crate::cli::output::{Use, answer, destination};
+use crate::cli::lane;
+use crate::cli::output::{Use, destination};
 use crate::config::checked::Output;
 use crate::lane::account::Left;
 use crate::lane::batch::{Batch, Verdict};
 use crate::lane::format::Format;
 use crate::lane::step::{Event, Lane, Settings};
-use crate::lane::thread::{self, Inbox, Outside};
+use crate::lane::thread::{Inbox, Outside};
 use crate::store::dead_letter::DeadLetters;
 use crate::store::saved::{LaneId, LaneState};
 use crate::store::thread::StoreHandle;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
@@ -95,7 +95,7 @@ impl Wiring<'_> {
             catch_up: self.output.catch_up,
             stall_after: self.output.stall_after,
             once: self.run.once,
-            seed: RandomState::new().build_hasher().finish(),
+            seed: lane::seed(),
         }
     }
 
@@ -105,8 +105,6 @@ impl Wiring<'_> {
         V: Future<Output = Verdict> + Send + 'static,
     {
         let (clock, number) = (self.run.clock, self.number);
-        let runtime = tokio::runtime::Handle::current();
-        let (store, to_lane) = (self.parts.store.clone(), inbox.clone());
         let dead = DeadLetters::open(&self.output.dead_letter_dir, &self.output.id, self.output.dead_letter_max);
         let (progress, board) = (self.parts.progress.clone(), self.run.board.clone());
         let mut reader = Reader::new(self.parts.shelf.clone());
@@ -115,15 +113,8 @@ impl Wiring<'_> {
         Outside {
             now: Box::new(move || clock.now()),
             read: Box::new(move |file, at, to| reader.read(file, at, to)),
-            send: Box::new(move |batch, reply| drop(runtime.spawn(answer(attempt(batch), reply, gone.clone())))),
-            save: Box::new(move |records, sync, then| match then {
-                None => store.append(records),
-                Some(ticket) => {
-                    let to_lane = to_lane.clone();
-                    let reply = Box::new(move |durable| to_lane.push(Event::Saved(ticket, durable)));
-                    store.append_then(records, sync, reply);
-                }
-            }),
+            send: lane::send(attempt, gone),
+            save: lane::save(self.parts.store.clone(), inbox.clone()),
             bury: Box::new(move |lines| dead.append(lines).map_err(|e| e.to_string())),
             passed: Box::new(move |how_far| {
                 how_far.iter().for_each(|(file, low)| progress.passed(number, *file, *low))
@@ -151,35 +142,18 @@ impl Use for Wiring<'_> {
         let settings = self.settings();
         let (clock, number, pool) = (self.run.clock, self.number, self.pool.clone());
         let inbox = Arc::new(Inbox::default());
-        let (alive, gone) = watch::channel(());
+        let (alive, gone) = lane::life();
         let outside = self.outside(&inbox, gone, attempt);
         let lane = Lane::new(format, settings, pool, self.saved, clock.now());
-        let (news, at, board) = (self.parts.news.clone(), inbox.clone(), self.run.board.clone());
-        let name = self.output.name.to_string();
-        let body = move || {
-            let mut end = End { news, number, left: None, _alive: alive };
-            let lane = thread::run(lane, &at, outside);
-            board.beat_ended(&name);
-            end.left = Some(lane.left());
+        let (news, board, name) = (self.parts.news.clone(), self.run.board.clone(), self.output.name.clone());
+        let ended = move |left: Option<Vec<Left>>| {
+            if left.is_some() {
+                board.beat_ended(&name);
+            }
+            // If nobody listens any more the process is ending.
+            drop(news.send(News::Ended(number, left)));
         };
-        let name = format!("lane {}", self.output.name);
-        std::thread::Builder::new().name(name).spawn(body).map_err(|e| format!("no thread for a lane: {e}"))?;
+        lane::start(&self.output.name, lane, inbox.clone(), outside, alive, ended)?;
         Ok(inbox)
-    }
-}
-
-/// Tells the supervisor that a lane's thread is over, also when it failed.
-struct End {
-    news: UnboundedSender<News>,
-    number: usize,
-    left: Option<Vec<Left>>,
-    /// Attempts end when it goes.
-    _alive: watch::Sender<()>,
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        // If nobody listens any more the process is ending.
-        drop(self.news.send(News::Ended(self.number, self.left.take())));
     }
 }

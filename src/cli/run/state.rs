@@ -10,12 +10,16 @@ use crate::store::thread::StoreHandle;
 use crate::telemetry::report::{StoreReport, Written};
 use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a lane that left is remembered when nobody said: it left while an older version ran.
 const KEEP: Duration = Duration::from_secs(86_400);
 /// The store's thread answers at once, unless its disk hangs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Copies of log files that may be deleted before they are read, in `data_dir`.
+pub const RETAINED: &str = "retained";
 
 /// The lock, or a `data_dir` in which none can be had: then we go on without (reading never needs a write).
 pub struct Held(Option<Lock>);
@@ -81,6 +85,7 @@ pub fn open(run: &Run) -> Result<Opened, String> {
     let (store, state, notices) = Store::open(dir, run.clock.now())
         .map_err(|e| format!("{}: {e}; name a directory that this user may write", dir.display()))?;
     let mut report = StoreReport::default();
+    let anew = notices.iter().any(|n| matches!(n, Notice::MovedAside { .. } | Notice::Empty { .. }));
     for notice in notices {
         match &notice {
             Notice::Cut { .. } | Notice::Empty { .. } => tracing::info!("{notice}"),
@@ -95,10 +100,31 @@ pub fn open(run: &Run) -> Result<Opened, String> {
             Notice::Cut { .. } | Notice::Empty { .. } | Notice::Unwritable { .. } => {}
         }
     }
+    if anew {
+        set_copies_aside(dir, run.clock.now().unix_ns / 1_000_000_000);
+    }
     run.board.store(report);
     let clock = run.clock;
     let store = StoreHandle::start(store, move || clock.now()).map_err(|e| format!("no thread for the store: {e}"))?;
     Ok(in_order(store, state))
+}
+
+/// Copies of deleted log files, of which no store tells any more whose they are: nobody can send them, and the catalog
+/// would remove them as not needed. They may be all that is left of their files.
+fn set_copies_aside(dir: &Path, seconds: i64) {
+    let (from, to) = (dir.join(RETAINED), dir.join(format!("{RETAINED}.bad-{seconds}")));
+    let copies = std::fs::read_dir(&from).map_or(0, Iterator::count);
+    if copies == 0 {
+        return;
+    }
+    match std::fs::rename(&from, &to) {
+        Ok(()) => tracing::error!(
+            copies, to = %to.display(),
+            "copies of log files that were deleted belong to no known file now, and may not have been delivered; they are \
+             kept (zstdcat shows them): delete them when you need them no more"
+        ),
+        Err(error) => tracing::error!(%error, copies, "copies of deleted log files cannot be moved aside"),
+    }
 }
 
 /// Lanes find their books in order.
@@ -181,6 +207,19 @@ mod tests {
             text += &format!("  {name}: {{type: s3, inputs: [f], bucket: abc, key: k, forget_after: {keep}}}\n");
         }
         crate::config::load(&text, "f", &|name| (name == "NODE_NAME").then(|| "n".to_string())).unwrap().outputs
+    }
+
+    #[test]
+    fn copies_of_which_no_store_tells_are_set_aside_and_an_empty_directory_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        set_copies_aside(dir.path(), 7);
+        std::fs::create_dir(dir.path().join(RETAINED)).unwrap();
+        set_copies_aside(dir.path(), 7);
+        assert!(dir.path().join(RETAINED).is_dir());
+        std::fs::write(dir.path().join("retained/0a.zst"), "x").unwrap();
+        set_copies_aside(dir.path(), 7);
+        assert!(!dir.path().join(RETAINED).exists());
+        assert_eq!(std::fs::read(dir.path().join("retained.bad-7/0a.zst")).unwrap(), b"x");
     }
 
     /// Who is remembered after these notes, by the store as by us.

@@ -21,7 +21,7 @@ pub(super) struct Named {
 const KEYS: [(&str, &[&str]); 2] =
     [("kubernetes", &["path", "metadata", "docker_roots", "include_self"]), ("file", &["include"])];
 
-/// Types and keys that the design has and this version has not.
+/// Types that will be there one day and are refused until then, with a sentence of their own.
 const LATER: [&str; 3] = ["journald", "forward", "host_metrics"];
 
 /// All inputs, in the order of the file.

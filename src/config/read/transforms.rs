@@ -6,7 +6,7 @@ use crate::config::problem::{Wrong, nearest, shown};
 use crate::config::section::{Place, Section};
 use crate::transform::select::Predicate;
 
-/// Transforms that the design has and this version has not.
+/// Transforms that will be there one day and are refused until then, with a sentence of their own.
 const LATER: [&str; 12] = [
     "multiline",
     "parse_json",

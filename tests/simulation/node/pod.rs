@@ -111,6 +111,9 @@ impl Container {
                 let to = self.dir.join(format!("{}.log.{stamp}", self.restart));
                 let live = self.live();
                 hands.fs.rename(&live, &to, hands.truth);
+                if hands.chance.one_in(6) {
+                    hands.fs.disk.overlook(&to);
+                }
             }
             Step::Reopen => match rotated.last().filter(|_| hands.chance.one_in(8)) {
                 // The runtime did not answer: kubelet renames back.
