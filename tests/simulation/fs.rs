@@ -22,14 +22,12 @@ pub struct Fs {
     pub watches: Watches,
     /// The agent may hold so few handles that it cannot keep what is deleted.
     pub tight: bool,
-    /// Somebody has these open and does nothing with them.
-    kept: Vec<SimWriter>,
     places: BTreeMap<PathBuf, usize>,
 }
 
 impl Fs {
     pub fn new(tight: bool) -> Fs {
-        Fs { disk: SimDisk::new(), watches: Watches::default(), tight, kept: Vec::new(), places: BTreeMap::new() }
+        Fs { disk: SimDisk::new(), watches: Watches::default(), tight, places: BTreeMap::new() }
     }
     pub fn content_at(&self, path: &Path) -> Option<usize> {
         self.places.get(path).copied()
@@ -65,12 +63,6 @@ impl Fs {
             self.watches.named(path);
         }
         Pen { writer, inode: self.disk.inode(path).unwrap_or(0), content }
-    }
-    /// A file's inode is not given to another one.
-    pub fn keep_inode(&mut self, path: &Path) {
-        if self.exists(path) {
-            self.kept.push(self.disk.writer(path));
-        }
     }
     pub fn append(&mut self, pen: &Pen, bytes: &[u8], truth: &mut Truth) {
         if let Some(content) = truth.contents.get_mut(pen.content) {

@@ -71,30 +71,9 @@ pub struct Plan {
     pub first_halves: bool,
     /// Deleted files may be held up to so many bytes.
     pub retain_max: u64,
-    /// What was cut in place may be longer than before when the agent looks next. Off: a lane that is in the middle
-    /// of such a file reads on as if it had grown.
-    pub outgrow: bool,
-    /// A file of a program that was deleted gives its inode to the next one also while nobody holds it open: with the
-    /// same first line, and nothing settled, nothing tells the two apart. Off: they are taken for one file.
-    pub twins: bool,
-    /// A file may get all that it ever holds, and go, between two looks of the agent, which had opened it empty. Off:
-    /// such bytes may be lost.
-    pub last_words: bool,
-    /// The first line of programs' files too is the same in all of them. Off: the next file of a name is taken for
-    /// one that was cut or deleted before.
-    pub app_banner: bool,
-    /// A copy that no pattern names is found in time. Off: under a drain it comes too late.
-    pub copies: bool,
-    /// A file may end within its first stamp. Off: the next one that gets its inode is taken for it.
-    pub stubs: bool,
     /// The node's disk fills up at times.
     pub little_room: bool,
     pub s3_max_age: Duration,
-}
-
-/// What the product fails on is off, unless `SIM_ON` has its name (a list with commas).
-fn on(name: &str) -> bool {
-    std::env::var("SIM_ON").is_ok_and(|names| names.split(',').any(|n| n == name))
 }
 
 impl Plan {
@@ -107,7 +86,7 @@ impl Plan {
             nasty: chance.one_in(2),
             poison: chance.one_in(3),
             clock_steps: chance.one_in(4),
-            deaf: on("deaf") && chance.one_in(5),
+            deaf: chance.one_in(5),
             short_reads: chance.one_in(2),
             trouble: chance.below(60),
             max_record: chance.pick(&[240, 800, 1 << 20]).unwrap_or(240),
@@ -119,12 +98,6 @@ impl Plan {
             banner: chance.one_in(3),
             first_halves: chance.one_in(3),
             retain_max: if chance.one_in(6) { 2_000 } else { 1 << 30 },
-            outgrow: on("outgrow"),
-            twins: true,
-            last_words: true,
-            app_banner: true,
-            copies: true,
-            stubs: on("stubs"),
             little_room: chance.one_in(8),
             s3_max_age: Duration::from_secs(if chance.one_in(2) { 2 } else { 60 }),
         }

@@ -46,10 +46,8 @@ impl World {
         // Moved away before the agent saw it under a name that its pattern has.
         let known = !self.forgot && self.ids.values().any(|c| *c == cell.content);
         let never_seen = !content.pods && !self.plan.wide && !known;
-        if content.names == 0 && !known && !self.plan.last_words {
-            return true;
-        }
-        if content.unsteady && !self.plan.wide && !self.plan.copies {
+        // A copy may be moved on to a name that no pattern has before anybody looks.
+        if content.unsteady && !self.plan.wide && self.plan.handles < 100 {
             return true;
         }
         // Past a cap files are let go; how much, the counters say, which the books check.

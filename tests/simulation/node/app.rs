@@ -5,7 +5,6 @@ use super::scribe::{Scribe, Style};
 use crate::fs::{Pen, with_suffix};
 use crate::plan::Plan;
 use std::path::PathBuf;
-use std::time::Duration;
 
 pub struct App {
     path: PathBuf,
@@ -14,29 +13,12 @@ pub struct App {
     /// The file was moved away; the program has not noticed yet.
     moved: bool,
     banner: bool,
-    keeps_inode: bool,
-    outgrow: bool,
-    /// When it was cut, and how long it was.
-    cut: Option<(Duration, u64)>,
 }
-
-const LONGEST_LINE: u64 = 8 * 300 + 2;
-/// Longer than the agent looks away from any file.
-const BLINK: Duration = Duration::from_secs(61);
 
 impl App {
     pub fn new(path: PathBuf, plan: &Plan) -> App {
         let scribe = Scribe::new(Style::Plain, plan);
-        App {
-            path,
-            scribe,
-            pen: None,
-            moved: false,
-            banner: plan.banner && plan.app_banner,
-            keeps_inode: !plan.twins,
-            outgrow: plan.outgrow,
-            cut: None,
-        }
+        App { path, scribe, pen: None, moved: false, banner: plan.banner }
     }
     fn open(&mut self, hands: &mut Hands<'_>) {
         hands.say(|| format!("open {}", self.path.display()));
@@ -48,7 +30,7 @@ impl App {
             self.scribe.banner(&pen, hands);
         }
         self.pen = Some(pen);
-        (self.moved, self.cut) = (false, None);
+        self.moved = false;
     }
     pub fn write(&mut self, lines: u64, hands: &mut Hands<'_>) {
         if self.pen.is_none() || (self.moved && hands.chance.one_in(2)) {
@@ -56,16 +38,9 @@ impl App {
             self.open(hands);
         }
         let Some(pen) = &self.pen else { return };
-        let lines = if self.outgrow { lines } else { lines.min(self.room(pen, hands)) };
         for _ in 0..lines {
             self.scribe.line(pen, hands);
         }
-    }
-    /// So many lines certainly leave it shorter than it was before it was cut.
-    fn room(&self, pen: &Pen, hands: &Hands<'_>) -> u64 {
-        let Some((_, was)) = self.cut.filter(|(at, _)| hands.mono - *at < BLINK) else { return u64::MAX };
-        let size = hands.truth.contents.get(pen.content).map_or(0, |c| c.bytes.len() as u64);
-        was.saturating_sub(size) / LONGEST_LINE
     }
     pub fn tear(&mut self, hands: &mut Hands<'_>) {
         self.scribe.tear(hands.truth);
@@ -128,7 +103,6 @@ impl App {
     fn cut(&mut self, hands: &mut Hands<'_>) {
         let next = hands.truth.content(false, format!("{} (cut)", self.path.display()));
         if let Some(pen) = &mut self.pen {
-            self.cut = Some((hands.mono, hands.truth.contents.get(pen.content).map_or(0, |c| c.bytes.len() as u64)));
             hands.fs.truncate(&self.path, pen, next, hands.truth);
             if self.banner {
                 self.scribe.banner(pen, hands);
@@ -151,9 +125,6 @@ impl App {
         }
         hands.say(|| format!("delete {}", self.path.display()));
         self.close(hands);
-        if self.keeps_inode {
-            hands.fs.keep_inode(&self.path);
-        }
-        hands.fs.remove(&self.path, u64::from(self.keeps_inode), hands.truth);
+        hands.fs.remove(&self.path, 0, hands.truth);
     }
 }

@@ -22,7 +22,6 @@ pub struct Scribe {
     nasty: bool,
     poison: bool,
     first_halves: bool,
-    stubs: bool,
     /// By channel: a line written in parts.
     open: [Option<Open>; 2],
     /// A line that was torn in the middle.
@@ -54,8 +53,8 @@ const SILENCE: Duration = Duration::from_secs(55);
 impl Scribe {
     pub fn new(style: Style, plan: &Plan) -> Scribe {
         let poison = plan.poison && style != Style::Plain;
-        let &Plan { nasty, first_halves, stubs, .. } = plan;
-        Scribe { style, nasty, poison, first_halves, stubs, open: [None, None], half: None }
+        let &Plan { nasty, first_halves, .. } = plan;
+        Scribe { style, nasty, poison, first_halves, open: [None, None], half: None }
     }
     /// What stands first in many files: no cells, always the same.
     pub fn banner(&mut self, pen: &Pen, hands: &mut Hands<'_>) {
@@ -150,7 +149,7 @@ impl Scribe {
             1 => 8 * chance.below(head as u64 / 8 + 1) as usize,
             _ => text.len(),
         };
-        let told = !first || self.first_halves && (self.stubs || cut > head);
+        let told = !first || self.first_halves;
         if cut < text.len() && told && cells > 0 {
             self.half = Some(Half { whole, rest: text.split_off(cut), at: *mono, first });
         }
