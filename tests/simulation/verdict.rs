@@ -47,7 +47,7 @@ impl World {
         let known = !self.forgot && self.ids.values().any(|c| *c == cell.content);
         let never_seen = !content.pods && !self.plan.wide && !known;
         // A copy may be moved on to a name that no pattern has before anybody looks.
-        if content.unsteady && !self.plan.wide && self.plan.handles < 100 {
+        if content.unsteady && !self.plan.wide {
             return true;
         }
         // Past a cap files are let go; how much, the counters say, which the books check.
