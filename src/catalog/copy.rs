@@ -49,9 +49,18 @@ pub struct Done {
 /// A copy, and its inode and device.
 pub(super) type Copied = (Kept, (u64, u64));
 
-/// The name of a file's copy.
-pub(super) fn name_of(id: FileId, gz: bool) -> Box<str> {
-    format!("{id}.{}", if gz { "gz" } else { "zst" }).into()
+/// The name of a file's copy. It says what the copy holds: the store may lose its word for that with a torn tail.
+pub(super) fn name_of(id: FileId, plain: u64, gz: bool) -> Box<str> {
+    format!("{id}-{plain}.{}", if gz { "gz" } else { "zst" }).into()
+}
+
+/// Whose copy has this name, with how many plain bytes, and whether it is kubelet's `.gz`.
+pub(super) fn named(name: &str) -> Option<(FileId, u64, bool)> {
+    let (stem, suffix) = name.split_once('.')?;
+    let (id, plain) = stem.split_once('-')?;
+    let (id, plain) = (FileId(u128::from_str_radix(id, 16).ok()?), plain.parse().ok()?);
+    let gz = suffix == "gz";
+    (*name == *name_of(id, plain, gz)).then_some((id, plain, gz))
 }
 
 impl std::fmt::Debug for Job {

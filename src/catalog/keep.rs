@@ -124,7 +124,7 @@ impl Stock {
             let Some(file) = self.known.claim(id) else { continue };
             let Some(input) = input else {
                 if let Some((kept, _)) = self.retained.unclaimed.remove(&id) {
-                    self.retained.discard(super::copy::name_of(id, kept.gz), self.now.mono);
+                    self.retained.discard(super::copy::name_of(id, kept.plain, kept.gz), self.now.mono);
                 }
                 self.count_lost(file.path.to_string(), bytes);
                 self.out.saved.push(Saved::FileGone { id });

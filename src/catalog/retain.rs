@@ -163,7 +163,7 @@ impl Stock {
     pub fn forget_copy(&mut self, key: Key) -> bool {
         let Some(Copy::There { kept, .. }) = self.retained.copies.remove(&key) else { return false };
         if let Some(id) = self.entries.get(&key).and_then(|e| e.id) {
-            self.retained.discard(name_of(id, kept.gz), self.now.mono);
+            self.retained.discard(name_of(id, kept.plain, kept.gz), self.now.mono);
         }
         true
     }
@@ -246,7 +246,7 @@ impl Stock {
             return;
         }
         self.retained.copies.insert(key, Copy::Asked { bytes });
-        self.job(name_of(id, from.gz), What::Copy { key, from, plain, most: bytes });
+        self.job(name_of(id, plain, from.gz), What::Copy { key, from, plain, most: bytes });
     }
 
     /// Its `.gz` if there is one; and the stored bytes.
@@ -353,7 +353,7 @@ impl Stock {
         Some(Closed {
             base: self.retained.base.clone(),
             dir: Path::new("").into(),
-            name: Path::new(&*name_of(e.id?, kept.gz)).as_os_str().into(),
+            name: Path::new(&*name_of(e.id?, kept.plain, kept.gz)).as_os_str().into(),
             inode,
             head: e.head,
             proof: Mark::NONE,

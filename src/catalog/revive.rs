@@ -1,7 +1,8 @@
 //! Copies that an earlier life left in `data_dir/retained`: those that are whole wait for their files; of a file that
-//! the first look at everything does not show, the copy is read instead, under the same identity. All others go.
+//! the first look at everything does not show, the copy is read instead, under the same identity. A copy's name says
+//! enough of it when the store's last words were lost. All others go.
 
-use super::copy::{Copied, name_of};
+use super::copy::{Copied, name_of, named};
 use super::disk::{Base, read_full};
 use super::entry::{Entry, Group, Key, PodName, Trail, Who};
 use super::name::{self, Suffix};
@@ -13,6 +14,7 @@ use crate::decode::line::detect;
 use crate::record::{FileId, Mark};
 use crate::store::saved::{Kept, KnownFile};
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ impl Stock {
         let known: Vec<(FileId, Kept)> =
             self.known.rest().filter_map(|(id, (file, _))| Some((*id, (**file.kept.as_ref()?).clone()))).collect();
         for (id, kept) in known {
-            let name = name_of(id, kept.gz);
+            let name = name_of(id, kept.plain, kept.gz);
             if names.contains(&name)
                 && let Some(inode) = self.whole(&base, &name, &kept)
             {
@@ -35,12 +37,35 @@ impl Stock {
                 self.retained.unclaimed.insert(id, (kept, inode));
             }
         }
+        self.find_forgotten_copies(&base, &mut names);
         if !names.is_empty() {
             tracing::info!(copies = names.len(), "copies of log files that nobody needs any more are removed");
         }
         for name in names {
             self.retained.discard(name, Duration::ZERO);
         }
+    }
+
+    /// Copies of known files of which the store does not know: its last words were lost. A copy that has its name is
+    /// whole.
+    fn find_forgotten_copies(&mut self, base: &Base, names: &mut BTreeSet<Box<str>>) {
+        let forgotten: Vec<_> = names.iter().filter_map(|name| Some((name.clone(), named(name)?))).collect();
+        for (name, (id, plain, gz)) in forgotten {
+            // Of one that the store knows it is known that it is not whole.
+            let forgotten = self.known.get(id).is_some_and(|(file, _)| file.kept.is_none());
+            if forgotten && let Ok((end, inode)) = self.end_of(base, &name) {
+                names.remove(&name);
+                self.retained.unclaimed.insert(id, (Kept { plain, gz, end }, inode));
+            }
+        }
+    }
+
+    fn end_of(&self, base: &Base, name: &str) -> io::Result<(Mark, (u64, u64))> {
+        let content = self.disk.open(base, Path::new(name))?;
+        let stat = content.stat()?;
+        let mut tail = [0; Mark::MAX];
+        let got = read_full(content.as_ref(), stat.size.saturating_sub(Mark::MAX as u64), &mut tail)?;
+        Ok((Mark::of(stat.size, tail.get(..got).unwrap_or_default()), (stat.inode, stat.dev)))
     }
 
     /// Inode and device of a copy that is as it was made.

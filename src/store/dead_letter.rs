@@ -27,7 +27,10 @@ pub struct DeadLetters {
 #[derive(Debug, thiserror::Error)]
 pub enum NotAppended {
     /// The directory's cap. `used` is what is in it.
-    #[error("dead letters are full: {used} of {max} bytes")]
+    #[error(
+        "dead letters are full: {used} of {max} bytes, and the next do not fit; send them with `tailrace replay`, or \
+         raise dead_letter.max_bytes"
+    )]
     Full { used: u64, max: u64 },
     /// The directory or file cannot be written.
     #[error("dead letters cannot be written: {0}")]

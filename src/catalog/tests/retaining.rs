@@ -99,6 +99,23 @@ fn a_restart_reads_the_copies_under_the_same_ids_where_it_left_off() {
 }
 
 #[test]
+fn a_copy_of_which_the_store_lost_its_word_is_read_by_its_name() {
+    let mut rig = with(|_| {});
+    let written = rotations(&mut rig, 2, 40, 4);
+    rig.reader.release();
+    let copies = rig.disk.names(KEPT).len();
+    assert!(copies > 20, "{copies}");
+    // The end of the log was torn off.
+    rig.store.values_mut().for_each(|known| known.kept = None);
+    let mut rig = rig.restart(vec![pods_input()], Duration::from_secs(600), HashMap::new());
+    rig.secs(30);
+    assert!(read_all(&mut rig) == written);
+    rig.secs(20);
+    assert!(rig.catalog.report().lost.is_empty());
+    assert_eq!(rig.disk.names(KEPT).len(), 0);
+}
+
+#[test]
 fn past_the_limit_what_is_lost_is_counted_to_the_byte_by_pod_and_the_limit_holds() {
     let mut rig = with(|s| s.retain_max = 60_000);
     let written = rotations(&mut rig, 3, 60, 4);
