@@ -13,6 +13,7 @@ mod chance;
 mod disk;
 mod fs;
 mod judge;
+mod lives;
 mod many;
 mod node;
 mod outputs;

@@ -46,6 +46,8 @@ pub struct Cell {
     /// Its line stood half written for a minute, or its parts are a minute apart and their stamps are not: a rule of
     /// silence may have cut it, and another reading may not.
     pub torn: bool,
+    /// Its line was written in parts: a lane that begins anew may find other siblings to join than the one before it.
+    pub part: bool,
     /// A service that looks at records refuses this one.
     pub poison: bool,
     /// Stored by a service; written to a dead-letter file.
@@ -122,6 +124,7 @@ impl Truth {
                 shown,
                 head: None,
                 torn: false,
+                part: false,
                 poison,
                 arrived: [0; SLOTS],
                 buried: [0; SLOTS],
@@ -142,6 +145,7 @@ impl Truth {
             shown,
             head: None,
             torn: false,
+            part: false,
             poison: false,
             arrived: [0; SLOTS],
             buried: [0; SLOTS],

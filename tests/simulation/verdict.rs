@@ -64,7 +64,7 @@ impl World {
         let anew = self.outputs.renewed[slot];
         kind(slot) == CLOUDWATCH
             || (self.forgot && (!known_by_id || !pods || cell.torn))
-            || (anew && (!known_by_id || cell.torn))
+            || (anew && (!known_by_id || cell.torn || cell.part))
             || (known_by_id && (self.plan.kind != Kind::Steady || self.plan.sheds()) && self.truth.beheaded(cell))
     }
 

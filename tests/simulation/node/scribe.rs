@@ -134,6 +134,7 @@ impl Scribe {
             text.extend_from_slice(&cell);
             if let Some(cell) = truth.last_cell().filter(|_| self.style != Style::Plain) {
                 cell.head = Some((stamp.0, name));
+                cell.part = partial || open.is_some();
             }
         }
         if torn {
