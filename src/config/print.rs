@@ -5,7 +5,7 @@
 
 use super::checked::{
     Auth, Aws, CatchUpOrder, CloudWatch, Compression, Config, Input, InputKind, LogClass, MetadataSource, OpenSearch,
-    Output, OutputKind, S3, Start,
+    Output, OutputKind, S3, SpotNotice, Start,
 };
 use super::expand;
 use super::units::{show_duration, show_size};
@@ -25,6 +25,12 @@ pub fn yaml(config: &Config) -> String {
     page.line(0, "admin", format!("{{listen: {}}}", quoted(&listen)));
     let (max_bytes, free) = (show_size(&config.retain.max_bytes), config.retain.min_free_percent);
     page.line(0, "retain", format!("{{max_bytes: {max_bytes}, min_free: {free}%}}"));
+    let spot_notice = match config.spot_notice {
+        SpotNotice::Auto => "auto",
+        SpotNotice::On => "on",
+        SpotNotice::Off => "off",
+    };
+    page.line(0, "spot_notice", spot_notice);
     page.line(0, "inputs", "");
     for input in &config.inputs {
         page.input(input);

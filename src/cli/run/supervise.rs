@@ -5,6 +5,7 @@ use super::change::{self, Change};
 use super::config_file::Content;
 use super::lanes::News;
 use super::outside::{Outside, Word};
+use super::spot::Notice;
 use super::state::Held;
 use super::{Exit, Run};
 use crate::lane::account::Left;
@@ -80,6 +81,7 @@ pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside, lock:
                 }
                 Word::Drain => it.drain(run),
                 Word::Config(content) => it.reload(run, content),
+                Word::Spot(notice) => it.hurry(run, &notice),
             },
             _ = upkeep.tick() => {
                 it.agent.upkeep(run);
@@ -137,8 +139,19 @@ impl Watcher {
         self.way = Way::Out;
         let within = run.config.shutdown_timeout;
         tracing::info!(within_seconds = within.as_secs(), "draining: everything is due now");
-        run.board.phase(Phase::Draining);
+        run.phase(Phase::Draining);
         self.agent.fleet.drain(run.clock.now().mono.saturating_add(within));
+    }
+
+    /// Every lane drains, for a few seconds at most, and goes on in a hurry: as for a changed configuration.
+    fn hurry(&mut self, run: &mut Run, notice: &Notice) {
+        run.leave_soon(notice);
+        if self.way != Way::Out {
+            run.phase(Phase::Leaving);
+        }
+        if self.way == Way::Stays {
+            self.agent.fleet.arrange(run);
+        }
     }
 
     /// All of a changed configuration is checked; then what differs is built anew. Nothing changes otherwise.

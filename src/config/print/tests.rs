@@ -63,6 +63,7 @@ const TOP: &[(&str, &[&str])] = &[
     ("admin", &["{listen: none}", "{listen: '[::1]:9'}", "{}"]),
     ("node", &["n"]),
     ("retain", &["{max_bytes: 0B}", "{min_free: 5%}"]),
+    ("spot_notice", &["auto", "on", "off"]),
 ];
 const PODS: &[(&str, &[&str])] = &[
     ("path", &["/p", "'/p \"q\" é\\'"]),
