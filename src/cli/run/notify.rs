@@ -111,11 +111,16 @@ pub async fn keep_telling(manager: Arc<ServiceManager>, board: Arc<Board>, clock
     loop {
         interval.tick().await;
         let (snapshot, now) = (board.snapshot(), clock.now());
-        if manager.ping_every.is_some() && snapshot.stuck(now).is_empty() {
+        if manager.ping_every.is_some() && lives(&snapshot, now) {
             manager.send("WATCHDOG=1");
         }
         manager.status(&mut manager.told.lock().unwrap_or_else(PoisonError::into_inner), &status(&snapshot, now));
     }
+}
+
+/// As `/livez` has it.
+fn lives(snapshot: &Snapshot, now: Now) -> bool {
+    snapshot.stuck(now).is_empty()
 }
 
 /// A sentence on how we are.
@@ -162,6 +167,7 @@ fn ping_every(usec: Option<OsString>, pid: Option<OsString>, ours: u32) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::report::LaneReport;
 
     #[test]
     fn only_the_process_that_is_watched_pings_and_often_enough() {
@@ -182,12 +188,16 @@ mod tests {
     }
 
     #[test]
-    fn who_is_stuck_and_why_a_lane_stalls_is_in_the_status() {
+    fn a_thread_that_is_stuck_stops_the_pings_and_a_lane_that_is_stalled_does_not() {
         let board = Board::default();
         let at = |seconds| Now { mono: Duration::from_secs(seconds), unix_ns: 0 };
         board.phase(Phase::Started);
         board.beat("catalog", at(1));
         assert_eq!(status(&board.snapshot(), at(50)), "running");
-        assert_eq!(status(&board.snapshot(), at(90)), "running; catalog did nothing for 89 s");
+        board.lane(LaneReport { output: "s3".into(), stalled: true, lag_bytes: 7, ..Default::default() });
+        assert!(lives(&board.snapshot(), at(50)));
+        assert_eq!(status(&board.snapshot(), at(50)), "running; output s3 is 7 bytes behind and settles nothing");
+        assert!(!lives(&board.snapshot(), at(90)));
+        assert!(status(&board.snapshot(), at(90)).starts_with("running; catalog did nothing for 89 s; "));
     }
 }
