@@ -13,6 +13,7 @@ mod manage;
 pub mod opensearch;
 pub mod receipts;
 mod request;
+pub mod rights;
 pub mod rng;
 pub mod s3;
 mod serve;
@@ -47,6 +48,8 @@ pub enum Which {
 pub struct Options {
     /// Who may call the AWS services; `None`: signatures are not looked at.
     pub keys: Option<Keys>,
+    /// Which rights those have who may call; `None`: all of them.
+    pub guard: Option<rights::Guard>,
     /// The region that a signature's scope has to name.
     pub region: String,
     /// The port; 0 = a free one.
@@ -65,6 +68,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             keys: Some(Keys::demo()),
+            guard: None,
             region: "us-east-1".into(),
             port: 0,
             count_only: false,
