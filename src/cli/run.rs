@@ -111,8 +111,7 @@ async fn whole(mut run: Run, text: String) -> Result<Exit, String> {
     }
     tokio::spawn(notify::keep_telling(run.manager.clone(), run.board.clone(), run.clock));
     let told = (run.manager.clone(), run.clock);
-    let mut outside =
-        Outside::new(drain, watched, spot, told).map_err(|e| format!("signals cannot be caught: {e}"))?;
+    let mut outside = Outside::new(drain, watched, spot, told).map_err(|e| format!("signals cannot be caught: {e}"))?;
     let Some(mut lock) = standby::stand_by(&mut run, &mut outside, &mut admin).await? else { return Ok(Exit::Done) };
     admin.open().await.map_err(|error| error.to_string())?;
     let mut opened = state::open(&run)?;

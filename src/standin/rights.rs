@@ -104,22 +104,13 @@ fn s3(region: &str, head: &Head, operation: &str, upload: impl Fn(&str, &str) ->
     rights
 }
 
-fn search(
-    auth: &Auth,
-    region: &str,
-    head: &Head,
-    operation: &Operation,
-    there: impl Fn(&str) -> bool,
-) -> Vec<Right> {
+fn search(auth: &Auth, region: &str, head: &Head, operation: &Operation, there: impl Fn(&str) -> bool) -> Vec<Right> {
     let Auth::Aws { service } = auth else { return Vec::new() };
     if service == "es" {
         let method = head.method.as_str();
         let method = format!("{}{}", method.get(..1).unwrap_or(""), method.get(1..).unwrap_or("").to_lowercase());
         let path = &head.path;
-        return vec![right(
-            format!("es:ESHttp{method}"),
-            format!("arn:aws:es:{region}:{ACCOUNT}:domain/demo{path}"),
-        )];
+        return vec![right(format!("es:ESHttp{method}"), format!("arn:aws:es:{region}:{ACCOUNT}:domain/demo{path}"))];
     }
     let index = operation.place.as_deref().unwrap_or("*");
     let mut rights = vec![right("aoss:APIAccessAll", format!("arn:aws:aoss:{region}:{ACCOUNT}:collection/demo"))];

@@ -22,7 +22,8 @@ fn has(program: &str) -> bool {
 /// A package of this version. Any program will do: nobody runs it here.
 fn build(dir: &Path, version: &str) -> PathBuf {
     let mut build = Command::new(packaging("build"));
-    let built = build.arg("/bin/sh").arg(dir).env("DEB_VERSION", version).env("SOURCE_DATE_EPOCH", "1").output().unwrap();
+    let built =
+        build.arg("/bin/sh").arg(dir).env("DEB_VERSION", version).env("SOURCE_DATE_EPOCH", "1").output().unwrap();
     assert!(built.status.success(), "{}", said(&built));
     PathBuf::from(String::from_utf8(built.stdout).unwrap().trim())
 }
@@ -45,7 +46,10 @@ fn the_package_holds_the_program_its_unit_and_a_configuration_that_checks() {
     let dir = tempfile::tempdir().unwrap();
     let package = build(dir.path(), "1.2.3");
     let again = tempfile::tempdir().unwrap();
-    assert!(std::fs::read(&package).unwrap() == std::fs::read(build(again.path(), "1.2.3")).unwrap(), "not the same bytes");
+    assert!(
+        std::fs::read(&package).unwrap() == std::fs::read(build(again.path(), "1.2.3")).unwrap(),
+        "not the same bytes"
+    );
     let name = package.file_name().unwrap().to_str().unwrap().to_owned();
     assert!(name == "tailrace_1.2.3_amd64.deb" || name == "tailrace_1.2.3_arm64.deb", "{name}");
     // By hand, as where there is no dpkg.
@@ -82,7 +86,8 @@ fn the_package_holds_the_program_its_unit_and_a_configuration_that_checks() {
     assert!(sums.contains("usr/bin/tailrace") && !sums.contains("etc/"), "{sums}");
     run("md5sum", &["--check", "--quiet", "../control/md5sums"], &data);
     let fields = std::fs::read_to_string(control.join("control")).unwrap();
-    let field = |name: &str| fields.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap_or_default();
+    let field =
+        |name: &str| fields.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap_or_default();
     assert_eq!((field("Package"), field("Version")), ("tailrace", "1.2.3"));
     assert!(name.contains(field("Architecture")), "{fields}");
     assert!(field("Depends").contains("libc6 (>= 2.") && field("Depends").contains("ca-certificates"), "{fields}");
@@ -123,7 +128,13 @@ impl Machine {
         let path = format!("{}:{}", self.at("tools").display(), std::env::var("PATH").unwrap());
         let done = Command::new("dpkg")
             .arg(format!("--root={}", self.dir.path().display()))
-            .args(["--force-script-chrootless", "--force-not-root", "--force-depends", "--force-bad-path", "--force-architecture"])
+            .args([
+                "--force-script-chrootless",
+                "--force-not-root",
+                "--force-depends",
+                "--force-bad-path",
+                "--force-architecture",
+            ])
             .args(["--log=/dev/null", action, what])
             .env("PATH", path)
             .output()

@@ -8,9 +8,9 @@ mod file_limit;
 mod metadata;
 mod service_manager;
 mod spot;
-mod unit;
 #[path = "../support/mod.rs"]
 mod support;
+mod unit;
 
 use support::{Agent, Place, SOON, Services, until_or};
 

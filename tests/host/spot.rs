@@ -31,11 +31,21 @@ fn a_notice_sends_everything_at_once_and_what_is_written_after_it_too() {
     stage.say("before");
     let asked = || metadata.asked_for("GET /latest/meta-data/spot/instance-action 404") >= 2;
     until_or("two looks without a notice", SOON, asked, || agent.log());
-    assert_eq!((arrived(&stage), metadata.asked_for("PUT"), metadata.asked_for("401")), (0, 1, 0), "{:?}", metadata.asked());
+    assert_eq!(
+        (arrived(&stage), metadata.asked_for("PUT"), metadata.asked_for("401")),
+        (0, 1, 0),
+        "{:?}",
+        metadata.asked()
+    );
     metadata.expire_token();
     metadata.page("spot/instance-action", NOTICE);
     stage.until_records(1, &agent);
-    assert_eq!((metadata.asked_for("PUT"), metadata.asked_for("401")), (2, 1), "one token more: {:?}", metadata.asked());
+    assert_eq!(
+        (metadata.asked_for("PUT"), metadata.asked_for("401")),
+        (2, 1),
+        "one token more: {:?}",
+        metadata.asked()
+    );
     // The two minutes: containers say their last words.
     for count in 2..5 {
         stage.say("after");

@@ -74,6 +74,13 @@ impl Stage {
         agent.until_ready();
         Stage { agent, services, place, config, judge }
     }
+    fn start(&mut self) {
+        self.agent = self.place.run(&self.config, &[]);
+        self.agent.until_ready();
+    }
+    fn stop(&mut self) {
+        assert!(self.agent.stop(SOON).success(), "{}", self.agent.log());
+    }
     fn write(&self, pod: &str, bytes: impl AsRef<[u8]>) {
         append(&container(&self.place, "shop", pod).join("0.log"), bytes);
     }
@@ -86,35 +93,43 @@ impl Stage {
         }
     }
     fn until(&self, what: &str, done: impl FnMut() -> bool) {
-        until_or(what, SOON * 2, done, || format!("refused: {:?}\n{}", self.judge.refused(), self.agent.log()));
+        let say = || {
+            let asked = self.services.s3.control.requests();
+            format!("refused: {:?}\n{asked:?}\n{}", self.judge.refused(), self.agent.log())
+        };
+        until_or(what, SOON * 2, done, say);
     }
     /// From the first group to the last request, with all that goes wrong on the way.
     fn live(mut self) {
-        self.say("first", 1 << 32);
-        self.until_ids(1);
-        // An upload that nobody knows of, and an object that is there although nobody was told.
-        let s3 = &self.services.s3.control;
+        // What is there at the start makes an object of several parts.
+        let s3 = self.services.s3.control.clone();
+        self.stop();
+        self.write("first", noise(NOISE));
+        // An upload that nobody knows of.
         s3.fault(Rule::times(1, Fault::LoseAnswer).on("CreateMultipartUpload"));
-        s3.fault(Rule::times(1, Fault::LoseAnswer).on("CompleteMultipartUpload"));
         self.services.cloudwatch.control.fault(Rule::times(1, Fault::LoseAnswer).on("PutLogEvents"));
         self.services.opensearch.control.fault(Rule::times(1, Fault::LoseAnswer).on("_bulk"));
-        self.write("second", noise(NOISE));
+        self.start();
         self.until("the stray upload to be gone", || s3.requests_of("AbortMultipartUpload", "204") >= 1);
-        self.until_ids(1 + NOISE);
+        self.until_ids(NOISE);
+        self.say("second", 1 << 32);
+        self.until_ids(NOISE + 1);
         // Killed with parts under way.
+        self.stop();
         s3.fault(Rule::always(Fault::Hang { done: true }).on("UploadPart"));
-        let mut more = String::from_utf8(noise(NOISE)).unwrap();
-        more = more.replace("tr=0", "tr=1");
+        let more = String::from_utf8(noise(NOISE)).unwrap().replace("tr=0", "tr=1");
         self.write("third", more);
+        self.start();
         self.until("a part that hangs", || s3.requests_of("UploadPart", "hang") >= 1);
         self.agent.kill();
         s3.clear_faults();
-        self.agent = self.place.run(&self.config, &[]);
+        // An object that is there although nobody was told.
+        s3.fault(Rule::times(1, Fault::LoseAnswer).on("CompleteMultipartUpload"));
+        self.start();
         self.until_ids(1 + 2 * NOISE);
-        // Somebody removes what was made: it is made again where that may be done.
         self.say("last", 1 << 33);
         self.until_ids(2 + 2 * NOISE);
-        assert!(self.agent.stop(SOON).success(), "{}", self.agent.log());
+        self.stop();
         assert_eq!(self.judge.refused(), [], "{}", self.agent.log());
         let needed = self.judge.policy().actions();
         assert_eq!(self.judge.used(), needed, "each action of the policy, and no other");
@@ -147,11 +162,10 @@ fn without_what_is_not_configured_the_rest_of_the_policies_is_enough() {
 
 #[test]
 fn streams_and_groups_are_made_without_the_right_to_set_a_retention() {
-    let stage = Stage::new(&["cloudwatch.json Write", "cloudwatch.json Create", "s3.json Write", "opensearch.json Write"], &Keys {
-        cloudwatch: "create: true",
-        s3: "compression: gzip",
-        opensearch: "es",
-    });
+    let stage = Stage::new(
+        &["cloudwatch.json Write", "cloudwatch.json Create", "s3.json Write", "opensearch.json Write"],
+        &Keys { cloudwatch: "create: true", s3: "compression: gzip", opensearch: "es" },
+    );
     stage.say("first", 1);
     stage.until_ids(1);
     assert_eq!(stage.judge.refused(), []);

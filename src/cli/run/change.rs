@@ -38,8 +38,17 @@ impl Made {
 /// build nothing anew: whoever goes by them asks for what is in effect.
 pub fn between(old: &Config, new: &Config) -> Result<Change, String> {
     // Named one by one: whoever adds a key at the top decides here what its change means.
-    let Config { data_dir, admin, node, inputs: _, outputs: _, memory_limit: _, retain: _, shutdown_timeout: _, spot_notice } =
-        new;
+    let Config {
+        data_dir,
+        admin,
+        node,
+        inputs: _,
+        outputs: _,
+        memory_limit: _,
+        retain: _,
+        shutdown_timeout: _,
+        spot_notice,
+    } = new;
     if old.data_dir != *data_dir {
         let (old, new) = (old.data_dir.display(), data_dir.display());
         return Err(format!(

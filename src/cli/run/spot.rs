@@ -39,9 +39,7 @@ pub async fn notice(asked_for: SpotNotice) -> Notice {
         SpotNotice::On => true,
         SpotNotice::Auto => on_ec2(Path::new("/sys/devices/virtual/dmi/id")) && !switched_off(),
     };
-    if wanted
-        && let Some(notice) = watch(endpoint(|name| std::env::var(name).ok())).await
-    {
+    if wanted && let Some(notice) = watch(endpoint(|name| std::env::var(name).ok())).await {
         return notice;
     }
     std::future::pending().await
