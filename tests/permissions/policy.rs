@@ -39,11 +39,8 @@ pub fn text(file: &str) -> String {
 
 /// One text, or a list of them.
 fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(one) => vec![one.clone()],
-        Value::Array(all) => all.iter().map(|one| one.as_str().unwrap().to_owned()).collect(),
-        other => panic!("{other}"),
-    }
+    let text = |one: &Value| one.as_str().unwrap().to_owned();
+    value.as_array().map_or_else(|| vec![text(value)], |all| all.iter().map(text).collect())
 }
 
 fn filled_in(pattern: &str) -> String {
@@ -56,22 +53,19 @@ impl Policy {
         for statement in statements {
             let (file, sid) = statement.split_once(' ').unwrap();
             let found: Value = serde_json::from_str(&text(file)).unwrap();
-            let (actions, resources) = match &found {
-                Value::Object(policy) => {
-                    assert_eq!(policy["Version"], "2012-10-17");
-                    let of_sid = |s: &&Value| s["Sid"] == sid;
-                    let it = policy["Statement"].as_array().unwrap().iter().find(of_sid).expect(statement);
-                    let keys: Vec<&str> = it.as_object().unwrap().keys().map(String::as_str).collect();
-                    assert_eq!(BTreeSet::from_iter(keys), BTreeSet::from(["Sid", "Effect", "Action", "Resource"]));
-                    assert_eq!(it["Effect"], "Allow");
-                    (texts(&it["Action"]), texts(&it["Resource"]))
-                }
+            let (actions, resources) = if found.is_object() {
+                assert_eq!(found["Version"], "2012-10-17");
+                let of_sid = |s: &&Value| s["Sid"] == sid;
+                let it = found["Statement"].as_array().unwrap().iter().find(of_sid).expect(statement);
+                let keys: Vec<&str> = it.as_object().unwrap().keys().map(String::as_str).collect();
+                assert_eq!(BTreeSet::from_iter(keys), BTreeSet::from(["Sid", "Effect", "Action", "Resource"]));
+                assert_eq!(it["Effect"], "Allow");
+                (texts(&it["Action"]), texts(&it["Resource"]))
+            } else {
                 // A collection's data access policy.
-                rules => {
-                    let rule = &rules[0]["Rules"][0];
-                    assert_eq!(rule["ResourceType"], sid);
-                    (texts(&rule["Permission"]), texts(&rule["Resource"]))
-                }
+                let rule = &found[0]["Rules"][0];
+                assert_eq!(rule["ResourceType"], sid);
+                (texts(&rule["Permission"]), texts(&rule["Resource"]))
             };
             let resources: Vec<String> = resources.iter().map(|pattern| filled_in(pattern)).collect();
             all.extend(actions.into_iter().map(|action| Allowed { action, resources: resources.clone() }));
