@@ -60,6 +60,7 @@ fn a_notice_sends_everything_at_once_and_what_is_written_after_it_too() {
     stage.until_records(5, &agent);
     assert!(agent.is_running(), "containers still write: it stays");
     assert_eq!(agent.get("/readyz").map(|(status, _)| status), Some(200));
+    assert_eq!(agent.metrics().sum("tailrace_draining", &[]), Some(1.0));
     let log = agent.log();
     assert_eq!(log.matches("spot notice: draining").count(), 1, "{log}");
     assert!(log.contains("terminate") && log.contains("2026-11-22T10:15:00Z"), "{log}");

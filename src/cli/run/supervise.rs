@@ -115,7 +115,12 @@ impl Watcher {
             return self.fail(run, "a lane's thread failed");
         };
         if matches!(self.way, Way::Stays | Way::Soon { .. }) && run.once.is_none() {
-            tracing::info!(%output, not_settled = left.iter().map(|l| l.bytes).sum::<u64>(), "ended for the changed configuration");
+            let not_settled = left.iter().map(|l| l.bytes).sum::<u64>();
+            if run.leaving {
+                tracing::info!(%output, not_settled, "drained for the spot notice, and goes on");
+            } else {
+                tracing::info!(%output, not_settled, "ended for the changed configuration");
+            }
             return match (asked, self.way) {
                 (true, Way::Stays) => self.agent.fleet.arrange(run),
                 // It comes again with all the others.
