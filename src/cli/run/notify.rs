@@ -126,7 +126,7 @@ fn lives(snapshot: &Snapshot, now: Now) -> bool {
 /// A sentence on how we are.
 fn status(snapshot: &Snapshot, now: Now) -> String {
     let mut said = vec![snapshot.phase.as_str().to_owned()];
-    said.extend(snapshot.stuck(now).iter().map(|(name, age)| format!("{name} did nothing for {} s", age.as_secs())));
+    said.extend(snapshot.stuck(now).iter().map(|(name, _)| format!("{name} has been stuck for a minute")));
     if snapshot.config.refused.is_some() {
         said.push("the changed configuration is refused, the one before stays in effect".to_owned());
     }
@@ -198,6 +198,6 @@ mod tests {
         assert!(lives(&board.snapshot(), at(50)));
         assert_eq!(status(&board.snapshot(), at(50)), "running; output s3 is 7 bytes behind and settles nothing");
         assert!(!lives(&board.snapshot(), at(90)));
-        assert!(status(&board.snapshot(), at(90)).starts_with("running; catalog did nothing for 89 s; "));
+        assert!(status(&board.snapshot(), at(90)).starts_with("running; catalog has been stuck for a minute; "));
     }
 }
