@@ -1,6 +1,8 @@
 //! What all AWS outputs share: credentials and region, signing, host names, and the error codes every service uses.
 
 #[cfg(feature = "outputs")]
+pub mod clock;
+#[cfg(feature = "outputs")]
 pub mod credentials;
 pub mod failure;
 pub mod faults;
@@ -10,6 +12,10 @@ pub mod sign;
 #[cfg(feature = "outputs")]
 pub use credentials::AwsAccess;
 pub use failure::Failure;
+
+/// What to say of credentials that were fetched a moment ago and are called ended.
+pub const ENDED: &str = "the credentials had ended though they were just fetched: check what hands them out (the Pod \
+                         Identity, ECS or metadata agent, the files of the profile)";
 
 /// The domain of a region's endpoints: partitions differ.
 pub fn domain(region: &str) -> &'static str {
