@@ -4,7 +4,6 @@
 //! goes out with ended ones; while new ones cannot be had, those that still hold are used. Trouble is a hold of the whole
 //! lane, with what to do. Where they come from is `sources`'s business; requests go out through `send`.
 
-use super::clock::ServiceClock;
 use super::sign::{self, Payload};
 use crate::config::checked;
 use crate::lane::batch::{Code, Scope, Verdict};
@@ -13,8 +12,10 @@ use aws_credential_types::provider::ProvideCredentials;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+mod clock;
 mod send;
 mod sources;
+use clock::ServiceClock;
 use sources::Chain;
 pub use sources::{Found, Source};
 

@@ -1,8 +1,6 @@
 //! What all AWS outputs share: credentials and region, signing, host names, and the error codes every service uses.
 
 #[cfg(feature = "outputs")]
-pub mod clock;
-#[cfg(feature = "outputs")]
 pub mod credentials;
 pub mod failure;
 pub mod faults;

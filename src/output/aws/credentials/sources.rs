@@ -259,7 +259,7 @@ fn attempts(cause: &CredentialsError) -> Option<&[ProviderAttempt<CredentialsErr
 
 /// Without the words that they all begin with.
 fn reason(cause: &CredentialsError) -> String {
-    cause.source().map_or_else(|| "has none".to_owned(), |inner| causes(inner))
+    cause.source().map_or_else(|| "has none".to_owned(), causes)
 }
 
 /// STS gave an answer: whatever is wrong, it is not that there are no base credentials.

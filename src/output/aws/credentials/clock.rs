@@ -4,21 +4,13 @@
 //! is more than 4 minutes from the time it was signed with, the difference is kept and added from then on, as AWS's
 //! own SDKs do. Said when it changes; in `tailrace_clock_skew_seconds` all the while.
 
+use crate::telemetry::skew;
 use http::HeaderMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Closer than this a refusal has another cause.
 const FAR: u64 = 240;
-
-/// Of all services together, for the metric: seconds that they are ahead of this machine. A machine has one clock.
-static SKEW: AtomicI64 = AtomicI64::new(0);
-
-/// By how many seconds services were ahead of this machine's clock when they last refused a request for it; 0 when
-/// none did.
-pub fn skew_seconds() -> i64 {
-    SKEW.load(Ordering::Relaxed)
-}
 
 /// One service's time.
 #[derive(Debug, Default)]
@@ -47,7 +39,11 @@ impl ServiceClock {
         }
         let ahead = there.saturating_sub(seconds(now));
         self.ahead.store(ahead, Ordering::Relaxed);
-        SKEW.store(ahead, Ordering::Relaxed);
+        skew::note(ahead);
+        if ahead.unsigned_abs() <= FAR {
+            tracing::info!(service, "this machine's clock agrees with the service's again");
+            return true;
+        }
         let minutes = ahead.unsigned_abs() / 60;
         let side = if ahead < 0 { "ahead of" } else { "behind" };
         tracing::warn!(
@@ -95,6 +91,9 @@ mod tests {
             assert_eq!(clock.time(at(local)), at(TEN_FIFTEEN));
             // Signed with the service's time and refused again: it was not the clock.
             assert!(!clock.corrected(&headers, clock.time(at(local)), at(local), "logs"));
+            // Somebody has set this machine's clock.
+            assert!(clock.corrected(&headers, clock.time(at(TEN_FIFTEEN)), at(TEN_FIFTEEN), "logs"));
+            assert_eq!(clock.time(at(TEN_FIFTEEN)), at(TEN_FIFTEEN));
         }
     }
 
