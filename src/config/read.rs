@@ -6,10 +6,12 @@
 mod aws;
 mod ca_file;
 mod cloudwatch;
+mod exit_when;
 mod input;
 mod names;
 mod opensearch;
 mod output;
+mod own_pod;
 mod s3;
 mod target;
 mod transforms;
@@ -46,6 +48,7 @@ pub(crate) fn config(root: &Node, env: Env<'_>, report: &Report) -> Option<Confi
     let retain = retain(&top);
     let spots = [("auto", SpotNotice::Auto), ("on", SpotNotice::On), ("off", SpotNotice::Off)];
     let spot_notice = top.value("spot_notice", |text| choice(text, &spots)).unwrap_or(SpotNotice::Auto);
+    let exit_when = exit_when::read(&top);
     top.refuse("threads", || Wrong::new("not there yet: each output has one thread of its own", "remove the key"));
     let inputs = input::all(&top, env);
     let outputs = output::all(&top, &inputs, &data_dir);
@@ -62,6 +65,7 @@ pub(crate) fn config(root: &Node, env: Env<'_>, report: &Report) -> Option<Confi
         node,
         retain,
         spot_notice,
+        exit_when,
         inputs: inputs.into_iter().filter_map(|named| named.input).collect(),
         outputs: outputs.list,
     })

@@ -3,6 +3,7 @@
 //! With a [`Guard`] a stand-in refuses, in its service's own words, whatever the guard does not allow; without one only
 //! signatures count. The account is 123456789012, domain and collection are called `demo`.
 
+use super::identity::Identity;
 use super::opensearch::Auth;
 use super::request::{self, Head};
 use super::service::{Operation, Service};
@@ -47,6 +48,11 @@ pub(super) fn of(service: &Service, region: &str, head: &Head, operation: &Opera
             let there = |index: &str| it.counts().contains_key(index);
             search(it.auth(), region, head, operation, there)
         }
+        // The others have no policy but that of the role that they ask for.
+        Service::Identity(_) if operation.name == "AssumeRole" => {
+            vec![right("sts:AssumeRole", Identity::place(plain).unwrap_or_default())]
+        }
+        Service::Identity(_) => Vec::new(),
     }
 }
 

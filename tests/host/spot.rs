@@ -4,6 +4,7 @@ use crate::Stage;
 use crate::metadata::Metadata;
 use crate::support::{Agent, SOON, free_port, until_or};
 use std::time::Duration;
+use tailrace::standin::{Fault, Rule};
 
 const ON: &str = "shutdown_timeout: 20s\nspot_notice: on";
 const NOTICE: &str = r#"{"action": "terminate", "time": "2026-11-22T10:15:00Z"}"#;
@@ -25,27 +26,17 @@ fn arrived(stage: &Stage) -> u64 {
 
 #[test]
 fn a_notice_sends_everything_at_once_and_what_is_written_after_it_too() {
-    let (stage, metadata) = (Stage::new(ON, late), Metadata::start());
-    metadata.page("instance-life-cycle", "spot");
-    let mut agent = run(&stage, &metadata.url);
+    let (stage, metadata) = (Stage::new(ON, late), Metadata::start("spot"));
+    let mut agent = run(&stage, &metadata.standin.url);
     stage.say("before");
-    let asked = || metadata.asked_for("GET /latest/meta-data/spot/instance-action 404") >= 2;
+    let asked = || metadata.asked("ImdsPage", "404") >= 2;
     until_or("two looks without a notice", SOON, asked, || agent.log());
-    assert_eq!(
-        (arrived(&stage), metadata.asked_for("PUT"), metadata.asked_for("401")),
-        (0, 1, 0),
-        "{:?}",
-        metadata.asked()
-    );
-    metadata.expire_token();
+    let tokens = || (metadata.asked("ImdsToken", "200"), metadata.asked("ImdsPage", "401"));
+    assert_eq!((arrived(&stage), tokens()), (0, (1, 0)));
+    metadata.end_tokens();
     metadata.page("spot/instance-action", NOTICE);
     stage.until_records(1, &agent);
-    assert_eq!(
-        (metadata.asked_for("PUT"), metadata.asked_for("401")),
-        (2, 1),
-        "one token more: {:?}",
-        metadata.asked()
-    );
+    assert_eq!(tokens(), (2, 1), "one token more");
     // The two minutes: containers say their last words.
     for count in 2..5 {
         stage.say("after");
@@ -70,31 +61,30 @@ fn a_notice_sends_everything_at_once_and_what_is_written_after_it_too() {
 
 #[test]
 fn a_notice_that_is_there_already_is_heeded_from_the_start() {
-    let (stage, metadata) = (Stage::new(ON, late), Metadata::start());
-    metadata.page("instance-life-cycle", "spot");
+    let (stage, metadata) = (Stage::new(ON, late), Metadata::start("spot"));
     metadata.page("spot/instance-action", NOTICE);
-    let agent = run(&stage, &metadata.url);
+    let agent = run(&stage, &metadata.standin.url);
     stage.say("the last words");
     stage.until_records(1, &agent);
 }
 
 #[test]
 fn an_instance_that_is_no_spot_instance_asks_once() {
-    let (stage, metadata) = (Stage::new(ON, |outputs| outputs), Metadata::start());
-    metadata.page("instance-life-cycle", "on-demand");
-    let agent = run(&stage, &metadata.url);
-    until_or("the question", SOON, || metadata.asked_for("instance-life-cycle 200") == 1, || agent.log());
+    let (stage, metadata) = (Stage::new(ON, |outputs| outputs), Metadata::start("on-demand"));
+    let agent = run(&stage, &metadata.standin.url);
+    until_or("the question", SOON, || metadata.asked("ImdsPage", "200") == 1, || agent.log());
     // Longer than between two looks.
     std::thread::sleep(Duration::from_secs(6));
-    assert_eq!(metadata.asked().len(), 2, "{:?}", metadata.asked());
+    assert_eq!(metadata.asked_at_all(), 2, "{:?}", metadata.standin.control.requests());
 }
 
 #[test]
 fn where_nothing_answers_it_is_said_once_and_delivery_goes_on() {
     let nobody = format!("http://127.0.0.1:{}", free_port());
-    let hop_limit = Metadata::start();
-    hop_limit.swallow_tokens();
-    for (metadata, most) in [(nobody.as_str(), 1), (hop_limit.url.as_str(), 1)] {
+    // A hop limit of 1, and a container behind a bridge: the token does not arrive.
+    let hop_limit = Metadata::start("spot");
+    hop_limit.standin.control.fault(Rule::always(Fault::Hang { done: false }).on("ImdsToken"));
+    for metadata in [&nobody, &hop_limit.standin.url] {
         let stage = Stage::new(ON, |outputs| outputs);
         let mut agent = run(&stage, metadata);
         until_or("it to be said", SOON, || agent.log().contains("hop limit"), || agent.log());
@@ -102,27 +92,26 @@ fn where_nothing_answers_it_is_said_once_and_delivery_goes_on() {
         stage.until_records(1, &agent);
         // The next question has been asked in vain by then.
         std::thread::sleep(Duration::from_secs(11));
-        assert_eq!(agent.log().matches("hop limit").count(), most, "{}", agent.log());
+        assert_eq!(agent.log().matches("hop limit").count(), 1, "{}", agent.log());
         assert!(agent.stop(SOON).success());
     }
-    let asked = hop_limit.asked_for("PUT");
+    let asked = hop_limit.asked("ImdsToken", "hang");
     assert!((1..=2).contains(&asked), "ever more rarely, not {asked} times");
 }
 
 #[test]
 fn nobody_asks_where_the_key_says_off_or_a_run_is_over_by_itself() {
-    let metadata = Metadata::start();
-    metadata.page("instance-life-cycle", "spot");
+    let metadata = Metadata::start("spot");
     let stage = Stage::new("spot_notice: off", |outputs| outputs);
-    let mut agent = run(&stage, &metadata.url);
+    let mut agent = run(&stage, &metadata.standin.url);
     stage.say("delivered");
     stage.until_records(1, &agent);
     assert!(agent.stop(SOON).success());
     let stage = Stage::new(ON, |outputs| outputs);
     stage.say("delivered");
     let args = ["run", "--once", "-c", stage.config.to_str().unwrap()];
-    let env = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.url.as_str())];
+    let env = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.standin.url.as_str())];
     let mut agent = Agent::start_with(stage.place.path(), &args, stage.place.admin, &env);
     assert!(agent.wait(SOON).success(), "{}", agent.log());
-    assert_eq!(metadata.asked(), [""; 0]);
+    assert_eq!(metadata.asked_at_all(), 0);
 }

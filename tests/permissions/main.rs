@@ -14,9 +14,11 @@ use logs::{append, container, cri, noise};
 use policy::{Judge, Policy};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 use support::{Agent, Place, SOON, Services, until_or};
+use tailrace::standin::identity::issuer::Issuer;
 use tailrace::standin::opensearch::{self, Auth};
-use tailrace::standin::{Fault, Options, Rule};
+use tailrace::standin::{self, Fault, Options, Rule, Which, identity};
 
 /// As many as make an object of more than one part.
 const NOISE: u64 = 14_000;
@@ -220,6 +222,26 @@ fn without_the_rights_to_tidy_up_everything_arrives_all_the_same() {
         stage.until("the refusal", || stage.judge.refused().iter().any(|right| right.action == action));
         assert_eq!(stage.services.s3.control.receipts().totals().again, 0, "{action}");
     }
+}
+
+#[test]
+fn a_role_of_an_output_needs_one_right_on_that_role() {
+    let judge = Judge::new(Policy::of(&["assume-role.json RoleOfAnOutput"]));
+    let issuer = Issuer::new(Duration::from_secs(3_600));
+    let services = Services::with(Options { issued: Some(issuer.clone()), ..Options::default() }, Default::default());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let options = Options { guard: Some(judge.guard()), ..Options::default() };
+    let sts = standin::start(runtime.handle(), Which::Identity(identity::Options::new(issuer)), options).unwrap();
+    let place = Place::new();
+    let role = "region: us-east-1\n    role_arn: arn:aws:iam::210987654321:role/writer\n";
+    let config = place.config("", &services.outputs().replace("region: us-east-1\n", role));
+    append(&container(&place, "shop", "cart").join("0.log"), cri(format!("tr={:016x} a line", 1)));
+    let args = ["run", "-c", config.to_str().unwrap()];
+    let agent = Agent::start_with(place.path(), &args, place.admin, &[("AWS_ENDPOINT_URL_STS", &sts.url)]);
+    for (name, standin) in services.each() {
+        until_or(name, SOON, || standin.control.receipts().distinct() == 1, || agent.log());
+    }
+    assert_eq!((judge.refused(), judge.used()), (Vec::new(), judge.policy().actions()));
 }
 
 /// Every file can be read, and nothing in it is wider than it must be.

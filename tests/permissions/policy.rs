@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use tailrace::standin::rights::{Guard, Right};
 
 /// What stands for what in the stand-ins' world.
-const FILLED_IN: [(&str, &str); 11] = [
+const FILLED_IN: [(&str, &str); 12] = [
+    ("ROLE", "writer"),
     ("OTHER_ACCOUNT", "210987654321"),
     ("ACCOUNT", "123456789012"),
     ("REGION", "us-east-1"),
