@@ -9,10 +9,11 @@ use crate::config::checked::{self, Aws};
 use crate::lane::batch::{Batch, Code, Job, Scope, Verdict};
 use crate::output::aws::AwsAccess;
 use crate::output::aws::sign::Payload;
-use crate::output::http::Http;
+use crate::output::http::{Answer, Http};
 use crate::output::retry_after::retry_after;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use std::time::Duration;
 
@@ -77,28 +78,7 @@ impl OpenSearchService {
         if let Some(wrong) = index::fault(name) {
             return Err(hold("invalid_index_name", Scope::Key, format!("index `{name}`: {wrong}: correct `index`")));
         }
-        let url = format!("{}/{}/{WANTED}", self.url, index::in_url(name));
-        let mut request = http::Request::new(body.chunks.clone());
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = url
-            .parse()
-            .map_err(|cause| hold("url", Scope::Lane, format!("`url` and `index` make no address: {url} ({cause})")))?;
-        let headers = request.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        match &self.auth {
-            Auth::None => {}
-            Auth::Basic(value) => drop(headers.insert(header::AUTHORIZATION, value.clone())),
-            Auth::Aws(aws) => aws.sign(&mut request, Payload::of(&body.chunks)).await?,
-        }
-        let answer = self.http.send(request, ANSWER_WITHIN).await.map_err(|trouble| {
-            // It was done, but cannot be heard: halves have shorter answers.
-            if trouble.code.as_str() == "answer_too_large" {
-                Verdict::Split { code: trouble.code }
-            } else {
-                trouble.verdict()
-            }
-        })?;
+        let answer = self.post(name, body.chunks.clone(), true).await?;
         let heard = verdict::Answer {
             status: answer.status,
             after: retry_after(&answer.headers),
@@ -112,6 +92,39 @@ impl OpenSearchService {
         }
         Ok(judge(&heard, batch.items))
     }
+
+    /// Sends one bulk request to an index.
+    async fn post(&self, name: &str, chunks: Vec<Bytes>, gzip: bool) -> Result<Answer, Verdict> {
+        let url = format!("{}/{}/{WANTED}", self.url, index::in_url(name));
+        let mut request = http::Request::new(chunks);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = url.parse().map_err(|cause| Verdict::Hold {
+            code: Code::new("url"),
+            scope: Scope::Lane,
+            say: format!("`url` and `index` make no address: {url} ({cause})"),
+        })?;
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+        if gzip {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        match &self.auth {
+            Auth::None => {}
+            Auth::Basic(value) => drop(headers.insert(header::AUTHORIZATION, value.clone())),
+            Auth::Aws(aws) => {
+                let payload = Payload::of(request.body());
+                aws.sign(&mut request, payload).await?;
+            }
+        }
+        self.http.send(request, ANSWER_WITHIN).await.map_err(|trouble| {
+            // It was done, but cannot be heard: halves have shorter answers.
+            if trouble.code.as_str() == "answer_too_large" {
+                Verdict::Split { code: trouble.code }
+            } else {
+                trouble.verdict()
+            }
+        })
+    }
 }
 
 /// The region in the host name of an Amazon domain or collection: `search-x-abc.eu-west-1.es.amazonaws.com`.
@@ -122,6 +135,7 @@ fn region_of(url: &str) -> Option<String> {
     (host.contains(".amazonaws.") && region.contains('-')).then(|| region.to_owned())
 }
 
+mod probe;
 #[cfg(test)]
 #[cfg(feature = "standin")]
 mod strict;

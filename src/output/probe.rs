@@ -1,0 +1,85 @@
+//! What trying a destination brought. Each service tries it in its `service/probe.rs`, with its own client, signature and
+//! verdicts, and in such a way that nothing stays behind. For `tailrace doctor`.
+
+use crate::lane::batch::{Code, Verdict};
+use http::HeaderMap;
+use tokio::time::Instant;
+
+/// A destination, tried.
+#[derive(Clone, Debug, Default)]
+pub struct Probe {
+    /// Whether anything answered, and what it says the time is.
+    pub heard: Option<Heard>,
+    /// In the order in which it was tried; ends with what made going on useless.
+    pub tried: Vec<Tried>,
+}
+
+/// The first answer.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// `Date`, as it was sent; some servers send none.
+    pub date: Option<String>,
+    /// When it came.
+    pub at: Instant,
+}
+
+/// One right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// As the service calls it: `logs:PutLogEvents`.
+    pub right: &'static str,
+    /// What came of it.
+    pub came: Came,
+}
+
+/// What came of trying.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// It would be done.
+    Allowed,
+    /// The agent would not get on; what to do.
+    Refused(Code, String),
+    /// The agent would get on without, at a price; what to do.
+    Wanted(Code, String),
+    /// Not tried, because of this.
+    Untried(String),
+}
+
+impl Probe {
+    /// An answer came: the first one tells the time.
+    pub fn hears(&mut self, headers: &HeaderMap) {
+        let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+        self.heard.get_or_insert_with(|| Heard { date, at: Instant::now() });
+    }
+
+    /// Notes what came of one.
+    pub fn note(&mut self, right: &'static str, came: Came) {
+        self.tried.push(Tried { right, came });
+    }
+
+    /// Notes what the agent would have been told.
+    pub fn refused(&mut self, right: &'static str, verdict: Verdict) {
+        self.note(right, refused(verdict));
+    }
+}
+
+/// A verdict on something that should have worked.
+pub fn refused(verdict: Verdict) -> Came {
+    match verdict {
+        Verdict::Hold { code, say, .. }
+        | Verdict::Retry { code, say, .. }
+        | Verdict::Unknown { code, say, .. }
+        | Verdict::Reject { code, say } => Came::Refused(code, say),
+        Verdict::Split { code } => Came::Refused(code, "the smallest request is too large: check `endpoint`".to_owned()),
+        Verdict::Delivered { .. } | Verdict::Items(_) | Verdict::Staged { .. } | Verdict::NoUpload => {
+            Came::Refused(Code::new("odd_answer"), "an answer that makes no sense here: check `endpoint`".to_owned())
+        }
+    }
+}
+
+/// A name that nobody has: 64 random bits.
+pub fn nobodys_name() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    // The standard library's hasher is seeded at random.
+    format!("tailrace-doctor-{:016x}", RandomState::new().build_hasher().finish())
+}
