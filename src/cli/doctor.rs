@@ -6,6 +6,7 @@ mod clock;
 mod cluster;
 mod destination;
 mod files;
+mod inputs;
 mod limits;
 mod line;
 mod port;
@@ -19,8 +20,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// No check takes longer. Files come first: they say where output goes.
-const WITHIN: Duration = Duration::from_secs(10);
+/// Of what waits for the disk. Files come first: they say where output goes.
+const DISK: Duration = Duration::from_secs(8);
+/// Of what waits for a network.
+const NET: Duration = Duration::from_secs(12);
 
 /// 0: nothing failed. 1: something did.
 pub fn doctor(args: &ConfigArgs) -> Exit {
@@ -59,7 +62,7 @@ async fn all(config: &Arc<Config>) -> Vec<Line> {
         inputs.extend(look.await.unwrap_or_default());
         if let Some(looked) = notes.get() {
             counts = (counts.0 + looked.files, counts.1 + looked.directories);
-            samples.extend(looked.samples.iter().cloned());
+            samples.extend(looked.sample.clone());
         }
     }
     let limits = blocking("limits", config, move |config| limits::look(config, counts.0, counts.1));
@@ -88,15 +91,15 @@ async fn all(config: &Arc<Config>) -> Vec<Line> {
 struct Looked {
     files: usize,
     directories: usize,
-    samples: Vec<files::Sample>,
+    sample: Option<files::Sample>,
 }
 
 fn files(config: &Config, at: usize, looked: &OnceLock<Looked>) -> Vec<Line> {
     let Some(input) = config.inputs.get(at) else { return Vec::new() };
-    let (found, samples) = files::look(config, input);
+    let (found, sample) = files::look(config, input);
     let files = found.opened.len() + found.refused.len();
-    looked.get_or_init(|| Looked { files, directories: found.directories, samples });
-    files::lines(input, &found, &files::Who::now())
+    looked.get_or_init(|| Looked { files, directories: found.directories, sample });
+    inputs::lines(input, &found, &inputs::Who::now())
 }
 
 /// One check, beside all others. A failed task has no lines: it has said why itself.
@@ -105,10 +108,12 @@ where
     F: Future<Output = Vec<Line>> + Send + 'static,
 {
     let (of, check) = (of.to_owned(), check(config.clone()));
-    tokio::spawn(async move {
-        let late = |_| vec![Line::fail(of, format!("no end within {} s", WITHIN.as_secs()))];
-        tokio::time::timeout(WITHIN, check).await.unwrap_or_else(late)
-    })
+    tokio::spawn(async move { within(of, NET, "the network or the server", check).await })
+}
+
+async fn within(of: String, limit: Duration, what: &str, check: impl Future<Output = Vec<Line>>) -> Vec<Line> {
+    let late = |_| vec![Line::fail(of, format!("no end within {} s: {what} hangs", limit.as_secs()))];
+    tokio::time::timeout(limit, check).await.unwrap_or_else(late)
 }
 
 /// The same for what waits for the disk.
@@ -117,7 +122,7 @@ fn blocking(
     config: &Arc<Config>,
     check: impl FnOnce(&Config) -> Vec<Line> + Send + 'static,
 ) -> JoinHandle<Vec<Line>> {
-    spawn(of, config, |config| async move {
-        tokio::task::spawn_blocking(move || check(&config)).await.unwrap_or_default()
-    })
+    let (of, config) = (of.to_owned(), config.clone());
+    let check = tokio::task::spawn_blocking(move || check(&config));
+    tokio::spawn(async move { within(of, DISK, "a disk", async { check.await.unwrap_or_default() }).await })
 }

@@ -70,7 +70,9 @@ pub fn refused(verdict: Verdict) -> Came {
         | Verdict::Retry { code, say, .. }
         | Verdict::Unknown { code, say, .. }
         | Verdict::Reject { code, say } => Came::Refused(code, say),
-        Verdict::Split { code } => Came::Refused(code, "the smallest request is too large: check `endpoint`".to_owned()),
+        Verdict::Split { code } => {
+            Came::Refused(code, "the smallest request is too large: check `endpoint`".to_owned())
+        }
         Verdict::Delivered { .. } | Verdict::Items(_) | Verdict::Staged { .. } | Verdict::NoUpload => {
             Came::Refused(Code::new("odd_answer"), "an answer that makes no sense here: check `endpoint`".to_owned())
         }

@@ -8,9 +8,9 @@ use super::request::{Answer, Head};
 use super::s3::S3;
 use super::service::{Operation, Service};
 use super::wire::{Cut, Wire};
-use super::{Options, Which};
+use super::{Clock, Options, Which};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -54,6 +54,7 @@ struct Log {
 #[derive(Debug)]
 struct Shared {
     service: Service,
+    clock: Clock,
     faults: Mutex<Faults>,
     log: Mutex<Log>,
     receipts: Receipts,
@@ -66,8 +67,9 @@ pub struct Control(Arc<Shared>);
 impl Control {
     pub(super) fn new(which: Which, options: Options) -> Control {
         let receipts = Receipts::new(options.max_ids, options.keep_records);
+        let clock = options.clock.clone();
         let service = Service::new(which, options, receipts.clone());
-        Control(Arc::new(Shared { service, faults: Mutex::default(), log: Mutex::default(), receipts }))
+        Control(Arc::new(Shared { service, clock, faults: Mutex::default(), log: Mutex::default(), receipts }))
     }
     /// Sets a fault.
     pub fn fault(&self, rule: Rule) -> FaultId {
@@ -171,7 +173,23 @@ impl fmt::Display for Closed {
 
 impl std::error::Error for Closed {}
 
+/// Every answer tells the stand-in's own time.
 async fn answer(control: Control, cut: Cut, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Closed> {
+    let date = date(control.0.clock.unix_ns());
+    let mut response = of(control, cut, request).await?;
+    if let Some(date) = date {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    Ok(response)
+}
+
+/// `Sun, 22 Nov 2026 10:15:00 GMT`
+fn date(unix_ns: i64) -> Option<HeaderValue> {
+    let time = jiff::Timestamp::from_nanosecond(i128::from(unix_ns)).ok()?;
+    HeaderValue::from_str(&time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()).ok()
+}
+
+async fn of(control: Control, cut: Cut, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Closed> {
     let (parts, body) = request.into_parts();
     let head = Head::new(&parts);
     let own = head.path.strip_prefix("/_standin/").map(str::to_owned);

@@ -10,7 +10,6 @@ use crate::metadata::watch::{Api, Settings, Watch};
 use crate::telemetry::board::{About, Board};
 use crate::telemetry::recent::Recent;
 use std::sync::Arc;
-use std::time::Duration;
 
 const OF: &str = "API server";
 
@@ -45,8 +44,8 @@ fn lines(probe: &Probe, node: &str, time: Clock) -> Vec<Line> {
     if let Some((at, date)) = &probe.heard {
         let now = time.now();
         let since = i64::try_from(now.mono.saturating_sub(*at).as_secs()).unwrap_or(0);
-        let ours = now.unix_ns / Duration::from_secs(1).as_nanos() as i64 - since;
-        lines.extend(clock::line(OF, date.as_deref(), ours, false));
+        let ours = now.unix_ns / 1_000_000_000 - since;
+        lines.extend(clock::line(OF, date.as_deref(), ours));
     }
     lines
 }

@@ -6,7 +6,8 @@ use super::clock;
 use super::files::Sample;
 use super::line::Line;
 use crate::cli::clock::Clock;
-use crate::config::checked::{Auth, Output, OutputKind};
+use crate::cli::output::destination;
+use crate::config::checked::{Output, OutputKind};
 use crate::config::template::render;
 use crate::lane::batch::Target;
 use crate::origin::Origin;
@@ -21,6 +22,9 @@ use crate::output::s3::service::S3Service;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Of one request. A server that hangs says nothing later either.
+const PATIENCE: Duration = Duration::from_secs(6);
+
 /// The lines of one output.
 pub async fn look(output: &Output, node: &Arc<str>, samples: &[Sample], clock: Clock) -> Vec<Line> {
     let of = format!("output {}", output.name);
@@ -33,23 +37,27 @@ pub async fn look(output: &Output, node: &Arc<str>, samples: &[Sample], clock: C
     };
     let heard_at = tried.probe.heard.as_ref().map(|heard| heard.at.elapsed()).unwrap_or_default();
     let ours = clock.now().unix_ns.saturating_sub(i64::try_from(heard_at.as_nanos()).unwrap_or(0)) / 1_000_000_000;
-    let place = if sample.is_some() { tried.place.clone() } else { format!("{} (no log file yet: an example)", tried.place) };
-    let mut lines = written(&of, &place, &tried.probe);
+    let place =
+        if sample.is_some() { tried.place.clone() } else { format!("{} (no log file yet: an example)", tried.place) };
+    let mut lines = Vec::new();
+    if tried.probe.heard.is_some() {
+        lines.push(Line::ok(&of, format!("{} answers", destination(&output.kind))));
+    }
+    lines.extend(written(&of, &place, &tried.probe));
     let date = tried.probe.heard.as_ref().and_then(|heard| heard.date.as_deref());
-    lines.extend(clock::line(&of, date, ours, tried.signed));
+    lines.extend(clock::line(&of, date, ours));
     lines
 }
 
 struct TriedOut {
     /// For people.
     place: String,
-    signed: bool,
     probe: Probe,
 }
 
 async fn probe(output: &Output, node: &Arc<str>, origin: &Origin, clock: Clock) -> Result<TriedOut, String> {
     let ca_file = output.ca_file.as_ref().map(|file| file.path.as_path());
-    let http = Http::new(ca_file)?.patience(Duration::from_secs(8));
+    let http = Http::new(ca_file)?.patience(PATIENCE);
     let now = clock.now().unix_ns;
     Ok(match &output.kind {
         OutputKind::CloudWatch(config) => {
@@ -57,33 +65,28 @@ async fn probe(output: &Output, node: &Arc<str>, origin: &Origin, clock: Clock) 
             let at = |pattern: &str| Arc::from(render(pattern, now));
             let target = Target { place: at(&key.place), stream: at(&key.stream) };
             let probe = CloudWatchService::new(http, config).probe(&target).await;
-            TriedOut { place: format!("log group {}", target.place), signed: true, probe }
+            TriedOut { place: format!("log group {}", target.place), probe }
         }
         OutputKind::S3(config) => {
             let prefix = render(&name::prefix(&config.key, &origin.fields), now);
             let probe = S3Service::new(config, http)?.probe(&prefix).await;
-            TriedOut { place: format!("bucket {} below {prefix}", config.bucket), signed: true, probe }
+            TriedOut { place: format!("bucket {} below {prefix}", config.bucket), probe }
         }
         OutputKind::OpenSearch(config) => {
             let index = render(&index::pattern(&config.index, &origin.fields), now);
             let probe = OpenSearchService::new(config, http)?.probe(&index).await;
-            let signed = matches!(config.auth, Auth::Aws { .. });
-            TriedOut { place: format!("index {index}"), signed, probe }
+            TriedOut { place: format!("index {index}"), probe }
         }
     })
 }
 
-/// Reached, and what may be done there. Pure.
+/// What may be done there. Pure.
 fn written(of: &str, place: &str, probe: &Probe) -> Vec<Line> {
     let mut lines = Vec::new();
-    if probe.heard.is_some() {
-        lines.push(Line::ok(of, "answers"));
-    }
     let all = |pick: fn(&Came) -> bool| -> Vec<&str> {
         probe.tried.iter().filter(|tried| pick(&tried.came)).map(|tried| tried.right).collect()
     };
-    let mut allowed = all(|came| matches!(came, Came::Allowed));
-    allowed.dedup();
+    let allowed = all(|came| matches!(came, Came::Allowed));
     let untried = probe.tried.iter().filter_map(|tried| match &tried.came {
         Came::Untried(why) => Some(format!("{} ({why})", tried.right)),
         Came::Allowed | Came::Refused(..) | Came::Wanted(..) => None,
@@ -97,8 +100,12 @@ fn written(of: &str, place: &str, probe: &Probe) -> Vec<Line> {
     }
     for tried in &probe.tried {
         match &tried.came {
-            Came::Refused(code, say) => lines.push(Line::fail(of, trouble(place, tried.right, code.as_str(), say, probe))),
-            Came::Wanted(code, say) => lines.push(Line::warn(of, trouble(place, tried.right, code.as_str(), say, probe))),
+            Came::Refused(code, say) => {
+                lines.push(Line::fail(of, trouble(place, tried.right, code.as_str(), say, probe)))
+            }
+            Came::Wanted(code, say) => {
+                lines.push(Line::warn(of, trouble(place, tried.right, code.as_str(), say, probe)))
+            }
             Came::Allowed | Came::Untried(_) => {}
         }
     }

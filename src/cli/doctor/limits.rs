@@ -1,7 +1,7 @@
 //! What the system grants this process: file descriptors, inotify watches, memory, `openat2`. Each is judged by a pure
 //! function of numbers.
 
-use super::line::Line;
+use super::line::{Line, count};
 use crate::config::checked::Config;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub fn look(config: &Config, files: usize, directories: usize) -> Vec<Line> {
 fn handles(budget: usize, files: usize) -> Line {
     let of = "file descriptors";
     if files <= budget {
-        return Line::ok(of, format!("{} for {files} files", budget.saturating_mul(2)));
+        return Line::ok(of, format!("{} for {}", budget.saturating_mul(2), count(files, "file")));
     }
     let need = files.saturating_mul(2).next_power_of_two();
     Line::warn(
@@ -42,7 +42,9 @@ fn inotify(files: usize, directories: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     if let Err(error) = rustix::fs::inotify::init(rustix::fs::inotify::CreateFlags::CLOEXEC) {
         let now = limit("max_user_instances").map_or(String::new(), |most| format!(" (now {most})"));
-        let say = format!("none to be had: {error}: raise fs.inotify.max_user_instances{now}; until then everything is polled");
+        let say = format!(
+            "none to be had: {error}: raise fs.inotify.max_user_instances{now}; until then everything is polled"
+        );
         lines.push(Line::warn("inotify", say));
     }
     let used = used_watches(Path::new("/proc"), std::process::id());
@@ -62,7 +64,7 @@ fn watches(most: u64, used_by_others: u64, files: usize, directories: usize) -> 
         );
         return Line::warn("inotify", say);
     }
-    Line::ok("inotify", format!("{need} watches are needed, {left} of {most} are left"))
+    Line::ok("inotify", format!("{need} of {left} watches are needed (fs.inotify.max_user_watches {most})"))
 }
 
 /// Watches of this user's other programs, as far as /proc shows them. A running agent's are the same that are needed.
@@ -77,7 +79,8 @@ fn used_watches(proc: &Path, own: u32) -> u64 {
     });
     let of_process = |path: PathBuf| -> u64 {
         let handles = std::fs::read_dir(path.join("fd")).into_iter().flatten().flatten().take(20_000);
-        let inotify = handles.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to == Path::new("anon_inode:inotify")));
+        let inotify =
+            handles.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to == Path::new("anon_inode:inotify")));
         let lines = |name: std::ffi::OsString| -> u64 {
             let text = std::fs::read_to_string(path.join("fdinfo").join(name)).unwrap_or_default();
             text.lines().filter(|line| line.starts_with("inotify ")).count() as u64
@@ -136,7 +139,10 @@ fn kernel(openat2: bool) -> Line {
     if openat2 {
         return Line::ok("kernel", "has openat2");
     }
-    Line::warn("kernel", "no openat2 (before 5.6, or a seccomp profile): links are looked for one directory at a time, which is as safe and slower")
+    Line::warn(
+        "kernel",
+        "no openat2 (before 5.6, or a seccomp profile): links are looked for one directory at a time, which is as safe and slower",
+    )
 }
 
 #[cfg(test)]

@@ -54,6 +54,11 @@ pub fn shown(lines: &[Line]) -> String {
     text
 }
 
+/// `1 file`, `2 files`.
+pub fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// A terminal must not be told things by a file's name.
 fn plain(c: char) -> char {
     if c.is_control() { ' ' } else { c }
@@ -67,10 +72,7 @@ mod tests {
     fn lines_are_aligned_and_one_each_whatever_is_in_them() {
         let lines =
             [Line::ok("data_dir", "/d"), Line::warn("output s", "two\nlines \u{1b}[31m"), Line::fail("clock", "off")];
-        assert_eq!(
-            shown(&lines),
-            "ok    data_dir  /d\nwarn  output s  two lines  [31m\nFAIL  clock     off\n"
-        );
+        assert_eq!(shown(&lines), "ok    data_dir  /d\nwarn  output s  two lines  [31m\nFAIL  clock     off\n");
         assert_eq!(shown(&[]), "");
     }
 }

@@ -13,13 +13,18 @@ pub async fn look(address: Option<SocketAddr>) -> Option<Line> {
     let address = address?;
     let mut at = address;
     if at.ip().is_unspecified() {
-        at.set_ip(if at.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+        at.set_ip(if at.is_ipv4() {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
     }
     let answered = ask(at).await;
     Some(match answered {
         Some(true) => Line::ok(OF, format!("the running agent answers at {address}")),
         Some(false) => {
-            let say = format!("another program answers at {address}: choose another port with `admin: {{listen: \"...\"}}`");
+            let say =
+                format!("another program answers at {address}: choose another port with `admin: {{listen: \"...\"}}`");
             Line::fail(OF, say)
         }
         None => match Server::bind(address) {

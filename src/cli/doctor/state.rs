@@ -32,7 +32,8 @@ pub fn look(config: &Config) -> Vec<Line> {
 /// A file without a name is written: it is gone with its handle, whatever happens to us.
 fn writable(dir: &Path) -> Line {
     let named = |say: &str| format!("{}: {say}", dir.display());
-    let advice = "name a directory that this user may write, or mount one; without it nothing is remembered over a restart";
+    let advice =
+        "name a directory that this user may write, or mount one; without it nothing is remembered over a restart";
     match dir.metadata() {
         Ok(meta) if !meta.is_dir() => Line::fail(OF, named("is not a directory: name one")),
         Ok(_) => match write(dir) {
@@ -44,9 +45,10 @@ fn writable(dir: &Path) -> Line {
             let parent = dir.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
             match write(parent) {
                 Ok(()) => Line::ok(OF, named("is not there yet, and can be made")),
-                Err(error) => {
-                    Line::fail(OF, named(&format!("is not there and cannot be made in {}: {error}: {advice}", parent.display())))
-                }
+                Err(error) => Line::fail(
+                    OF,
+                    named(&format!("is not there and cannot be made in {}: {error}: {advice}", parent.display())),
+                ),
             }
         }
         Err(error) => Line::fail(OF, named(&format!("{error}: {advice}"))),
@@ -86,7 +88,9 @@ fn file_system(kind: i64, at: &Path) -> Option<Line> {
         0x8584_58f6 => ("ramfs", Some("positions are gone after a reboot: put it on a disk")),
         0x794c_7630 => ("overlay", Some("it goes with the container: mount a directory of the node (hostPath)")),
         0x6969 => ("NFS", Some("locks and writes depend on a server: put it on a local disk")),
-        0x517b | 0xff53_4d42 | 0xfe53_4d42 => ("SMB", Some("locks and writes depend on a server: put it on a local disk")),
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => {
+            ("SMB", Some("locks and writes depend on a server: put it on a local disk"))
+        }
         0x6573_5546 => ("FUSE", Some("whether its locks and fsync hold is up to its program: put it on a local disk")),
         _ => return None,
     };

@@ -107,6 +107,7 @@ fn expired(code: Code) -> Verdict {
 }
 
 fn missing(target: &Target) -> Verdict {
-    let say = format!("log group {} does not exist, and `create` is false: make it, or set `create: true`", target.place);
+    let say =
+        format!("log group {} does not exist, and `create` is false: make it, or set `create: true`", target.place);
     Verdict::Hold { code: Code::new("ResourceNotFoundException"), scope: Scope::Key, say }
 }
