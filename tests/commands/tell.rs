@@ -40,7 +40,12 @@ fn command(place: &Place, args: &[&str]) -> Command {
 
 /// Runs it to its end.
 pub fn tell(place: &Place, args: &[&str]) -> Told {
-    let output = command(place, args).output().unwrap();
+    tell_with(place, args, &[])
+}
+
+/// The same with further variables.
+pub fn tell_with(place: &Place, args: &[&str], env: &[(&str, &str)]) -> Told {
+    let output = command(place, args).envs(env.iter().copied()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Told { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }

@@ -5,13 +5,17 @@ use super::line::Line;
 use crate::cli::clock::Clock;
 use crate::config::checked::{Config, InputKind, MetadataSource};
 use crate::metadata::pods::Pods;
+use crate::metadata::watch::plan::Timing;
 use crate::metadata::watch::probe::Probe;
 use crate::metadata::watch::{Api, Settings, Watch};
 use crate::telemetry::board::{About, Board};
 use crate::telemetry::recent::Recent;
 use std::sync::Arc;
+use std::time::Duration;
 
 const OF: &str = "API server";
+/// Of one request: the agent itself waits longer.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Nothing, where nobody asks it.
 pub async fn look(config: &Config, time: Clock) -> Vec<Line> {
@@ -23,8 +27,8 @@ pub async fn look(config: &Config, time: Clock) -> Vec<Line> {
         return Vec::new();
     }
     let board = Board::new(About { node: config.node.clone(), started_unix_ns: 0 }, Arc::new(Recent::default()));
-    let settings =
-        Settings { api: Api::Infer, node: config.node.clone(), annotations: Vec::new(), timing: Default::default() };
+    let timing = Timing { answer: PATIENCE, ..Timing::default() };
+    let settings = Settings { api: Api::Infer, node: config.node.clone(), annotations: Vec::new(), timing };
     match Watch::new(settings, Arc::new(Pods::new()), Arc::new(board), move || time.now()) {
         Ok(watch) => lines(&watch.probe().await, &config.node, time),
         Err(why) => vec![Line::fail(OF, why)],
