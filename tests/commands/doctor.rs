@@ -82,7 +82,8 @@ fn where_all_is_well_nothing_fails_and_nothing_is_left() {
 
 #[test]
 fn beside_a_running_agent_it_sees_who_that_is_and_changes_nothing() {
-    let mut stage = Stage::new();
+    // The default log stream has the node in its name.
+    let mut stage = Stage::with("node: n", |outputs| outputs);
     let file = container(&stage.place, "shop", "cart").join("0.log");
     append(&file, cri("one"));
     stage.until_bodies(&["one"]);
@@ -237,11 +238,7 @@ fn the_api_server_is_asked_and_the_missing_rule_is_named() {
     let bench = Bench::new();
     let config = bench.place.config("", &bench.services.outputs());
     let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(
-        &config,
-        text.replace("metadata: {source: path}", "metadata: {source: api}\nnode: n1").replace("\nnode: n1", ""),
-    )
-    .unwrap();
+    std::fs::write(&config, text.replace("{source: path}", "{source: api}")).unwrap();
     let kubeconfig = bench.place.path().join("kubeconfig");
     let env = [("KUBECONFIG", arg(&kubeconfig)), ("NODE_NAME", "n1")];
     let ask = |addr| {
