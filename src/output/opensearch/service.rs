@@ -4,10 +4,11 @@
 //! service would refuse, or that would change the URL, is never sent. Retry is the lane's business.
 
 use super::index;
-use super::verdict::{self, drops_credentials, judge};
+use super::verdict::{self, judge, refused};
 use crate::config::checked::{self, Aws};
 use crate::lane::batch::{Batch, Code, Job, Scope, Verdict};
 use crate::output::aws::AwsAccess;
+use crate::output::aws::faults::Fault;
 use crate::output::aws::sign::Payload;
 use crate::output::http::{Answer, Http};
 use crate::output::retry_after::retry_after;
@@ -85,11 +86,6 @@ impl OpenSearchService {
             location: answer.headers.get(header::LOCATION).and_then(|v| v.to_str().ok()),
             body: &answer.body,
         };
-        if let Auth::Aws(aws) = &self.auth
-            && drops_credentials(&heard)
-        {
-            aws.forget().await;
-        }
         Ok(judge(&heard, batch.items))
     }
 
@@ -111,12 +107,16 @@ impl OpenSearchService {
         match &self.auth {
             Auth::None => {}
             Auth::Basic(value) => drop(headers.insert(header::AUTHORIZATION, value.clone())),
+            Auth::Aws(_) => {}
+        }
+        let sent = match &self.auth {
             Auth::Aws(aws) => {
                 let payload = Payload::of(request.body());
-                aws.sign(&mut request, payload).await?;
+                aws.send(&self.http, request, payload, ANSWER_WITHIN, means).await?
             }
-        }
-        self.http.send(request, ANSWER_WITHIN).await.map_err(|trouble| {
+            Auth::None | Auth::Basic(_) => self.http.send(request, ANSWER_WITHIN).await,
+        };
+        sent.map_err(|trouble| {
             // It was done, but cannot be heard: halves have shorter answers.
             if trouble.code.as_str() == "answer_too_large" {
                 Verdict::Split { code: trouble.code }
@@ -125,6 +125,11 @@ impl OpenSearchService {
             }
         })
     }
+}
+
+/// What an answer says of the credentials and the clock.
+fn means(answer: &Answer) -> Option<Fault> {
+    refused(answer.status, &answer.body)
 }
 
 /// The region in the host name of an Amazon domain or collection: `search-x-abc.eu-west-1.es.amazonaws.com`.

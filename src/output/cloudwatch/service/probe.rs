@@ -7,7 +7,7 @@
 use super::{Asked, CloudWatchService, Judged, MAKING, answer, odd};
 use crate::lane::batch::{Code, Scope, Target, Verdict};
 use crate::output::aws::Failure;
-use crate::output::probe::{Came, Probe, nobodys_name};
+use crate::output::probe::{Came, Probe, nobodys_name, refused};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -85,8 +85,7 @@ impl CloudWatchService {
                 Ok(if said.contains("stream") { Found::NoStream } else { Found::NoGroup })
             }
             Judged::Done(Verdict::Delivered { .. } | Verdict::Items(_)) => Ok(Found::Stream),
-            Judged::Done(verdict) | Judged::NotOurs(verdict) => Err(verdict),
-            Judged::Expired(code) => Err(expired(code)),
+            Judged::Done(verdict) => Err(verdict),
             Judged::Exists => Err(odd("PutLogEvents")),
         }
     }
@@ -95,15 +94,9 @@ impl CloudWatchService {
     async fn make_nothing(&self, action: &'static str, body: &Value, target: &Target) -> Came {
         match self.small_call(action, body, target).await {
             Judged::Exists | Judged::Missing | Judged::Done(Verdict::Delivered { .. }) => Came::Allowed,
-            Judged::Done(verdict) | Judged::NotOurs(verdict) => crate::output::probe::refused(verdict),
-            Judged::Expired(code) => crate::output::probe::refused(expired(code)),
+            Judged::Done(verdict) => refused(verdict),
         }
     }
-}
-
-fn expired(code: Code) -> Verdict {
-    let say = "the credentials have expired: renew them".to_owned();
-    Verdict::Hold { code, scope: Scope::Lane, say }
 }
 
 fn missing(target: &Target) -> Verdict {
