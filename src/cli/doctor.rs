@@ -4,6 +4,7 @@
 
 mod clock;
 mod cluster;
+mod credentials;
 mod destination;
 mod files;
 mod inputs;
@@ -23,7 +24,7 @@ use tokio::task::JoinHandle;
 /// Of what waits for the disk. Files come first: they say where output goes.
 const DISK: Duration = Duration::from_secs(8);
 /// Of what waits for a network.
-const NET: Duration = Duration::from_secs(12);
+const NET: Duration = Duration::from_secs(14);
 
 /// 0: nothing failed. 1: something did.
 pub fn doctor(args: &ConfigArgs) -> Exit {

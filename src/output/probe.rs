@@ -1,13 +1,21 @@
 //! What trying a destination brought. Each service tries it in its `service/probe.rs`, with its own client, signature and
 //! verdicts, and in such a way that nothing stays behind. For `tailrace doctor`.
 
-use crate::lane::batch::{Code, Verdict};
+use crate::lane::batch::{Code, Scope, Verdict};
+use crate::output::aws::AwsAccess;
+use crate::output::aws::credentials::Found;
 use http::HeaderMap;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// Whoever hands out credentials answers within this, or is said to hang.
+const CREDENTIALS: Duration = Duration::from_secs(6);
 
 /// A destination, tried.
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
+    /// Of an output that signs: the credentials it has.
+    pub found: Option<Found>,
     /// Whether anything answered, and what it says the time is.
     pub heard: Option<Heard>,
     /// In the order in which it was tried; ends with what made going on useless.
@@ -46,6 +54,22 @@ pub enum Came {
 }
 
 impl Probe {
+    /// Fetches the credentials that requests will be signed with.
+    ///
+    /// # Errors
+    /// The hold that would park the lane.
+    pub async fn signs(&mut self, access: &AwsAccess) -> Result<(), Verdict> {
+        let slow = |_| {
+            let say = format!(
+                "no AWS credentials within {} s: whoever hands them out does not answer",
+                CREDENTIALS.as_secs()
+            );
+            Verdict::Hold { code: Code::new("credentials"), scope: Scope::Lane, say }
+        };
+        self.found = Some(tokio::time::timeout(CREDENTIALS, access.found()).await.map_err(slow)??);
+        Ok(())
+    }
+
     /// An answer came: the first one tells the time.
     pub fn hears(&mut self, headers: &HeaderMap) {
         let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);

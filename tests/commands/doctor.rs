@@ -6,8 +6,11 @@ use crate::stage::Stage;
 use crate::support::{Place, SOON, Services, now};
 use crate::tell::{Told, arg, tell, tell_with};
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
-use tailrace::standin::{self, Clock, Fault, Rule, opensearch};
+use std::time::Duration;
+use tailrace::standin::identity::{self, issuer::Issuer};
+use tailrace::standin::{self, Clock, Fault, Rule, Standin, Which, opensearch};
 
 /// A directory with one pod's file, the stand-ins, and what the doctor says of them.
 struct Bench {
@@ -17,9 +20,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        Bench::with(Services::start())
+        Bench::with(standin::Options::default())
     }
-    fn with(services: Services) -> Bench {
+    fn with(options: standin::Options) -> Bench {
+        let services = Services::with(options, opensearch::Options::default());
         let place = Place::new();
         append(&container(&place, "shop", "cart").join("0.log"), cri("hello"));
         Bench { place, services }
@@ -200,7 +204,7 @@ fn a_clock_that_is_off_is_said_for_each_server() {
     let ahead = |seconds: i64| {
         let clock = Clock(Arc::new(move || now().unix_ns + seconds * 1_000_000_000));
         let options = standin::Options { clock, keys: None, ..standin::Options::default() };
-        Bench::with(Services::with(options, opensearch::Options::default())).told(|outputs| outputs)
+        Bench::with(options).told(|outputs| outputs)
     };
     let told = ahead(600).ended(1);
     for output in ["output cloudwatch", "output archive", "output search"] {
@@ -272,6 +276,51 @@ fn a_port_and_a_directory_that_are_not_to_be_had_are_named() {
     told.says("FAIL", "admin", &[&bench.place.admin.to_string(), "another"]);
     let wrong = tell(&bench.place, &["doctor", "-c", "/no/such.yaml"]).ended(64);
     assert!(wrong.err.contains("cannot be read") && wrong.out.is_empty(), "{}", wrong.all());
+}
+
+/// The stand-in of STS and instance metadata; the services take only what it hands out.
+fn identity(issuer: Issuer, token: &Path, runtime: &tokio::runtime::Runtime) -> Standin {
+    let own = identity::Options { web_token: Some(token.to_owned()), ..identity::Options::new(issuer) };
+    standin::start(runtime.handle(), Which::Identity(own), standin::Options::default()).unwrap()
+}
+
+#[test]
+fn the_source_that_won_is_told_with_those_that_did_not_and_the_one_that_hangs_with_its_hop_limit() {
+    let issuer = Issuer::new(Duration::from_secs(3_600));
+    let bench = Bench::with(standin::Options { issued: Some(issuer.clone()), ..standin::Options::default() });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let token = bench.place.path().join("token");
+    std::fs::write(&token, "the-token").unwrap();
+    let who = identity(issuer, &token, &runtime);
+    let config = bench.place.config("", &bench.services.outputs());
+    let common = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", ""), ("AWS_ENDPOINT_URL_STS", who.url.as_str())];
+    let role = "arn:aws:iam::123456789012:role/logs";
+    let irsa = [
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", arg(&token)),
+        ("AWS_ROLE_ARN", role),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/v1/credentials"),
+    ];
+    let told = tell_with(&bench.place, &["doctor", "-c", arg(&config)], &[common.as_slice(), &irsa].concat()).ended(0);
+    for output in ["output cloudwatch", "output archive"] {
+        told.says("ok", output, &["credentials: web identity token (IRSA), key ASIASTANDIN", role, "good for"]);
+        told.says(
+            "ok",
+            output,
+            &["also set, not used: AWS_CONTAINER_CREDENTIALS_*_URI=http://127.0.0.1:1/v1/credentials"],
+        );
+        told.says("ok", output, &["may be written to"]);
+    }
+    who.control.fault(Rule::always(Fault::Hang { done: false }).on("ImdsToken"));
+    let imds = [("AWS_EC2_METADATA_DISABLED", ""), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", who.url.as_str())];
+    let told = tell_with(&bench.place, &["doctor", "-c", arg(&config)], &[common.as_slice(), &imds].concat()).ended(1);
+    for output in ["output cloudwatch", "output archive"] {
+        told.says(
+            "FAIL",
+            output,
+            &["hop limit", "looked at: nothing in the environment, no file, then instance metadata"],
+        );
+    }
+    assert!(!told.all().contains("the-token"), "{}", told.all());
 }
 
 /// A server with a certificate that nobody trusts.

@@ -43,9 +43,17 @@ pub fn tell(place: &Place, args: &[&str]) -> Told {
     tell_with(place, args, &[])
 }
 
-/// The same with further variables.
+/// The same with further variables; an empty value takes one away.
 pub fn tell_with(place: &Place, args: &[&str], env: &[(&str, &str)]) -> Told {
-    let output = command(place, args).envs(env.iter().copied()).output().unwrap();
+    let mut command = command(place, args);
+    for (name, value) in env {
+        if value.is_empty() {
+            command.env_remove(name)
+        } else {
+            command.env(name, value)
+        };
+    }
+    let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Told { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }

@@ -3,6 +3,7 @@
 //! The services try it themselves (`service/probe`), where the files that are there now would go.
 
 use super::clock;
+use super::credentials::{self, Around};
 use super::files::Sample;
 use super::line::Line;
 use crate::cli::clock::Clock;
@@ -40,6 +41,9 @@ pub async fn look(output: &Output, node: &Arc<str>, samples: &[Sample], clock: C
     let place =
         if sample.is_some() { tried.place.clone() } else { format!("{} (no log file yet: an example)", tried.place) };
     let mut lines = Vec::new();
+    let now = clock.now().unix_ns / 1_000_000_000;
+    let around = Around::of_process();
+    lines.extend(tried.probe.found.as_ref().map(|found| credentials::line(&of, found, now, &around)));
     if tried.probe.heard.is_some() {
         lines.push(Line::ok(&of, format!("{} answers", destination(&output.kind))));
     }
@@ -114,6 +118,9 @@ fn written(of: &str, place: &str, probe: &Probe) -> Vec<Line> {
 
 /// A right that is missing is named first: it is what has to be asked for.
 fn trouble(place: &str, right: &str, code: &str, say: &str, probe: &Probe) -> String {
+    if matches!(code, "credentials" | "region") {
+        return format!("{say}{}", credentials::looked_at(&Around::of_process()));
+    }
     if probe.heard.is_none() {
         return format!("cannot be reached: {code}: {say}");
     }

@@ -157,7 +157,7 @@ mod tests {
         assert!(few.grade == Grade::Warn && few.say.contains("LimitNOFILE=2048"), "{}", few.say);
         assert_eq!(watches(8192, 8000, 100, 92).grade, Grade::Ok);
         let few = watches(8192, 8000, 101, 92);
-        assert!(few.grade == Grade::Warn && few.say.contains("max_user_watches=16384"), "{}", few.say);
+        assert!(few.grade == Grade::Warn && few.say.contains("max_user_watches=32768"), "{}", few.say);
         assert_eq!(memory(40 << 20, 64 << 20).grade, Grade::Ok);
         let little = memory(41 << 20, 64 << 20);
         assert!(little.grade == Grade::Fail && little.say.contains("to 65Mi"), "{}", little.say);

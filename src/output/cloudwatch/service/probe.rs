@@ -26,6 +26,10 @@ impl CloudWatchService {
     /// Tries the rights on this group. `target.stream` is one that the agent writes to, or will.
     pub async fn probe(&self, target: &Target) -> Probe {
         let mut probe = Probe::default();
+        if let Err(verdict) = probe.signs(&self.access).await {
+            probe.refused(PUT, verdict);
+            return probe;
+        }
         let nobodys = Target { place: target.place.clone(), stream: nobodys_name().into() };
         let found = match self.write_of_1970(&nobodys, &mut probe).await {
             Ok(found) => found,

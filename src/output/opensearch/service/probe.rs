@@ -5,7 +5,7 @@
 //! are looked at, the mapping is not touched, and the answer is a conflict.
 
 use super::super::{answer, index};
-use super::OpenSearchService;
+use super::{Auth, OpenSearchService};
 use crate::lane::batch::{Code, ItemVerdict, Verdict};
 use crate::output::http::Answer;
 use crate::output::opensearch::verdict::{self, judge};
@@ -20,6 +20,12 @@ impl OpenSearchService {
     /// Tries to write to this index.
     pub async fn probe(&self, name: &str) -> Probe {
         let mut probe = Probe::default();
+        if let Auth::Aws(access) = &self.auth
+            && let Err(verdict) = probe.signs(access).await
+        {
+            probe.refused(WRITE, verdict);
+            return probe;
+        }
         let (Ok(came) | Err(came)) = self.try_index(name, &mut probe).await;
         probe.note(WRITE, came);
         probe

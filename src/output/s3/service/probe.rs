@@ -20,6 +20,10 @@ impl S3Service {
     /// Tries the rights on objects below this prefix.
     pub async fn probe(&self, prefix: &str) -> Probe {
         let mut probe = Probe::default();
+        if let Err(verdict) = probe.signs(&self.aws).await {
+            probe.refused(PUT, verdict);
+            return probe;
+        }
         let name: Arc<str> = format!("{prefix}{}", nobodys_name()).into();
         let query = format!("uploadId={}", encode(&nobodys_name(), false));
         let ended = match self.send(Method::DELETE, &name, &query, Headers::new(), Vec::new()).await {
