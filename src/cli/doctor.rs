@@ -49,7 +49,7 @@ pub fn doctor(args: &ConfigArgs) -> Exit {
 /// In the order in which they are shown.
 async fn all(config: &Arc<Config>) -> Vec<Line> {
     let clock = Clock::start();
-    let state = blocking("data_dir", config, |config| state::look(config));
+    let state = blocking("data_dir", config, state::look);
     let cluster = spawn("API server", config, move |config| async move { cluster::look(&config, clock).await });
     let port = spawn("admin", config, |config| async move { Vec::from_iter(port::look(config.admin).await) });
     let mut looks = Vec::new();
@@ -63,7 +63,7 @@ async fn all(config: &Arc<Config>) -> Vec<Line> {
         inputs.extend(look.await.unwrap_or_default());
         if let Some(looked) = notes.get() {
             counts = (counts.0 + looked.files, counts.1 + looked.directories);
-            samples.extend(looked.sample.clone());
+            samples.extend(looked.samples.iter().cloned());
         }
     }
     let limits = blocking("limits", config, move |config| limits::look(config, counts.0, counts.1));
@@ -92,14 +92,14 @@ async fn all(config: &Arc<Config>) -> Vec<Line> {
 struct Looked {
     files: usize,
     directories: usize,
-    sample: Option<files::Sample>,
+    samples: Vec<files::Sample>,
 }
 
 fn files(config: &Config, at: usize, looked: &OnceLock<Looked>) -> Vec<Line> {
     let Some(input) = config.inputs.get(at) else { return Vec::new() };
-    let (found, sample) = files::look(config, input);
+    let (found, samples) = files::look(config, input);
     let files = found.opened.len() + found.refused.len();
-    looked.get_or_init(|| Looked { files, directories: found.directories, sample });
+    looked.get_or_init(|| Looked { files, directories: found.directories, samples });
     inputs::lines(input, &found, &inputs::Who::now())
 }
 

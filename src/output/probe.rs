@@ -90,10 +90,11 @@ impl Probe {
 /// A verdict on something that should have worked.
 pub fn refused(verdict: Verdict) -> Came {
     match verdict {
-        Verdict::Hold { code, say, .. }
-        | Verdict::Retry { code, say, .. }
-        | Verdict::Unknown { code, say, .. }
-        | Verdict::Reject { code, say } => Came::Refused(code, say),
+        // Busy, or not there: the agent tries again.
+        Verdict::Retry { code, say, .. } => Came::Wanted(code, say),
+        Verdict::Hold { code, say, .. } | Verdict::Unknown { code, say, .. } | Verdict::Reject { code, say } => {
+            Came::Refused(code, say)
+        }
         Verdict::Split { code } => {
             Came::Refused(code, "the smallest request is too large: check `endpoint`".to_owned())
         }

@@ -98,8 +98,8 @@ fn beside_a_running_agent_it_sees_who_that_is_and_changes_nothing() {
         "admin",
         &["the running agent answers"],
     );
-    told.says("ok", "output cloudwatch", &["logs:PutLogEvents, logs:CreateLogStream)"]);
-    told.says("ok", "output search", &["may be written to (indices:data/write/bulk)"]);
+    told.says("ok", "output cloudwatch", &["allowed: logs:PutLogEvents, logs:CreateLogStream"]);
+    told.says("ok", "output search", &["allowed: indices:data/write/bulk"]);
     append(&file, cri("two"));
     stage.until_bodies(&["one", "two"]);
     assert!(stage.agent.stop(SOON).success());
@@ -123,7 +123,7 @@ fn a_right_that_is_missing_is_named_with_its_place() {
     bench.make_index();
     let before = bench.holdings();
     let told = bench.told(|outputs| outputs).ended(0);
-    told.says("ok", "output search", &["may be written to (indices:data/write/bulk)"]);
+    told.says("ok", "output search", &["allowed: indices:data/write/bulk"]);
     let deny = |operation: &str| Rule::always(Fault::Deny).on(operation);
     bench.services.cloudwatch.control.fault(deny("PutLogEvents"));
     bench.services.s3.control.fault(deny("CreateMultipartUpload"));
@@ -146,7 +146,7 @@ fn a_right_that_is_needed_only_later_is_found_too() {
     let told = bench.told(|outputs| outputs).ended(1);
     told.says("FAIL", "output cloudwatch", &["missing right logs:CreateLogStream"]);
     // Writing was tried with a body that is refused.
-    told.says("ok", "output archive", &["may be written to (s3:PutObject)"]);
+    told.says("ok", "output archive", &["allowed: s3:PutObject"]);
     told.says("warn", "output archive", &["missing right s3:AbortMultipartUpload", "cost money"]);
     assert_eq!((told.fails(), bench.holdings()), (1, before), "{}", told.all());
 }
@@ -195,7 +195,7 @@ fn a_server_that_hangs_does_not_hold_the_others_up() {
     bench.services.s3.control.fault(Rule::always(Fault::Hang { done: false }));
     let told = bench.told(|outputs| outputs).ended(1);
     told.says("FAIL", "output archive", &["timeout", "no answer within"]);
-    told.says("ok", "output cloudwatch", &["may be written to"]);
+    told.says("ok", "output cloudwatch", &["allowed: "]);
     assert_eq!(told.fails(), 1, "{}", told.all());
 }
 
@@ -308,7 +308,7 @@ fn the_source_that_won_is_told_with_those_that_did_not_and_the_one_that_hangs_wi
             output,
             &["also set, not used: AWS_CONTAINER_CREDENTIALS_*_URI=http://127.0.0.1:1/v1/credentials"],
         );
-        told.says("ok", output, &["may be written to"]);
+        told.says("ok", output, &["allowed: "]);
     }
     who.control.fault(Rule::always(Fault::Hang { done: false }).on("ImdsToken"));
     let imds = [("AWS_EC2_METADATA_DISABLED", ""), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", who.url.as_str())];

@@ -24,6 +24,8 @@ use std::time::Duration;
 
 /// Looking takes no longer; what was found until then is told.
 const LOOK: Duration = Duration::from_secs(6);
+/// Files of one input whose origin is kept: destinations are tried with some of them.
+const SAMPLES: usize = 1_000;
 /// Between two looks while there is more to find.
 const STEP: Duration = Duration::from_millis(5);
 
@@ -171,7 +173,7 @@ impl Disk for Notes {
 }
 
 /// Looks for an input's files as the agent would at its first start.
-pub fn look(config: &Config, input: &Input) -> (Found, Option<Sample>) {
+pub fn look(config: &Config, input: &Input) -> (Found, Vec<Sample>) {
     let own_pod = std::env::var("POD_UID").ok();
     let mut spec = InputSpec::of(input, own_pod.as_deref());
     if let SpecKind::Kubernetes { wait, .. } = &mut spec.kind {
@@ -199,12 +201,11 @@ pub fn look(config: &Config, input: &Input) -> (Found, Option<Sample>) {
     let pods = NodePods::new(Arc::new(Pods::new()), HashMap::new());
     let mut catalog = Catalog::new(setup, notes.clone(), pods);
     let clock = Clock::start();
-    let mut sample = None;
+    let mut samples: Vec<Sample> = Vec::new();
     loop {
         let turn = catalog.tick(clock.now(), &[]);
-        if let Some(view) = turn.changed.first() {
-            sample.get_or_insert_with(|| Sample { origin: view.file.origin.clone() });
-        }
+        let room = SAMPLES.saturating_sub(samples.len());
+        samples.extend(turn.changed.iter().take(room).map(|view| Sample { origin: view.file.origin.clone() }));
         let directories = turn.watch.iter().filter(|change| matches!(change, WatchChange::Dir(..))).count();
         notes.found().directories += directories;
         if turn.must_sync {
@@ -215,7 +216,7 @@ pub fn look(config: &Config, input: &Input) -> (Found, Option<Sample>) {
         if turn.first_scan_done || late {
             let mut found = std::mem::take(&mut *notes.found());
             found.cut_short = !turn.first_scan_done;
-            return (found, sample);
+            return (found, samples);
         }
         std::thread::sleep(STEP);
     }

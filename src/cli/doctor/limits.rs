@@ -94,7 +94,7 @@ fn used_watches(proc: &Path, own: u32) -> u64 {
 fn cgroup_limit() -> Option<u64> {
     let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     let number = |path: PathBuf| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-    groups.lines().filter_map(|line| limit_files(line)).flatten().filter_map(number).min()
+    groups.lines().filter_map(limit_files).flatten().filter_map(number).min()
 }
 
 /// `0::/a/b` (v2) or `5:memory:/a/b` (v1): the files that may hold a limit, up to the root. Pure.

@@ -1,12 +1,14 @@
 //! `data_dir`: whether it can be written, what it lies on, how much is free, and who has it. The running agent's lock is
 //! not touched: who holds it is read from /proc/locks.
 
-use super::line::Line;
+use super::line::{Line, count};
 use crate::catalog::disk::Disk;
 use crate::catalog::os::OsDisk;
 use crate::config::checked::Config;
 use crate::store::lock;
+use crate::store::peek::{NoPeek, peek};
 use rustix::fs::{Mode, OFlags};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -26,7 +28,26 @@ pub fn look(config: &Config) -> Vec<Line> {
         lines.push(space(free, config.retain.min_free_percent));
     }
     lines.extend(held.map(|by| Line::ok(OF, format!("an agent is running with it: {by}"))));
+    lines.extend(remembered(dir));
+    let elsewhere: BTreeSet<&Path> = config.outputs.iter().map(|output| output.dead_letter_dir.as_path()).collect();
+    let elsewhere = elsewhere.into_iter().filter(|letters| !letters.starts_with(dir));
+    lines.extend(elsewhere.map(|letters| Line { of: "dead letters".to_owned(), ..writable(letters) }));
     lines
+}
+
+/// What an agent of before has left.
+fn remembered(dir: &Path) -> Option<Line> {
+    match peek(dir) {
+        Ok((state, _)) => {
+            let (files, lanes) = (count(state.files.len(), "file"), count(state.lanes.len(), "output"));
+            Some(Line::ok(OF, format!("remembers {files} and where {lanes} stood")))
+        }
+        Err(NoPeek::Nothing) => None,
+        Err(error @ (NoPeek::Io(_) | NoPeek::Problem(_))) => Some(Line::warn(
+            OF,
+            format!("{error}: it is moved aside at the next start, and files are read from their beginning"),
+        )),
+    }
 }
 
 /// A file without a name is written: it is gone with its handle, whatever happens to us.

@@ -63,7 +63,7 @@ impl CloudWatchService {
             probe.note(STREAM, Came::Untried("it would leave a stream".to_owned()));
         }
         if no_group {
-            probe.note(GROUP, Came::Untried("it would leave a group".to_owned()));
+            probe.note(GROUP, Came::Untried("the group is not there yet: the first batch makes it".to_owned()));
         } else if self.output.log_group.fields().next().is_some() {
             let group = json!({"logGroupName": &*target.place});
             let came = self.make_nothing("CreateLogGroup", &group, target).await;

@@ -57,10 +57,7 @@ impl S3Service {
         match self.abort(name, &upload).await {
             Ok(Verdict::Delivered { .. }) => probe.note(ABORT, Came::Allowed),
             Ok(verdict) | Err(verdict) => {
-                let (code, say) = match refused(verdict) {
-                    Came::Refused(code, say) => (code, say),
-                    Came::Allowed | Came::Wanted(..) | Came::Untried(_) => (Code::new("odd_answer"), String::new()),
-                };
+                let (Came::Refused(code, say) | Came::Wanted(code, say)) = refused(verdict) else { return };
                 probe.note(ABORT, Came::Wanted(code, format!("an upload without parts was left under {name}: {say}")));
             }
         }
