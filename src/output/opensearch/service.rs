@@ -30,6 +30,8 @@ pub struct OpenSearchService {
     http: Http,
     url: String,
     auth: Auth,
+    /// Documents have ids.
+    ids: bool,
 }
 
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl OpenSearchService {
                 Auth::Aws(Box::new(AwsAccess::new(&Aws { region, ..aws.clone() }, service)))
             }
         };
-        Ok(OpenSearchService { http, url, auth })
+        Ok(OpenSearchService { http, url, auth, ids: config.derived_id })
     }
 
     /// One attempt, without retry.

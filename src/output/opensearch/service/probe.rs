@@ -8,7 +8,7 @@ use super::super::{answer, index};
 use super::{Auth, OpenSearchService};
 use crate::lane::batch::{Code, ItemVerdict, Verdict};
 use crate::output::http::Answer;
-use crate::output::opensearch::verdict::{self, judge};
+use crate::output::opensearch::verdict::{self, UNKNOWN, judge};
 use crate::output::probe::{Came, Probe, nobodys_name};
 use bytes::Bytes;
 
@@ -47,8 +47,22 @@ impl OpenSearchService {
         if kind == "index_not_found_exception" {
             return Ok(Came::Untried(format!("index {name} is not there yet: the first document makes it")));
         }
+        if !self.ids {
+            return Ok(Came::Untried("without ids a document would stay".to_owned()));
+        }
         let stored = self.small_bulk(name, format!("{{\"index\":{version}}}\n{{}}\n")).await.map_err(refused)?;
-        Ok(of_conflict(judge(&heard(&stored), 1)))
+        let came = of_conflict(judge(&heard(&stored), 1));
+        let only_new = answer::bulk(&stored.body).is_some_and(|bulk| bulk.failed.iter().any(is_data_stream));
+        if !only_new {
+            return Ok(came);
+        }
+        // It takes what has a time: rights are looked at before that.
+        let timeless = format!("{{\"create\":{{\"_id\":\"{}\"}}}}\n{{}}\n", nobodys_name());
+        let stored = self.small_bulk(name, timeless).await.map_err(refused)?;
+        Ok(match judge(&heard(&stored), 1) {
+            Verdict::Items(items) if matches!(items[..], [(_, ItemVerdict::Reject { .. })]) => Came::Allowed,
+            other => of_conflict(other),
+        })
     }
 
     async fn small_bulk(&self, name: &str, body: String) -> Result<Answer, Verdict> {
@@ -56,18 +70,24 @@ impl OpenSearchService {
     }
 }
 
+/// Takes nothing but `create`.
+fn is_data_stream(failed: &answer::Failed) -> bool {
+    failed.fault.reason.contains("op_type of create")
+}
+
 /// What the agent would make of the answer to a document that must not be stored.
 fn of_conflict(verdict: Verdict) -> Came {
     match verdict {
         Verdict::Delivered { .. } => Came::Allowed,
         Verdict::Items(items) => match items.into_iter().next() {
-            // Data streams take nothing but `create`, time series collections no ids: said after rights were looked at.
             Some((_, ItemVerdict::Reject { code, say })) => Came::Untried(format!("{code}: {say}")),
             Some((_, ItemVerdict::Already | ItemVerdict::Dropped(_))) | None => Came::Allowed,
             Some((_, ItemVerdict::Retry(code) | ItemVerdict::Hold(code))) => {
                 Came::Refused(code, "the document is not taken".to_owned())
             }
         },
+        // A server that does not know such requests: no word about rights.
+        Verdict::Hold { code, say, .. } if say.starts_with(UNKNOWN) => Came::Untried(format!("{code}: {say}")),
         other @ (Verdict::Staged { .. }
         | Verdict::Retry { .. }
         | Verdict::Hold { .. }
