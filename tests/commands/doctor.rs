@@ -142,6 +142,10 @@ fn a_right_that_is_needed_only_later_is_found_too() {
     let before = bench.holdings();
     let deny = |operation: &str| Rule::always(Fault::Deny).on(operation);
     bench.services.cloudwatch.control.fault(deny("CreateLogStream"));
+    let listing = bench.services.s3.control.fault(deny("ListMultipartUploads"));
+    let told = bench.told(|outputs| outputs).ended(1);
+    told.says("warn", "output archive", &["missing right s3:ListBucketMultipartUploads", "cost money"]);
+    assert!(bench.services.s3.control.remove_fault(listing));
     bench.services.s3.control.fault(deny("AbortMultipartUpload"));
     let told = bench.told(|outputs| outputs).ended(1);
     told.says("FAIL", "output cloudwatch", &["missing right logs:CreateLogStream"]);

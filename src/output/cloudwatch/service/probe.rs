@@ -1,13 +1,13 @@
 //! Which rights there are on a log group, found out without leaving a group, a stream or an event.
 //!
 //! The service looks at rights before it looks for the thing: "no such stream" means that writing is allowed. What
-//! exists already cannot be made, so making it again tells the same. Events go to a stream that nobody has, and are of
-//! 1970, which no group takes.
+//! exists already cannot be made, so making it again tells the same. The event that is sent is of 1970, which no group
+//! takes.
 
 use super::{Asked, CloudWatchService, Judged, MAKING, answer, odd};
 use crate::lane::batch::{Code, Scope, Target, Verdict};
 use crate::output::aws::Failure;
-use crate::output::probe::{Came, Probe, nobodys_name, refused};
+use crate::output::probe::{Came, Probe, refused};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ const STREAM: &str = "logs:CreateLogStream";
 const GROUP: &str = "logs:CreateLogGroup";
 
 /// What a group looks like to who may write to it.
+#[derive(Clone, Copy)]
 enum Found {
     NoGroup,
     NoStream,
@@ -30,32 +31,27 @@ impl CloudWatchService {
             probe.refused(PUT, verdict);
             return probe;
         }
-        let nobodys = Target { place: target.place.clone(), stream: nobodys_name().into() };
-        let found = match self.write_of_1970(&nobodys, &mut probe).await {
+        let found = match self.write_of_1970(target, &mut probe).await {
             Ok(found) => found,
             Err(verdict) => {
                 probe.refused(PUT, verdict);
                 return probe;
             }
         };
-        if matches!(found, Found::NoGroup) && !self.output.create {
-            probe.refused(PUT, missing(target));
-            return probe;
+        match found {
+            Found::NoGroup | Found::NoStream if !self.output.create => probe.refused(PUT, missing(found, target)),
+            Found::NoGroup | Found::NoStream | Found::Stream => probe.note(PUT, Came::Allowed),
         }
-        probe.note(PUT, Came::Allowed);
         if self.output.create {
-            self.try_making(target, matches!(found, Found::NoGroup), &mut probe).await;
+            self.try_making(target, found, &mut probe).await;
         }
         probe
     }
 
-    async fn try_making(&self, target: &Target, no_group: bool, probe: &mut Probe) {
+    async fn try_making(&self, target: &Target, found: Found, probe: &mut Probe) {
         let stream = json!({"logGroupName": &*target.place, "logStreamName": &*target.stream});
-        let there = match self.write_of_1970(target, probe).await {
-            Ok(found) => matches!(found, Found::Stream),
-            Err(verdict) => return probe.refused(PUT, verdict),
-        };
-        if there || no_group {
+        let no_group = matches!(found, Found::NoGroup);
+        if no_group || matches!(found, Found::Stream) {
             // Cannot be made: it is there, or its group is not.
             let came = self.make_nothing("CreateLogStream", &stream, target).await;
             probe.note(STREAM, came);
@@ -103,8 +99,11 @@ impl CloudWatchService {
     }
 }
 
-fn missing(target: &Target) -> Verdict {
-    let say =
-        format!("log group {} does not exist, and `create` is false: make it, or set `create: true`", target.place);
+fn missing(found: Found, target: &Target) -> Verdict {
+    let what = match found {
+        Found::NoGroup => format!("log group {}", target.place),
+        Found::NoStream | Found::Stream => format!("log stream {}", target.stream),
+    };
+    let say = format!("{what} does not exist, and `create` is false: make it, or set `create: true`");
     Verdict::Hold { code: Code::new("ResourceNotFoundException"), scope: Scope::Key, say }
 }

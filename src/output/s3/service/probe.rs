@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 const PUT: &str = "s3:PutObject";
 const ABORT: &str = "s3:AbortMultipartUpload";
+const LIST: &str = "s3:ListBucketMultipartUploads";
 
 impl S3Service {
     /// Tries the rights on objects below this prefix.
@@ -37,6 +38,7 @@ impl S3Service {
         let fault = fault(&ended);
         if matches!(ended.status, 200 | 204) || fault.code == "NoSuchUpload" {
             self.begin_and_end(&name, &mut probe).await;
+            self.list(&name, &mut probe).await;
         } else if fault.code == "AccessDenied" {
             self.send_what_is_refused(&name, &mut probe).await;
             let advice = "parts of objects that are given up stay and cost money: allow it";
@@ -61,6 +63,25 @@ impl S3Service {
                 probe.note(ABORT, Came::Wanted(code, format!("an upload without parts was left under {name}: {say}")));
             }
         }
+    }
+
+    /// Uploads whose id was never heard are looked for by name.
+    async fn list(&self, name: &str, probe: &mut Probe) {
+        let query = format!("max-uploads=1&prefix={}&uploads=", encode(name, false));
+        let answer = match self.send(Method::GET, "", &query, Headers::new(), Vec::new()).await {
+            Ok(answer) => answer,
+            Err(verdict) => return probe.refused(LIST, verdict),
+        };
+        let fault = fault(&answer);
+        let came = if answer.status == 200 {
+            Came::Allowed
+        } else if fault.code == "AccessDenied" {
+            let advice = "uploads whose answer was lost stay and cost money: allow it on the bucket";
+            Came::Wanted(Code::new(&fault.code), with_words(advice, &fault))
+        } else {
+            Came::Untried(format!("{} {}", answer.status, fault.code))
+        };
+        probe.note(LIST, came);
     }
 
     async fn send_what_is_refused(&self, name: &str, probe: &mut Probe) {
