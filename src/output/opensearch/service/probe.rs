@@ -59,10 +59,10 @@ impl OpenSearchService {
         // It takes what has a time: rights are looked at before that.
         let timeless = format!("{{\"create\":{{\"_id\":\"{}\"}}}}\n{{}}\n", nobodys_name());
         let stored = self.small_bulk(name, timeless).await.map_err(refused)?;
-        Ok(match judge(&heard(&stored), 1) {
-            Verdict::Items(items) if matches!(items[..], [(_, ItemVerdict::Reject { .. })]) => Came::Allowed,
-            other => of_conflict(other),
-        })
+        let verdict = judge(&heard(&stored), 1);
+        let no_time =
+            matches!(&verdict, Verdict::Items(items) if matches!(items[..], [(_, ItemVerdict::Reject { .. })]));
+        Ok(if no_time { Came::Allowed } else { of_conflict(verdict) })
     }
 
     async fn small_bulk(&self, name: &str, body: String) -> Result<Answer, Verdict> {
