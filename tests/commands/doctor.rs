@@ -321,7 +321,7 @@ fn the_source_that_won_is_told_with_those_that_did_not_and_the_one_that_hangs_wi
         told.says(
             "FAIL",
             output,
-            &["hop limit", "looked at: nothing in the environment, no file, then instance metadata"],
+            &["hop limit", "there is: nothing in the environment, no file; instance metadata is not switched off"],
         );
     }
     assert!(!told.all().contains("the-token"), "{}", told.all());

@@ -114,16 +114,14 @@ fn span(seconds: i64) -> String {
     }
 }
 
-/// Behind the reason why there are none: what was there to look at.
-pub fn looked_at(around: &Around) -> String {
+/// Behind the reason why there are none: what there is.
+pub fn there_is(around: &Around) -> String {
     let mut set: Vec<String> = around.set().into_iter().map(|(_, set)| set).collect();
     if set.is_empty() {
         set.push("nothing in the environment, no file".to_owned());
     }
-    set.push(
-        if around.no_instance { "instance metadata is switched off" } else { "then instance metadata" }.to_owned(),
-    );
-    format!("; looked at: {}", set.join(", "))
+    let instance = if around.no_instance { "switched off" } else { "not switched off" };
+    format!("; there is: {}; instance metadata is {instance}", set.join(", "))
 }
 
 #[cfg(test)]
@@ -173,14 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_looked_at_is_told_where_nothing_was_found() {
-        assert_eq!(
-            looked_at(&Around::default()),
-            "; looked at: nothing in the environment, no file, then instance metadata"
-        );
+    fn what_there_is_is_told_where_nothing_was_found() {
+        let none = "; there is: nothing in the environment, no file; instance metadata is not switched off";
+        assert_eq!(there_is(&Around::default()), none);
         let wrong = Some("Permission denied".to_owned());
         let around = Around { token: Some(("/t".to_owned(), wrong)), no_instance: true, ..Around::default() };
-        let said = looked_at(&around);
+        let said = there_is(&around);
         assert!(said.contains("/t without AWS_ROLE_ARN, which cannot be read: Permission denied"), "{said}");
         assert!(said.ends_with("instance metadata is switched off"), "{said}");
     }

@@ -192,7 +192,7 @@ fn written(of: &str, place: &str, probe: &Probe) -> Vec<Line> {
 /// A right that is missing is named first: it is what has to be asked for.
 fn trouble(place: &str, right: &str, code: &str, say: &str, probe: &Probe) -> String {
     if matches!(code, "credentials" | "region") {
-        return format!("{say}{}", credentials::looked_at(&Around::of_process()));
+        return format!("{say}{}", credentials::there_is(&Around::of_process()));
     }
     if probe.heard.is_none() {
         return format!("cannot be reached: {code}: {say}");
