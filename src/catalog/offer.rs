@@ -93,12 +93,13 @@ impl Stock {
 
     fn look_up<P: Pods>(&self, chain: u64, restart: u32, wait: Option<Duration>, pods: &P) -> Option<Facts> {
         let group = self.groups.get(&chain)?;
-        let input = self.inputs.get(group.input)?;
-        let extra = self.extra(chain, restart);
+        let mut extra = self.extra(chain, restart);
         let Some(of) = self.pod_path(group, restart) else {
+            if let Some(SpecKind::File { pod, .. }) = self.inputs.get(group.input).map(|input| &input.kind) {
+                extra.extend_from_slice(pod);
+            }
             return Some(facts_of(Arc::new(Fields::new(extra)), false, true));
         };
-        let _ = input;
         let state = if wait.is_some() { pods.lookup(&of, extra.clone()) } else { PodState::NeverKnown };
         Some(match state {
             PodState::Known { fields, complete } => facts_of(fields, true, complete),

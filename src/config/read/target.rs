@@ -4,7 +4,7 @@
 //! steered anywhere by whoever names a pod, so groups, objects and indices begin with text of the configuration.
 
 use super::input::Named;
-use crate::config::checked::{InputKind, Metadata, MetadataSource};
+use crate::config::checked::{InputKind, Metadata, MetadataSource, OwnPod};
 use crate::config::problem::{Wrong, nearest, shown};
 use crate::config::section::Place;
 use crate::config::template::{Template, render};
@@ -98,9 +98,9 @@ pub(super) fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
     if inputs.is_empty() {
         return Ok(());
     }
-    if name.starts_with("kubernetes.") && inputs.iter().all(|named| pods(named).is_none()) {
+    if name.starts_with("kubernetes.") && inputs.iter().all(|named| pods(named).is_none() && own_pod(named).is_none()) {
         return Err(Wrong::new(
-            format!("{named} cannot exist: none of the inputs is of `type: kubernetes`"),
+            format!("{named} cannot exist: none of the inputs knows of pods"),
             "write one of {path}, {input}, {host}",
         ));
     }
@@ -111,12 +111,14 @@ pub(super) fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
         let mut read = inputs.iter().filter_map(|named| pods(named));
         read.any(|metadata| metadata.source == MetadataSource::Api && test(metadata))
     };
+    let own = |test: &dyn Fn(&OwnPod) -> bool| inputs.iter().filter_map(|named| own_pod(named)).any(test);
     let label = name.strip_prefix("kubernetes.labels.").filter(|rest| !rest.is_empty());
     let annotation = name.strip_prefix("kubernetes.annotations.").filter(|rest| !rest.is_empty());
     let (known, instead) = match (label, annotation) {
-        (Some(_), _) => (api(&|read| read.labels), "{source: api, labels: true}".to_string()),
+        (Some(_), _) => (api(&|read| read.labels) || own(&|pod| pod.labels), "{source: api, labels: true}".to_string()),
         (_, Some(name)) => (
-            api(&|read| read.annotations.iter().any(|listed| listed == name)),
+            api(&|read| read.annotations.iter().any(|listed| listed == name))
+                || own(&|pod| pod.annotations.iter().any(|listed| listed == name)),
             format!("{{source: api, annotations: [{name}]}}"),
         ),
         (None, None) if FROM_API.contains(&name) => (api(&|_| true), "{source: api}".to_string()),
@@ -146,5 +148,13 @@ fn pods(named: &Named) -> Option<&Metadata> {
     match &named.input.as_ref()?.kind {
         InputKind::Kubernetes { metadata, .. } => Some(metadata),
         InputKind::File { .. } => None,
+    }
+}
+
+/// The pod whose files a `file` input reads, if it is said.
+fn own_pod(named: &Named) -> Option<&OwnPod> {
+    match &named.input.as_ref()?.kind {
+        InputKind::File { pod, .. } => pod.as_ref(),
+        InputKind::Kubernetes { .. } => None,
     }
 }
