@@ -10,6 +10,7 @@ use crate::catalog::spec::{InputSpec, Setup, SpecKind};
 use crate::catalog::{Catalog, WatchChange};
 use crate::cli::clock::Clock;
 use crate::config::checked::{Config, Input};
+use crate::metadata::downward;
 use crate::metadata::pods::Pods;
 use crate::origin::{Fields, Meta, Origin};
 use crate::record::Grammar;
@@ -98,7 +99,7 @@ impl Notes {
         !left_out
             && match &self.spec.kind {
                 SpecKind::Kubernetes { .. } => path.file_name().is_some_and(|name| kubelet(name).is_some()),
-                SpecKind::File { include } => include.iter().any(|glob| glob.covers(bytes)),
+                SpecKind::File { include, pod: _ } => include.iter().any(|glob| glob.covers(bytes)),
             }
     }
 
@@ -175,7 +176,7 @@ impl Disk for Notes {
 /// Looks for an input's files as the agent would at its first start.
 pub fn look(config: &Config, input: &Input) -> (Found, Vec<Sample>) {
     let own_pod = std::env::var("POD_UID").ok();
-    let mut spec = InputSpec::of(input, own_pod.as_deref());
+    let mut spec = InputSpec::of(input, own_pod.as_deref(), downward::of(input, &config.node));
     if let SpecKind::Kubernetes { wait, .. } = &mut spec.kind {
         *wait = None;
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The lines of one input.
 pub fn lines(input: &Input, found: &Found, who: &Who) -> Vec<Line> {
     let of = format!("input {}", input.name);
-    let mut lines = Vec::new();
+    let mut lines = own_pod(&of, input);
     if let Some((path, errno)) = found.refused.first_key_value() {
         let (refused, all) = (found.refused.len(), found.refused.len() + found.opened.len());
         let (error, advice) = (io::Error::from(*errno), advice(*errno, who));
@@ -41,6 +41,21 @@ pub fn lines(input: &Input, found: &Found, who: &Who) -> Vec<Line> {
     lines
 }
 
+/// A sidecar's: what the downward API should have put there.
+fn own_pod(of: &str, input: &Input) -> Vec<Line> {
+    let InputKind::File { pod: Some(pod), .. } = &input.kind else { return Vec::new() };
+    let wanted = [(pod.labels, "labels"), (!pod.annotations.is_empty(), "annotations")];
+    let files = wanted.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| pod.dir.join(name));
+    let wrong = files.filter_map(|path| Some((std::fs::File::open(&path).err()?, path)));
+    let say = |(error, path): (io::Error, PathBuf)| {
+        format!(
+            "{}: {error}: mount a downwardAPI volume there, or do not ask for labels and annotations",
+            path.display()
+        )
+    };
+    wrong.map(|wrong| Line::warn(of, say(wrong))).collect()
+}
+
 fn left_out(paths: &BTreeSet<PathBuf>, what: &str) -> Option<String> {
     let first = paths.first()?.display();
     Some(match paths.len() {
@@ -61,7 +76,7 @@ fn nothing(of: &str, input: &Input, found: &Found) -> Line {
             let say = "no NAMESPACE_POD_UID/CONTAINER/N.log yet: is it the node's own directory?";
             Line::warn(of, format!("{} has {say}", path.display()))
         }
-        InputKind::File { include } => {
+        InputKind::File { include, pod: _ } => {
             let first = include.first().map(String::as_str).unwrap_or_default();
             Line::warn(of, format!("no file yet for {}: {}", include.join(", "), at_path(Path::new(first))))
         }
