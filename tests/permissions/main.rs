@@ -224,6 +224,23 @@ fn without_the_rights_to_tidy_up_everything_arrives_all_the_same() {
     }
 }
 
+/// What `doctor` tries is what the agent does.
+#[test]
+fn doctor_needs_no_other_rights_than_the_agent() {
+    let mut stage = Stage::new(&ALL, &ALL_KEYS);
+    stage.say("first", 1);
+    stage.until_ids(1);
+    stage.stop();
+    let before = stage.services.each().map(|(_, standin)| standin.control.receipts().totals().records);
+    let args = ["doctor", "-c", stage.config.to_str().unwrap()];
+    let mut doctor = Agent::start_with(stage.place.path(), &args, stage.place.admin, &[]);
+    doctor.wait(SOON);
+    assert_eq!(stage.judge.refused(), [], "{}", doctor.log());
+    assert!(doctor.log().contains("output archive"), "{}", doctor.log());
+    let after = stage.services.each().map(|(_, standin)| standin.control.receipts().totals().records);
+    assert_eq!(before, after, "{}", doctor.log());
+}
+
 #[test]
 fn a_role_of_an_output_needs_one_right_on_that_role() {
     let judge = Judge::new(Policy::of(&["assume-role.json RoleOfAnOutput"]));
