@@ -3,6 +3,7 @@
 //! out and has not ended, and count what they refuse.
 #![cfg(all(feature = "agent", feature = "standin"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::print_stderr, reason = "what was left out, and why")]
 
 mod clock;
 mod container;
