@@ -189,9 +189,16 @@ fn fallback_id() -> u128 {
 /// What each input that asks the API server wants of a pod.
 fn wanted(config: &Config) -> HashMap<Arc<str>, Wanted> {
     let of = |input: &Input| match &input.kind {
-        InputKind::Kubernetes { metadata, .. } if metadata.source == MetadataSource::Api => {
+        InputKind::Kubernetes { metadata, .. } if metadata.source != MetadataSource::Path => {
             let annotations = metadata.annotations.clone().into_boxed_slice();
-            Some((input.name.clone(), Wanted { labels: metadata.labels, annotations }))
+            let wanted = Wanted {
+                labels: metadata.labels,
+                annotations,
+                facts: metadata.fields.clone().into_boxed_slice(),
+                namespace_labels: metadata.namespace_labels,
+                node_labels: metadata.node_labels,
+            };
+            Some((input.name.clone(), wanted))
         }
         InputKind::Kubernetes { .. } | InputKind::File { .. } => None,
     };

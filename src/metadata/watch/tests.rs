@@ -143,7 +143,7 @@ impl World {
     }
 
     fn label(&self, uid: &str) -> Option<String> {
-        let wanted = Wanted { labels: true, annotations: Box::default() };
+        let wanted = Wanted { labels: true, ..Wanted::default() };
         let found = self.pods.lookup(uid, "main", 0, &wanted, Vec::new())?;
         found.fields.get("kubernetes.labels.app").map(str::to_owned)
     }
