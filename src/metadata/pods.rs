@@ -114,7 +114,18 @@ impl Pods {
 
     /// A complete list of the node's pods: what is not in it is deleted.
     pub fn replace(&self, pods: Vec<Pod>) {
-        self.change(|table| table.replace(pods));
+        self.change(|table| {
+            let listed = pods.iter().map(|pod| pod.uid.clone()).collect();
+            for pod in pods {
+                table.put(pod);
+            }
+            table.listed(&listed);
+        });
+    }
+
+    /// The UIDs of all of the node's pods, each of which was put: what is not among them is deleted.
+    pub fn listed(&self, uids: &HashSet<Box<str>>) {
+        self.change(|table| table.listed(uids));
     }
 
     /// Pods of an earlier life of this process. They count as known; the next list says which are gone.
@@ -295,11 +306,7 @@ impl Table {
         true
     }
 
-    fn replace(&mut self, pods: Vec<Pod>) {
-        let listed: HashSet<Box<str>> = pods.iter().map(|p| p.uid.clone()).collect();
-        for pod in pods {
-            self.put(pod);
-        }
+    fn listed(&mut self, listed: &HashSet<Box<str>>) {
         let live = self.by_uid.iter().filter(|(_, entry)| entry.gone.is_none()).map(|(uid, _)| uid);
         let missing: Vec<Arc<str>> = live.filter(|uid| !listed.contains(uid.as_ref())).cloned().collect();
         missing.iter().for_each(|uid| self.mark_gone(uid));

@@ -18,7 +18,6 @@ use crate::metadata::cache::Cache;
 use crate::metadata::pod::Wanted;
 use crate::metadata::pods::Pods;
 use crate::metadata::watch::{Api, Settings, Watch};
-use crate::record::Now;
 use crate::store::saved::marks;
 use crate::store::storage::OsStorage;
 use crate::store::thread::StoreHandle;
@@ -211,11 +210,27 @@ fn pod_watch(
     config: &Config,
     wanted: &HashMap<Arc<str>, Wanted>,
     pods: &Arc<Pods>,
-) -> Result<Watch<impl Fn() -> Now + Send + Sync + 'static>, String> {
+) -> Result<Watch, String> {
     let mut annotations: Vec<String> = wanted.values().flat_map(|w| w.annotations.iter().cloned()).collect();
     annotations.sort();
     annotations.dedup();
-    let settings = Settings { api: Api::Infer, node: config.node.clone(), annotations, timing: Default::default() };
+    let sources = config.inputs.iter().filter_map(|input| match &input.kind {
+        InputKind::Kubernetes { metadata, .. } => Some((metadata.source, &metadata.kubelet)),
+        InputKind::File { .. } => None,
+    });
+    // There is one table of pods: what one input may ask the API server for, all may.
+    let by_kubelet = sources.clone().all(|(source, _)| source != MetadataSource::Api);
+    let mut kubelet =
+        sources.filter(|(source, _)| by_kubelet && *source == MetadataSource::Kubelet).map(|(_, at)| at.clone());
+    let settings = Settings {
+        api: Api::Infer,
+        kubelet: kubelet.next(),
+        node: config.node.clone(),
+        annotations,
+        namespace_labels: wanted.values().any(|w| w.namespace_labels),
+        node_labels: wanted.values().any(|w| w.node_labels),
+        timing: Default::default(),
+    };
     let clock = run.clock;
     Watch::new(settings, pods.clone(), run.board.clone(), move || clock.now())
 }

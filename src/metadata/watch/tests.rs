@@ -3,12 +3,16 @@
 use super::*;
 use crate::metadata::pod::Wanted;
 use crate::telemetry::board::Snapshot;
+use crate::telemetry::report::{MetadataReport, MetadataState};
+use kube::Config;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
 
 /// One answer: bytes, and whether the connection then stays open.
 #[derive(Clone, Debug)]
@@ -51,6 +55,8 @@ fn expired() -> Value {
 
 #[derive(Default)]
 struct Script {
+    /// As of a server that cannot begin a watch with what is there: such requests are refused, and not of the script.
+    old: bool,
     answers: Mutex<VecDeque<Answer>>,
     asked: Mutex<Vec<String>>,
 }
@@ -69,6 +75,12 @@ async fn answer(mut stream: TcpStream, script: Arc<Script>) {
         head.push(byte);
     }
     let line = String::from_utf8(head).unwrap().lines().next().unwrap_or("").to_owned();
+    if script.old && line.contains("sendInitialEvents") {
+        let text = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+        let refused = status(422, "", &json!({"kind": "Status", "code": 422, "message": text}).to_string());
+        drop(stream.write_all(refused.bytes.as_bytes()).await);
+        return;
+    }
     script.asked.lock().unwrap().push(line);
     // With nothing more scripted the server is silent.
     let next = script.answers.lock().unwrap().pop_front().unwrap_or_else(|| hang(""));
@@ -94,7 +106,15 @@ fn settings(address: SocketAddr) -> Settings {
         silence: Duration::from_secs(30),
         ..Timing::default()
     };
-    Settings { api: Api::At(Box::new(config)), node: "n1".into(), annotations: Vec::new(), timing }
+    Settings {
+        api: Api::At(Box::new(config)),
+        kubelet: None,
+        node: "n1".into(),
+        annotations: Vec::new(),
+        namespace_labels: false,
+        node_labels: false,
+        timing,
+    }
 }
 
 /// The follower, the script, and what they brought about.
@@ -110,15 +130,25 @@ impl World {
         World::with(answers, |settings| settings)
     }
 
+    /// A server that has to be asked for a list first.
     fn with(answers: Vec<Answer>, change: impl FnOnce(Settings) -> Settings) -> World {
+        World::start(Script { old: true, answers: Mutex::new(answers.into()), ..Script::default() }, change)
+    }
+
+    /// One that begins a watch with what is there.
+    fn recent(answers: Vec<Answer>) -> World {
+        World::start(Script { answers: Mutex::new(answers.into()), ..Script::default() }, |settings| settings)
+    }
+
+    fn start(script: Script, change: impl FnOnce(Settings) -> Settings) -> World {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let script = Arc::new(Script { answers: Mutex::new(answers.into()), ..Script::default() });
+        let script = Arc::new(script);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let settings = change(settings(listener.local_addr().unwrap()));
         runtime.spawn(serve(listener, script.clone()));
         let (pods, board) = (Arc::new(Pods::new()), Arc::new(Board::default()));
         let follower = Watch::new(settings, pods.clone(), board.clone(), clock).unwrap();
-        runtime.spawn(follower.run(false));
+        runtime.spawn(async move { follower.run(false).await });
         World { pods, board, script, runtime }
     }
 
@@ -175,6 +205,61 @@ fn a_list_and_a_watch_fill_the_table_and_ask_for_this_node_only() {
         (report.state, report.pods, report.lists, report.watches, report.events),
         (MetadataState::Watching, 1, 1, 1, 3)
     );
+}
+
+fn end_of_beginning(version: &str) -> Value {
+    json!({"kind": "Pod", "metadata": {"resourceVersion": version, "annotations": {"k8s.io/initial-events-end": "true"}}})
+}
+
+#[test]
+fn a_recent_server_tells_pods_and_changes_in_one_request() {
+    let events = [
+        ("ADDED", pod("u1", "a", "5")),
+        ("ADDED", pod("u2", "b", "7")),
+        ("BOOKMARK", end_of_beginning("10")),
+        ("MODIFIED", pod("u1", "a2", "12")),
+    ];
+    let gone = watch(&[("ERROR", expired())], false);
+    let again = [("ADDED", pod("u1", "a3", "20")), ("BOOKMARK", end_of_beginning("20"))];
+    let world = World::recent(vec![watch(&events, false), gone, watch(&again, true)]);
+    world.until("the second beginning", |w| w.is_label("u1", "a3") && w.pods.going("u2"));
+    let asked = world.asked();
+    assert!(asked.iter().all(|line| line.contains("fieldSelector=spec.nodeName%3Dn1&watch=1&")), "{asked:?}");
+    let from = "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=0 ";
+    assert!(
+        asked[0].contains(from) && asked[1].contains("&resourceVersion=12 ") && asked[2].contains(from),
+        "{asked:?}"
+    );
+    world.until("the report", |w| w.report().lists == 2);
+    let report = world.report();
+    assert_eq!((report.requests.get("watch"), report.requests.get("list")), (Some(&3), None));
+    assert!(report.failures.is_empty() && report.received > 500, "{report:?}");
+}
+
+#[test]
+fn a_server_that_cannot_begin_a_watch_with_what_is_there_is_asked_for_a_list() {
+    // Another word for no; an error while it begins (an old etcd); one that knows nothing of it; one that breaks off.
+    let error = json!({"kind": "Status", "code": 500, "message": "RequestWatchProgress is disabled"});
+    let beginnings = [
+        status(400, "", "bad request"),
+        watch(&[("ADDED", pod("u1", "a", "1")), ("ERROR", error)], false),
+        watch(&[("ADDED", pod("u1", "a", "1"))], true),
+        watch(&[("ADDED", pod("u1", "a", "1"))], false),
+    ];
+    for beginning in beginnings {
+        let world = World::recent(vec![beginning, list("10", &[pod("u1", "b", "2")]), watch(&[], true)]);
+        world.until("the list", |w| w.is_label("u1", "b") && w.asked().len() == 3);
+        assert!(world.asked()[1].ends_with("nodeName%3Dn1&resourceVersion=0 HTTP/1.1"), "{:?}", world.asked());
+        assert_eq!(world.report().trouble, None);
+    }
+}
+
+#[test]
+fn a_version_from_within_the_beginning_is_not_gone_on_from() {
+    // It breaks off between two pods: a watch from the first one's version would never tell the second.
+    let torn = watch(&[("ADDED", pod("u1", "a", "9"))], false);
+    let world = World::recent(vec![torn, list("10", &[pod("u1", "a", "9"), pod("u2", "b", "3")]), watch(&[], true)]);
+    world.until("both pods", |w| w.is_label("u2", "b") && w.is_label("u1", "a"));
 }
 
 #[test]
