@@ -52,6 +52,8 @@ struct Table {
     version: u64,
     /// The API server's list was read in this process.
     loaded: bool,
+    /// What is known is an earlier life's.
+    unconfirmed: bool,
     /// Pods refused or thrown away because the table was full.
     shed: u64,
     /// Somebody asked for a pod that is not here.
@@ -123,14 +125,21 @@ impl Pods {
         });
     }
 
+    /// Nobody can tell for now: what an earlier life knew will do.
+    pub fn rely_on_these(&self) {
+        self.table().unconfirmed = false;
+    }
+
     /// The UIDs of all of the node's pods, each of which was put: what is not among them is deleted.
     pub fn listed(&self, uids: &HashSet<Box<str>>) {
         self.change(|table| table.listed(uids));
     }
 
-    /// Pods of an earlier life of this process. They count as known; the next list says which are gone.
+    /// Pods of an earlier life of this process. What is known of them may be out of date: it is not complete until the
+    /// next list, or [`Pods::rely_on_these`]. That list says which are gone.
     pub fn preload(&self, pods: Vec<Pod>) {
         self.change(|table| {
+            table.unconfirmed = !pods.is_empty();
             for pod in pods {
                 table.put(pod);
             }
@@ -140,13 +149,17 @@ impl Pods {
     /// The fields of a log file: `uid` is what its directory says (a UID or a static pod's hash), `base` what the
     /// caller adds. `None` when the pod is not known (yet).
     pub fn lookup(&self, uid: &str, container: &str, restart: u32, wanted: &Wanted, base: Base) -> Option<Found> {
-        let known = self.table().around(uid);
+        let (known, confirmed) = {
+            let table = self.table();
+            (table.around(uid), !table.unconfirmed)
+        };
         let found = known.map(|(pod, namespace, node)| {
             let around = Around { namespace: namespace.as_deref(), node: node.as_deref() };
             let fields = pod::fields(&pod, container, restart, wanted, around, base);
-            let surroundings =
-                (namespace.is_some() || !wanted.namespace_labels) && (node.is_some() || !wanted.node_labels);
-            Found { complete: surroundings && fields.get("kubernetes.docker_id").is_some(), fields: Arc::new(fields) }
+            let namespace_known = namespace.is_some() || !wanted.namespace_labels;
+            let node_known = node.is_some() || !wanted.node_labels;
+            let has_id = fields.get("kubernetes.docker_id").is_some();
+            Found { complete: confirmed && namespace_known && node_known && has_id, fields: Arc::new(fields) }
         });
         if found.is_none() {
             self.table().missed = true;
@@ -310,7 +323,7 @@ impl Table {
         let live = self.by_uid.iter().filter(|(_, entry)| entry.gone.is_none()).map(|(uid, _)| uid);
         let missing: Vec<Arc<str>> = live.filter(|uid| !listed.contains(uid.as_ref())).cloned().collect();
         missing.iter().for_each(|uid| self.mark_gone(uid));
-        self.loaded = true;
+        (self.loaded, self.unconfirmed) = (true, false);
     }
 
     fn mark_gone(&mut self, uid: &str) {

@@ -149,3 +149,28 @@ fn labels_of_namespace_and_node_complete_what_is_known_and_change_their_pods() {
     pods.keep_namespaces(&BTreeSet::from(["test".into()]));
     assert!(!found("u").complete);
 }
+
+#[test]
+fn what_an_earlier_life_knew_is_complete_once_it_is_confirmed_or_nobody_can_tell() {
+    let full = || Pod {
+        containers: Box::new([pod::Container { name: "main".into(), id: Some("c".into()), ..Default::default() }]),
+        ..pod("u", "a")
+    };
+    let complete = |pods: &Pods| pods.lookup("u", "main", 0, &Wanted::default(), Vec::new()).unwrap().complete;
+    let confirm: [fn(&Pods); 3] = [
+        |pods| pods.listed(&HashSet::from(["u".into()])),
+        |pods| pods.replace(pods.all().iter().map(|pod| (**pod).clone()).collect()),
+        Pods::rely_on_these,
+    ];
+    for confirm in confirm {
+        let pods = Pods::new();
+        pods.preload(vec![full()]);
+        assert!(!complete(&pods), "it may have changed meanwhile");
+        confirm(&pods);
+        assert!(complete(&pods) && !pods.going("u"));
+    }
+    let fresh = Pods::new();
+    fresh.preload(Vec::new());
+    fresh.put(full());
+    assert!(complete(&fresh));
+}

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// While the first request is held back: how often a missed pod is looked for. Only in the first half minute.
+/// While the first request is held back: how often a missed pod is looked for. Only in the first second.
 const HOLD_STEP: Duration = Duration::from_millis(100);
 
 /// Asks for ever.

@@ -64,6 +64,7 @@ impl Tell {
     /// They are not, for now.
     pub(super) fn failing(&self, trouble: Trouble) {
         self.failed(&trouble.code);
+        self.pods.rely_on_these();
         let mut report = self.report();
         let known = report.trouble.as_ref().is_some_and(|(code, _)| *code == trouble.code);
         if report.state != MetadataState::Failing {
