@@ -1,6 +1,6 @@
 //! The DaemonSet of packaging/kubernetes, with outputs that lead to the stand-ins, and its process on this node.
 
-use crate::server::kubectl;
+use crate::server::{kubectl, variable};
 use crate::support::{self, Services, until, until_or};
 use serde_json::{Value, json};
 use std::fs;
@@ -128,6 +128,21 @@ fn until_ready() {
 /// A page of its admin port.
 pub fn page(path: &str) -> String {
     support::get(ADMIN, path).map(|(_, body)| body).unwrap_or_default()
+}
+
+/// What its service account asked of the API server, by the audit log: how many requests, and those that it may not make.
+pub fn requests() -> (usize, Vec<String>) {
+    let log = fs::read_to_string(variable("KUBE_AUDIT_LOG")).unwrap();
+    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let ours: Vec<Value> =
+        events.filter(|e| e["user"]["username"] == "system:serviceaccount:tailrace:tailrace").collect();
+    let node = format!("fieldSelector=spec.nodeName%3D{}", variable("KUBE_NODE"));
+    let right = |event: &Value| {
+        let verb = event["verb"] == "list" || event["verb"] == "watch";
+        let uri = event["requestURI"].as_str().unwrap();
+        verb && uri.starts_with("/api/v1/pods?") && uri.contains(&node) && event["responseStatus"]["code"] == 200
+    };
+    (ours.len(), ours.iter().filter(|e| !right(e)).map(ToString::to_string).collect())
 }
 
 /// What is wrong with the process and the pod around it; nothing, as it should be.

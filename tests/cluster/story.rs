@@ -91,21 +91,17 @@ impl Stage {
         written().iter().filter(|(run, _)| run.uid == uid && run.container == container).map(|(_, n)| n).sum()
     }
 
-    /// Waits until every run that is not still at it has been delivered everywhere.
+    /// Waits until every output has all that was written until now; what is missing then, the judge names.
     fn until_delivered(&self) {
-        for (name, standin) in self.services.each() {
-            let there = || standin.control.receipts().distinct();
-            let all = || written().values().sum::<u64>();
-            let say = || format!("{name} has {} of {}; {}", there(), all(), agent::page("/api/lanes"));
-            // What is missing is named by the judge.
-            let begun = self.began.elapsed();
-            while there() < all() && self.began.elapsed() - begun < Duration::from_secs(60) {
-                std::thread::sleep(Duration::from_millis(200));
-            }
-            if there() < all() {
-                println!("{}", say());
-            }
+        let goal = written().values().sum::<u64>();
+        let counts = || self.services.each().map(|(name, at)| (name, at.control.receipts().distinct()));
+        let done = || counts().iter().all(|(_, there)| *there >= goal);
+        let end = self.began.elapsed() + Duration::from_secs(60);
+        while !done() && self.began.elapsed() < end {
+            std::thread::sleep(Duration::from_millis(100));
         }
+        let late = if done() { "" } else { ": NOT all of it within a minute" };
+        self.say(&format!("{goal} lines were written, and are delivered{late} {:?}", counts()));
     }
 }
 
@@ -164,7 +160,15 @@ fn every_line_arrives_with_the_metadata_of_the_pod_that_wrote_it_whatever_happen
     people_the_node("doomed");
     until("web to run", LONG, || names_of("web").iter().all(|p| Stage::wrote(&uid_of(p), "side") > 10));
     stage.say("the pods run");
-    things_happen(&stage);
+    add_ephemeral(&names_of("web")[0]);
+    label("app=web", "blue");
+    stage.say("an ephemeral container; other labels");
+    a_destination_is_down_while_pods_go(&stage);
+    the_agent_dies(&stage);
+    // A static pod that changes is another pod: another hash in its directory's name.
+    let file = PathBuf::from(variable("KUBE_STATIC_PODS")).join("fixed.json");
+    fs::write(file, workloads::fixed().to_string().replace("\"red\"", "\"white\"")).unwrap();
+    label("app=db", "blue");
     let most = agent::update("tailrace:0.1.1");
     stage.say(&format!("rolling update: {most} processes at once"));
     assert_eq!(agent::trouble(), [""; 0], "as it was updated");
@@ -175,34 +179,32 @@ fn every_line_arrives_with_the_metadata_of_the_pod_that_wrote_it_whatever_happen
     kubectl(&["-n", WORK, "delete", "pod", "crash", "--now"], "");
     stage.say("everything is written");
     stage.until_delivered();
-    stage.say("everything is delivered");
     judge(&mut stage);
 }
 
-/// What goes on on a node, and what may happen to the agent.
-fn things_happen(stage: &Stage) {
-    add_ephemeral(&names_of("web")[0]);
-    label("app=web", "blue");
-    stage.say("an ephemeral container, other labels");
-    stage.services.opensearch.control.fault(Rule::always(Fault::Status {
-        code: 503,
-        error: "unavailable_shards_exception".into(),
-        retry_after: None,
-    }));
+/// Files of deleted pods, and what kubelet rotates away meanwhile, are held for OpenSearch.
+fn a_destination_is_down_while_pods_go(stage: &Stage) {
+    let down = Fault::Status { code: 503, error: "unavailable_shards_exception".into(), retry_after: None };
+    stage.services.opensearch.control.fault(Rule::always(down));
     kubectl(&["-n", WORK, "delete", "pod", "db-0", "--now"], "");
-    stage.say("OpenSearch is down; db-0 was deleted, and comes again");
+    kubectl(&["delete", "namespace", "doomed", "--timeout=60s"], "");
+    stage.say("OpenSearch is down; db-0 was deleted, and comes again; a namespace is gone");
+    let copies = || fs::read_dir("/var/lib/tailrace/retained").map_or(0, Iterator::count);
+    until_or("a copy of a file that kubelet deleted", LONG, || copies() > 0, agent::said);
+    stage.services.opensearch.control.clear_faults();
+    stage.say(&format!("OpenSearch is back; {} copies were kept for it", copies()));
+    stage.until_delivered();
+}
+
+/// Nothing is deleted in the seconds without an agent: what nobody could read then is lost, as the README says.
+fn the_agent_dies(stage: &Stage) {
     agent::kill();
     stage.say("the agent was killed, and is there again");
-    kubectl(&["delete", "namespace", "doomed", "--timeout=60s"], "");
-    stage.say("a namespace is gone");
-    stage.services.opensearch.control.clear_faults();
+    stage.until_delivered();
     label("app=chatty-1", "green");
     agent::delete_pod();
-    stage.say("OpenSearch is back; the agent's pod was deleted, and is there again");
-    // A static pod that changes is another pod: another hash in its directory's name.
-    let file = PathBuf::from(variable("KUBE_STATIC_PODS")).join("fixed.json");
-    fs::write(file, workloads::fixed().to_string().replace("\"red\"", "\"white\"")).unwrap();
-    label("app=db", "blue");
+    stage.say("the agent's pod was deleted by force, and another one is there");
+    stage.until_delivered();
 }
 
 /// Waits until every pod that is still there has written what it has to.
@@ -245,7 +247,12 @@ fn judge(stage: &mut Stage) {
         println!("{verdict}");
     }
     let metrics = Metrics::parse(&agent::page("/metrics"));
-    println!("of its newest life: {:?} bytes resident", metrics.sum("process_resident_memory_bytes", &[]));
+    let resident =
+        metrics.sum("tailrace_process_resident_memory_peak_bytes", &[]).unwrap_or_default() / f64::from(1 << 20);
+    println!("agent: {resident:.1} MiB resident at most in its newest life");
+    let (asked, wrong) = agent::requests();
+    println!("agent: {asked} requests to the API server");
+    assert_eq!(wrong, [""; 0], "lists and watches of this node's pods alone");
     assert!(rotated > 10 && compressed > 5, "{rotated} rotated, {compressed} compressed");
     for verdict in &verdicts {
         assert!(verdict.is_good(verdict.output != "cloudwatch"), "{verdict}\n{}", agent::said());
