@@ -51,7 +51,7 @@ impl Poll {
 
     /// Until somebody waits for a pod, or what is known is old.
     async fn wait(&self) {
-        // What rang before the last answer came is perhaps settled by it; who still waits rings ten times a second.
+        // What rang before the last answer came is perhaps settled by it; who still waits rings every second.
         timeout(Duration::ZERO, self.missing.notified()).await.ok();
         while timeout(self.timing.refresh, self.missing.notified()).await.is_err() {
             if self.tell.pods.counts().0 > 0 {
