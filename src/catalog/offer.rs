@@ -91,9 +91,12 @@ impl Stock {
     }
 
     fn look_up<P: Pods>(&mut self, chain: u64, restart: u32, wait: Option<Duration>, pods: &P) -> Option<Facts> {
-        let extra = self.extra(chain, restart);
+        let mut extra = self.extra(chain, restart);
         let group = self.groups.get(&chain)?;
         let Some(of) = self.pod_path(group, restart) else {
+            if let Some(SpecKind::File { pod, .. }) = self.inputs.get(group.input).map(|input| &input.kind) {
+                extra.extend_from_slice(pod);
+            }
             return Some(facts_of(Arc::new(Fields::new(extra)), false, true));
         };
         let state = if wait.is_some() { pods.lookup(&of, extra.clone()) } else { PodState::NeverKnown };
