@@ -18,7 +18,7 @@ use crate::metadata::cache::Cache;
 use crate::metadata::downward;
 use crate::metadata::pod::Wanted;
 use crate::metadata::pods::Pods;
-use crate::metadata::watch::{Api, Settings, Watch};
+use crate::metadata::watch::{Api, Kubelet, Settings, Watch};
 use crate::store::saved::marks;
 use crate::store::storage::OsStorage;
 use crate::store::thread::StoreHandle;
@@ -225,11 +225,14 @@ fn pod_watch(
     });
     // There is one table of pods: what one input may ask the API server for, all may.
     let by_kubelet = sources.clone().all(|(source, _)| source != MetadataSource::Api);
-    let mut kubelet =
-        sources.filter(|(source, _)| by_kubelet && *source == MetadataSource::Kubelet).map(|(_, at)| at.clone());
+    let mut kubelet = sources.filter(|(source, _)| by_kubelet && *source == MetadataSource::Kubelet).map(|(_, at)| at);
     let settings = Settings {
         api: Api::Infer,
-        kubelet: kubelet.next(),
+        kubelet: kubelet.next().map(|at| Kubelet {
+            url: at.url.clone(),
+            ca_file: at.ca_file.as_ref().map(|file| file.path.clone()),
+            verify: at.verify,
+        }),
         node: config.node.clone(),
         annotations,
         namespace_labels: wanted.values().any(|w| w.namespace_labels),
