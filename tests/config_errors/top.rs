@@ -215,6 +215,14 @@ fn mistakes_in_inputs_are_named() {
 }
 
 #[test]
+fn two_sources_of_the_same_pods_are_refused() {
+    let text = "inputs:\n  a: {type: kubernetes, metadata: {source: api}}\n  b: {type: kubernetes, metadata: {source: kubelet}}\n\
+                outputs: {o: {type: s3, inputs: [a, b], bucket: abc, key: k}}\n";
+    let want = "1:1: inputs: ask the API server and kubelet for the same pods; write the same `metadata: {source: ...}` in all of them";
+    assert_problems(text, &[want]);
+}
+
+#[test]
 fn mistakes_in_what_is_not_plain_yaml_are_named() {
     for (typed, want) in [
         ("", &["1:1: the file is empty; write `inputs:` and `outputs:`"][..]),
