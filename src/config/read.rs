@@ -7,6 +7,7 @@ mod aws;
 mod ca_file;
 mod cloudwatch;
 mod input;
+mod metadata;
 mod names;
 mod opensearch;
 mod output;

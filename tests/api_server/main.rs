@@ -5,7 +5,13 @@
 #![cfg(all(feature = "agent", feature = "standin"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod away;
+mod old_server;
+mod requests;
+mod rig;
+mod rights;
 mod server;
 mod smoke;
 #[path = "../support/mod.rs"]
 mod support;
+mod token;

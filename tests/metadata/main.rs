@@ -7,9 +7,11 @@ mod api;
 mod discovery;
 mod documents;
 mod keys;
+mod kubelet;
 mod restart;
 mod rig;
 #[path = "../support/mod.rs"]
 mod support;
+mod surroundings;
 mod troubles;
 mod unknown;

@@ -90,10 +90,10 @@ impl Books {
         counted(&self.lost_before) + counted(&self.lost_now)
     }
 
-    /// Lines that are neither delivered nor counted, and those that are counted.
-    fn fates(&self, case: &Case, output: &str, ledger: &Ledger, receipts: &Receipts) -> (u64, u64) {
+    /// Lines that are neither delivered nor counted, with what is known of them, and those that are counted.
+    fn fates(&self, case: &Case, output: &str, ledger: &Ledger, receipts: &Receipts) -> (u64, u64, Vec<String>) {
         let mut by_pod: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-        let (mut lost, mut counted) = (0, 0);
+        let (mut lost, mut counted, mut which) = (0, 0, Vec::new());
         receipts.with(|arrived| {
             for id in ledger.ids().filter(|id| !arrived.contains_key(id)) {
                 if output == "search" && self.dead.contains(&id) {
@@ -103,13 +103,20 @@ impl Books {
                     *pod = (pod.0 + 1, pod.1 + ledger.bytes_of(id));
                 } else {
                     lost += 1;
+                    which.push(format!("{id:016x} of {}, its file is there", ledger.who(id).unwrap_or_default()));
                 }
             }
         });
         for (pod, (lines, bytes)) in by_pod {
-            if self.counted(output, pod) >= bytes { counted += lines } else { lost += lines }
+            let of_pod = self.counted(output, pod);
+            if of_pod >= bytes {
+                counted += lines;
+            } else {
+                lost += lines;
+                which.push(format!("{lines} lines, {bytes} bytes of {pod}, of which {of_pod} are counted"));
+            }
         }
-        (lost, counted)
+        (lost, counted, which)
     }
     pub fn missing(&self, case: &Case, output: &str, ledger: &Ledger, receipts: &Receipts) -> u64 {
         if receipts.distinct() >= ledger.written() { 0 } else { self.fates(case, output, ledger, receipts).0 }
@@ -117,7 +124,7 @@ impl Books {
 
     /// The account of one output; what is not as promised goes into `wrong`.
     pub fn row(&mut self, case: &Case, output: &str, writer: &Writer, receipts: &Receipts, sums: Sums) -> Row {
-        let (lost, counted) = self.fates(case, output, writer.ledger(), receipts);
+        let (lost, counted, which) = self.fates(case, output, writer.ledger(), receipts);
         let found = audit::compare(output, writer.ledger(), receipts);
         let row = Row {
             output: output.into(),
@@ -131,7 +138,10 @@ impl Books {
         };
         let promised = if output == "cloudwatch" { row.possible } else { 0 };
         if lost > 0 {
-            self.wrong.push(format!("{output}: {lost} lines are lost, and not counted by their pod's name"));
+            self.wrong.push(format!(
+                "{output}: {lost} lines are lost, and not counted by their pod's name: {}",
+                which[..which.len().min(NAMED)].join("; ")
+            ));
         }
         if found.duplicates > promised && !case.may_repeat(output) {
             let named: Vec<_> = found.duplicates_named.iter().take(3).collect();

@@ -18,7 +18,6 @@ use crate::metadata::cache::Cache;
 use crate::metadata::pod::Wanted;
 use crate::metadata::pods::Pods;
 use crate::metadata::watch::{Api, Settings, Watch};
-use crate::record::Now;
 use crate::store::saved::marks;
 use crate::store::storage::OsStorage;
 use crate::store::thread::StoreHandle;
@@ -189,9 +188,16 @@ fn fallback_id() -> u128 {
 /// What each input that asks the API server wants of a pod.
 fn wanted(config: &Config) -> HashMap<Arc<str>, Wanted> {
     let of = |input: &Input| match &input.kind {
-        InputKind::Kubernetes { metadata, .. } if metadata.source == MetadataSource::Api => {
+        InputKind::Kubernetes { metadata, .. } if metadata.source != MetadataSource::Path => {
             let annotations = metadata.annotations.clone().into_boxed_slice();
-            Some((input.name.clone(), Wanted { labels: metadata.labels, annotations }))
+            let wanted = Wanted {
+                labels: metadata.labels,
+                annotations,
+                facts: metadata.fields.clone().into_boxed_slice(),
+                namespace_labels: metadata.namespace_labels,
+                node_labels: metadata.node_labels,
+            };
+            Some((input.name.clone(), wanted))
         }
         InputKind::Kubernetes { .. } | InputKind::File { .. } => None,
     };
@@ -204,11 +210,27 @@ fn pod_watch(
     config: &Config,
     wanted: &HashMap<Arc<str>, Wanted>,
     pods: &Arc<Pods>,
-) -> Result<Watch<impl Fn() -> Now + Send + Sync + 'static>, String> {
+) -> Result<Watch, String> {
     let mut annotations: Vec<String> = wanted.values().flat_map(|w| w.annotations.iter().cloned()).collect();
     annotations.sort();
     annotations.dedup();
-    let settings = Settings { api: Api::Infer, node: config.node.clone(), annotations, timing: Default::default() };
+    let sources = config.inputs.iter().filter_map(|input| match &input.kind {
+        InputKind::Kubernetes { metadata, .. } => Some((metadata.source, &metadata.kubelet)),
+        InputKind::File { .. } => None,
+    });
+    // There is one table of pods: what one input may ask the API server for, all may.
+    let by_kubelet = sources.clone().all(|(source, _)| source != MetadataSource::Api);
+    let mut kubelet =
+        sources.filter(|(source, _)| by_kubelet && *source == MetadataSource::Kubelet).map(|(_, at)| at.clone());
+    let settings = Settings {
+        api: Api::Infer,
+        kubelet: kubelet.next(),
+        node: config.node.clone(),
+        annotations,
+        namespace_labels: wanted.values().any(|w| w.namespace_labels),
+        node_labels: wanted.values().any(|w| w.node_labels),
+        timing: Default::default(),
+    };
     let clock = run.clock;
     Watch::new(settings, pods.clone(), run.board.clone(), move || clock.now())
 }

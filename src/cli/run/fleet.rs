@@ -31,6 +31,8 @@ pub struct Fleet {
     /// Every lane that the store knows.
     known: BTreeMap<LaneId, Presence>,
     last: usize,
+    /// All lanes are on their way out: another life goes on where they stood, so what they have not read is kept.
+    ending: bool,
 }
 
 struct Running {
@@ -59,7 +61,8 @@ impl Fleet {
         mut lanes: HashMap<LaneId, LaneState>,
     ) -> Result<Fleet, String> {
         let known = state::presence(&lanes);
-        let mut fleet = Fleet { parts, caller, running: Vec::new(), coming: BTreeMap::new(), known, last: 0 };
+        let mut fleet =
+            Fleet { parts, caller, running: Vec::new(), coming: BTreeMap::new(), known, last: 0, ending: false };
         run.board.outputs(run.config.outputs.iter().map(|output| output.name.clone()).collect());
         let ids: Vec<LaneId> = run.config.outputs.iter().map(|output| LaneId(output.id.clone())).collect();
         ids.iter().for_each(|id| fleet.expect(id.clone()));
@@ -149,12 +152,15 @@ impl Fleet {
         Ok(())
     }
 
-    /// A lane's thread is over: the output, and whether that was asked for by `arrange`.
+    /// A lane's thread is over: the output, and whether that was asked for by `arrange`. Only then the catalog stops
+    /// keeping files for it.
     pub fn ended(&mut self, run: &Run, number: usize) -> Option<(Arc<str>, bool)> {
         let at = self.running.iter().position(|lane| lane.number == number)?;
         let lane = self.running.swap_remove(at);
         self.caller.leave(number);
-        self.parts.progress.leave(number);
+        if lane.leaving && !self.ending {
+            self.parts.progress.leave(number);
+        }
         if run.config.outputs.iter().all(|output| output.name != lane.output) {
             run.board.lane_gone(&lane.output);
         }
@@ -163,9 +169,8 @@ impl Fleet {
 
     /// All lanes send what they have and end; none starts any more.
     pub fn drain(&mut self, by: Duration) {
-        for (_, lane) in std::mem::take(&mut self.coming) {
-            self.parts.progress.leave(lane.number);
-        }
+        self.ending = true;
+        self.coming.clear();
         for lane in &mut self.running {
             lane.inbox.push(Event::Drain { by });
         }
