@@ -1,6 +1,7 @@
 //! The DaemonSet of packaging/kubernetes, with outputs that lead to the stand-ins, and its process on this node.
 
 use crate::server::{kubectl, variable};
+use crate::support::metrics::Metrics;
 use crate::support::{self, Services, until, until_or};
 use serde_json::{Value, json};
 use std::fs;
@@ -31,6 +32,10 @@ pub fn manifests(services: &Services) -> Value {
     let config = items.iter_mut().find(|i| kind(i, "ConfigMap")).unwrap();
     let shipped = config["data"]["tailrace.yaml"].as_str().unwrap();
     let top = shipped.split_once("\noutputs:").unwrap().0;
+    let facts = "source: api, fields: [owner_kind, owner_name, pod_ip, container_hash, restart_count], \
+                 annotations: [example.com/note]";
+    let top = top.replace("source: api", facts);
+    assert!(top.contains(facts), "{shipped}");
     // This machine's disk may be nearly full.
     let text = format!("retain: {{min_free: 1%}}\n{top}\noutputs:\n{}", services.outputs());
     config["data"]["tailrace.yaml"] = text.into();
@@ -118,6 +123,12 @@ pub fn update(image: &str) -> usize {
     until("the old process to end", LONG, || processes().len() == 1);
     until_ready();
     most
+}
+
+/// The agent follows the pods (again).
+pub fn until_following() {
+    let state = || Metrics::parse(&page("/metrics")).sum("tailrace_metadata_state", &[("state", "watching")]);
+    until_or("the pod watch", LONG, || state() == Some(1.0), said);
 }
 
 fn until_ready() {
