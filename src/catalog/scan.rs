@@ -30,7 +30,7 @@ impl Stock {
                 Some(SpecKind::Kubernetes { .. }) => {
                     self.add_top(input, PathBuf::new(), DirKind::Root);
                 }
-                Some(SpecKind::File { include }) => {
+                Some(SpecKind::File { include, .. }) => {
                     let mut roots: BTreeMap<PathBuf, Vec<(usize, State)>> = BTreeMap::new();
                     for (at, glob) in include.iter().enumerate() {
                         let (names, state) = glob.fixed();
@@ -193,7 +193,7 @@ impl Stock {
                 (skip_pod.as_deref() != Some(&*pod.uid)).then(|| DirKind::Pod(Arc::new(pod)))
             }
             (DirKind::Pod(pod), _) => Some(DirKind::Container(pod.clone(), child.to_str()?.into())),
-            (DirKind::Glob(states), SpecKind::File { include }) => {
+            (DirKind::Glob(states), SpecKind::File { include, .. }) => {
                 let mut next = Vec::new();
                 for (at, state) in states {
                     let mut entered = Vec::new();

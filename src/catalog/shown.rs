@@ -89,7 +89,7 @@ impl Stock {
         let Some(dir) = self.dirs.get(&key) else { return false };
         match (&dir.kind, self.inputs.get(dir.input).map(|i| &i.kind)) {
             (DirKind::Container(_, _), _) => name::kubelet(&l.name).is_some(),
-            (DirKind::Glob(states), Some(SpecKind::File { include })) => states
+            (DirKind::Glob(states), Some(SpecKind::File { include, .. })) => states
                 .iter()
                 .any(|(at, state)| include.get(*at).is_some_and(|glob| glob.file(*state, l.name.as_bytes()))),
             (DirKind::Root | DirKind::Pod(_) | DirKind::Glob(_), _) => false,

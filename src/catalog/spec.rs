@@ -2,6 +2,7 @@
 
 use super::disk::{Base, Follow};
 use super::glob::Glob;
+use super::pods::Extra;
 use crate::config::checked::{Input, InputKind, MetadataSource};
 use crate::record::{FileId, Mark};
 use crate::store::saved::KnownFile;
@@ -37,12 +38,14 @@ pub enum SpecKind {
     File {
         /// At least one.
         include: Vec<Glob>,
+        /// Fields of the pod that they belong to, if that is known: for all of them, for this life.
+        pod: Extra,
     },
 }
 
 impl InputSpec {
-    /// From the configuration; `own_pod`: the UID of the pod we run in.
-    pub fn of(input: &Input, own_pod: Option<&str>) -> InputSpec {
+    /// From the configuration; `own_pod`: the UID of the pod we run in; `fields`: what is known of a `file` input's pod.
+    pub fn of(input: &Input, own_pod: Option<&str>, fields: Extra) -> InputSpec {
         let (root, follow, kind) = match &input.kind {
             InputKind::Kubernetes { path, docker_roots, metadata, include_self } => {
                 let follow = if docker_roots.is_empty() { Follow::Never } else { Follow::Into(docker_roots.clone()) };
@@ -53,9 +56,9 @@ impl InputSpec {
                 let skip_pod = own_pod.filter(|_| !include_self).map(Into::into);
                 (path.clone(), follow, SpecKind::Kubernetes { wait, skip_pod })
             }
-            InputKind::File { include } => {
+            InputKind::File { include, pod: _ } => {
                 let include = include.iter().map(|text| Glob::new(text)).collect();
-                (PathBuf::from("/"), Follow::Any, SpecKind::File { include })
+                (PathBuf::from("/"), Follow::Any, SpecKind::File { include, pod: fields })
             }
         };
         let exclude = input.exclude.iter().map(|text| Glob::new(text)).collect();

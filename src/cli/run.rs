@@ -2,11 +2,12 @@
 //!
 //! Only this command sees all parts: `standby` (lock and port), `state` (data_dir), `agent` (threads), `fleet` and `lanes`
 //! (one lane a configured output), `supervise` (what happens meanwhile), `outside`, `config_file` and `change` (what it is
-//! told). Each part does its own work; here is the order of start and stop.
+//! told), `finish` (its own end). Each part does its own work; here is the order of start and stop.
 
 mod agent;
 mod change;
 mod config_file;
+mod finish;
 mod fleet;
 mod lanes;
 mod outside;
@@ -21,6 +22,7 @@ use crate::telemetry::board::{About, Board, Phase};
 use crate::telemetry::recent::Recent;
 use crate::telemetry::report::ConfigReport;
 use config_file::{ConfigFile, Content};
+use finish::Finish;
 use outside::Outside;
 use sha2::{Digest, Sha256};
 use standby::Admin;
@@ -96,11 +98,12 @@ async fn whole(mut run: Run, text: String) -> Result<Exit, String> {
     let Some(mut lock) = standby::stand_by(&mut run, &mut outside, &mut admin).await? else { return Ok(Exit::Done) };
     admin.open().await.map_err(|error| error.to_string())?;
     let mut opened = state::open(&run)?;
+    let mut finish = Finish::default();
     let exit = loop {
         let agent = agent::Agent::start(&run, opened)?;
-        run.board.phase(Phase::Started);
+        run.board.phase(if finish.begun { Phase::Draining } else { Phase::Started });
         tracing::info!(node = %run.config.node, outputs = run.config.outputs.len(), version = env!("CARGO_PKG_VERSION"), "started");
-        match supervise::supervise(agent, &mut run, &mut outside, &mut lock).await {
+        match supervise::supervise(agent, &mut run, &mut outside, &mut lock, &mut finish).await {
             Next::End(exit) => break exit,
             Next::Anew(agent) => opened = agent.reopen(&run.board).await?,
         }

@@ -22,10 +22,21 @@ pub struct Config {
     pub node: Arc<str>,
     /// Caps on what is kept of deleted files.
     pub retain: Retain,
+    /// For an agent whose files go when it does, as a sidecar's.
+    pub exit_when: Option<ExitWhen>,
     /// In the order of the file.
     pub inputs: Vec<Input>,
     /// In the order of the file.
     pub outputs: Vec<Output>,
+}
+
+/// When an agent ends by itself. However it ends, the end of its files is the end: what is unfinished goes out too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExitWhen {
+    /// This is there.
+    pub file: Option<PathBuf>,
+    /// No file grew for so long, and some byte was seen.
+    pub idle: Option<Duration>,
 }
 
 /// Caps on held handles of deleted files.
@@ -79,6 +90,8 @@ pub enum InputKind {
     File {
         /// At least one.
         include: Vec<String>,
+        /// `metadata: {source: downward}`: whose they are.
+        pod: Option<OwnPod>,
     },
 }
 
@@ -112,6 +125,25 @@ pub struct Kubelet {
     pub ca_file: Option<CaFile>,
     /// Its certificate is checked; default true.
     pub verify: bool,
+}
+
+/// The pod that we run in, as a sidecar, and whose files these are: what the downward API tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnPod {
+    /// Key `pod_name`, else POD_NAME.
+    pub name: String,
+    /// Key `namespace_name`, else POD_NAMESPACE.
+    pub namespace: String,
+    /// Key `pod_id`, else POD_UID.
+    pub uid: String,
+    /// The container that writes them.
+    pub container: Option<String>,
+    /// Where a `downwardAPI` volume is; default /etc/podinfo. Read when the agent starts.
+    pub dir: PathBuf,
+    /// Its file `labels` goes into documents; default true.
+    pub labels: bool,
+    /// Annotations of its file `annotations` that go into documents, by exact name; default none.
+    pub annotations: Vec<String>,
 }
 
 /// Where pod facts come from.
@@ -198,6 +230,8 @@ pub struct Aws {
     pub role_arn: Option<String>,
     /// For `role_arn`.
     pub external_id: Option<String>,
+    /// For `role_arn`; else `tailrace`.
+    pub session_name: Option<String>,
     /// Named profile.
     pub profile: Option<String>,
 }

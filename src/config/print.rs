@@ -4,8 +4,8 @@
 //! be kept as a configuration. Values that a user chose stand in double quotes, escaped; the rest needs none.
 
 use super::checked::{
-    Auth, Aws, CatchUpOrder, CloudWatch, Compression, Config, Input, InputKind, LogClass, Metadata, MetadataSource,
-    OpenSearch, Output, OutputKind, S3, Start,
+    Auth, Aws, CatchUpOrder, CloudWatch, Compression, Config, ExitWhen, Input, InputKind, LogClass, Metadata,
+    MetadataSource, OpenSearch, Output, OutputKind, OwnPod, S3, Start,
 };
 use super::expand;
 use super::units::{show_duration, show_size};
@@ -25,6 +25,17 @@ pub fn yaml(config: &Config) -> String {
     page.line(0, "admin", format!("{{listen: {}}}", quoted(&listen)));
     let (max_bytes, free) = (show_size(&config.retain.max_bytes), config.retain.min_free_percent);
     page.line(0, "retain", format!("{{max_bytes: {max_bytes}, min_free: {free}%}}"));
+    match &config.exit_when {
+        None => {}
+        Some(ExitWhen { file: None, idle: None }) => page.line(0, "exit_when", "stopped"),
+        Some(ExitWhen { file, idle }) => {
+            page.line(0, "exit_when", "");
+            page.text(1, "file", file.as_ref().map(|path| path.to_string_lossy()).as_deref());
+            if let Some(idle) = idle {
+                page.line(1, "idle", show_duration(idle));
+            }
+        }
+    }
     page.line(0, "inputs", "");
     for input in &config.inputs {
         page.input(input);
@@ -74,7 +85,12 @@ impl Page {
         self.line(2, "exclude", list(&input.exclude));
         self.line(2, "max_record", show_size(&(input.max_record as u64)));
         match &input.kind {
-            InputKind::File { include } => self.line(2, "include", list(include)),
+            InputKind::File { include, pod } => {
+                self.line(2, "include", list(include));
+                if let Some(pod) = pod {
+                    self.own_pod(pod);
+                }
+            }
             InputKind::Kubernetes { path, docker_roots, metadata, include_self } => {
                 self.line(2, "path", quoted(&path.to_string_lossy()));
                 let roots: Vec<_> = docker_roots.iter().map(|root| root.to_string_lossy()).collect();
@@ -107,6 +123,18 @@ impl Page {
             self.text(4, "ca_file", ca.as_deref());
             self.line(4, "verify", metadata.kubelet.verify);
         }
+    }
+
+    fn own_pod(&mut self, pod: &OwnPod) {
+        self.line(2, "metadata", "");
+        self.line(3, "source", "downward");
+        self.line(3, "pod_name", quoted(&pod.name));
+        self.line(3, "namespace_name", quoted(&pod.namespace));
+        self.line(3, "pod_id", quoted(&pod.uid));
+        self.text(3, "container_name", pod.container.as_deref());
+        self.line(3, "dir", quoted(&pod.dir.to_string_lossy()));
+        self.line(3, "labels", pod.labels);
+        self.line(3, "annotations", list(&pod.annotations));
     }
 
     fn output(&mut self, output: &Output) {
@@ -199,6 +227,7 @@ impl Page {
         self.text(2, "endpoint", aws.endpoint.as_deref());
         self.text(2, "role_arn", aws.role_arn.as_deref());
         self.text(2, "external_id", aws.external_id.as_deref());
+        self.text(2, "session_name", aws.session_name.as_deref());
         self.text(2, "profile", aws.profile.as_deref());
     }
 }

@@ -6,11 +6,13 @@
 mod aws;
 mod ca_file;
 mod cloudwatch;
+mod exit_when;
 mod input;
 mod metadata;
 mod names;
 mod opensearch;
 mod output;
+mod own_pod;
 mod s3;
 mod target;
 mod transforms;
@@ -45,6 +47,7 @@ pub(crate) fn config(root: &Node, env: Env<'_>, report: &Report) -> Option<Confi
     let admin = admin(&top);
     let node = node(&top, env);
     let retain = retain(&top);
+    let exit_when = exit_when::read(&top);
     top.refuse("threads", || Wrong::new("not there yet: each output has one thread of its own", "remove the key"));
     let inputs = input::all(&top, env);
     let outputs = output::all(&top, &inputs, &data_dir);
@@ -60,6 +63,7 @@ pub(crate) fn config(root: &Node, env: Env<'_>, report: &Report) -> Option<Confi
         admin,
         node,
         retain,
+        exit_when,
         inputs: inputs.into_iter().filter_map(|named| named.input).collect(),
         outputs: outputs.list,
     })

@@ -127,7 +127,7 @@ impl Pods {
 
     /// Nobody can tell for now: what an earlier life knew will do.
     pub fn rely_on_these(&self) {
-        self.table().unconfirmed = false;
+        self.change(Table::confirm);
     }
 
     /// The UIDs of all of the node's pods, each of which was put: what is not among them is deleted.
@@ -323,7 +323,16 @@ impl Table {
         let live = self.by_uid.iter().filter(|(_, entry)| entry.gone.is_none()).map(|(uid, _)| uid);
         let missing: Vec<Arc<str>> = live.filter(|uid| !listed.contains(uid.as_ref())).cloned().collect();
         missing.iter().for_each(|uid| self.mark_gone(uid));
-        (self.loaded, self.unconfirmed) = (true, false);
+        self.loaded = true;
+        self.confirm();
+    }
+
+    /// Whoever waited for that looks again.
+    fn confirm(&mut self) {
+        if std::mem::take(&mut self.unconfirmed) {
+            let pods: Vec<Arc<Pod>> = self.by_uid.values().map(|entry| entry.pod.clone()).collect();
+            pods.iter().for_each(|pod| self.note(pod));
+        }
     }
 
     fn mark_gone(&mut self, uid: &str) {

@@ -9,6 +9,7 @@ mod ask;
 mod follow;
 pub mod plan;
 mod poll;
+pub mod probe;
 mod surroundings;
 mod tell;
 #[cfg(test)]

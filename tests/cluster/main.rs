@@ -11,6 +11,7 @@
 mod agent;
 mod history;
 mod judge;
+mod kubelet;
 #[allow(dead_code, reason = "shared with tests/api_server")]
 #[path = "../api_server/server.rs"]
 mod server;

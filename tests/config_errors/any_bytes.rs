@@ -46,7 +46,7 @@ proptest! {
 
     #[test]
     fn any_value_under_any_key(
-        key in prop::sample::select(vec!["data_dir", "memory_limit", "admin", "node", "retain", "inputs", "outputs", "shutdown_timeout"]),
+        key in prop::sample::select(vec!["data_dir", "memory_limit", "admin", "node", "retain", "exit_when", "inputs", "outputs", "shutdown_timeout"]),
         value in "\\PC{0,40}",
     ) {
         judge(&format!("{key}: {value}\n"))?;

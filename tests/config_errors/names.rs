@@ -178,13 +178,13 @@ fn mistakes_in_streams_of_files_are_named() {
         (
             "'{kubernetes.pod_name}'",
             &[
-                "5:64: outputs.o.log_stream: `kubernetes.pod_name` cannot exist: none of the inputs is of `type: kubernetes`; write one of {path}, {input}, {host}",
+                "5:64: outputs.o.log_stream: `kubernetes.pod_name` cannot exist: none of the inputs knows of pods; write one of {path}, {input}, {host}",
             ][..],
         ),
         (
             "'{kubernetes.labels.a}'",
             &[
-                "5:64: outputs.o.log_stream: `kubernetes.labels.a` cannot exist: none of the inputs is of `type: kubernetes`; write one of {path}, {input}, {host}",
+                "5:64: outputs.o.log_stream: `kubernetes.labels.a` cannot exist: none of the inputs knows of pods; write one of {path}, {input}, {host}",
             ][..],
         ),
     ] {

@@ -51,11 +51,31 @@ fn mistakes_in_keys_at_the_top_are_named() {
             &["1:37: retain.min_free: a share needs its percent sign; write `20%`"][..],
         ),
         ("retain: {min_free: 99%}", &["1:20: retain.min_free: 99% is too large; write a value from 0% to 95%"][..]),
+        (
+            "exit_when: done",
+            &[
+                "1:12: exit_when: `done` is none of what ends an agent; write `exit_when: {file: /logs/done}`, `exit_when: {idle: 30s}` or `exit_when: stopped`",
+            ][..],
+        ),
+        (
+            "exit_when: {file: done, idle: 10ms, signal: true}",
+            &[
+                "1:19: exit_when.file: `done` is not an absolute path; write it from the root, beginning with `/`",
+                "1:31: exit_when.idle: 10ms is too small; write a value from 1s to 1d",
+                "1:37: exit_when.signal: there is no key `signal`; write one of file, idle",
+            ][..],
+        ),
+        (
+            "exit_when: {}",
+            &[
+                "1:12: exit_when: names nothing that ends the agent; write `exit_when: {file: /logs/done}`, `exit_when: {idle: 30s}` or `exit_when: stopped`",
+            ][..],
+        ),
         ("threads: 4", &["1:1: threads: not there yet: each output has one thread of its own; remove the key"][..]),
         (
             "thread: 4",
             &[
-                "1:1: thread: there is no key `thread`; write one of admin, data_dir, inputs, memory_limit, node, outputs, retain, shutdown_timeout",
+                "1:1: thread: there is no key `thread`; write one of admin, data_dir, exit_when, inputs, memory_limit, node, outputs, retain, shutdown_timeout",
             ][..],
         ),
         ("datadir: /d", &["1:1: datadir: there is no key `datadir`; write `data_dir`"][..]),
@@ -108,6 +128,20 @@ fn mistakes_in_inputs_are_named() {
                 "2:29: inputs.i.include[0]: `f` is not an absolute path; write it from the root, beginning with `/`",
                 "2:32: inputs.i.include[1]: `/a/../b` holds `..`; write the path without it",
                 "2:41: inputs.i.include[2]: `5` is not an absolute path; write it from the root, beginning with `/`",
+            ][..],
+        ),
+        (
+            "{type: file, include: [/f], metadata: {source: api, pod_name: a, namespace_name: a, pod_id: a}}",
+            &[
+                "2:53: inputs.i.metadata.source: `api` is for inputs of `type: kubernetes`; write `downward`: these files are those of the pod that the agent runs in",
+            ][..],
+        ),
+        (
+            "{type: file, include: [/f], metadata: {source: downward, pod_name: 'a b', pod_id: a, container: c}}",
+            &[
+                "2:34: inputs.i.metadata.namespace_name: is not known: the environment has no variable POD_NAMESPACE; set it with `fieldRef: {fieldPath: metadata.namespace}`",
+                "2:73: inputs.i.metadata.pod_name: `a b` is not a name of Kubernetes; write letters, digits, `-` and `.` alone",
+                "2:91: inputs.i.metadata.container: there is no key `container`; write `container_name`",
             ][..],
         ),
         (

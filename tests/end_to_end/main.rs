@@ -26,6 +26,7 @@ mod reload;
 mod reload_faults;
 mod rotation;
 mod selection;
+mod sidecar;
 mod stage;
 mod standby;
 mod stop;

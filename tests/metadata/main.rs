@@ -5,6 +5,7 @@
 
 mod api;
 mod discovery;
+mod docker;
 mod documents;
 mod keys;
 mod kubelet;

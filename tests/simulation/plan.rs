@@ -111,6 +111,7 @@ impl Plan {
         let pods = SpecKind::Kubernetes { wait: Some(self.wait), skip_pod: None };
         let apps = SpecKind::File {
             include: vec![Glob::new(&format!("{APPS}/*/{}", if self.wide { "a.log*" } else { "*.log" }))],
+            pod: Vec::new(),
         };
         vec![
             InputSpec { name: "pods".into(), base: base(PODS), exclude: Vec::new(), kind: pods },

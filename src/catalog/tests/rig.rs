@@ -108,7 +108,7 @@ pub fn file_input(name: &str, include: &[&str]) -> InputSpec {
         name: name.into(),
         base: Arc::new(Base { root: PathBuf::from("/"), follow: Follow::Any }),
         exclude: Vec::new(),
-        kind: SpecKind::File { include: include.iter().map(|g| Glob::new(g)).collect() },
+        kind: SpecKind::File { include: include.iter().map(|g| Glob::new(g)).collect(), pod: Vec::new() },
     }
 }
 

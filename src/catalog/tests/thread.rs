@@ -137,7 +137,7 @@ fn a_plain_file_is_offered_when_its_id_is_durable_and_a_cold_one_wakes_at_a_writ
         name: "app".into(),
         base: Arc::new(Base { root: "/".into(), follow: Follow::Any }),
         exclude: Vec::new(),
-        kind: SpecKind::File { include: vec![Glob::new(&format!("{}/*.log", dir.path().display()))] },
+        kind: SpecKind::File { include: vec![Glob::new(&format!("{}/*.log", dir.path().display()))], pod: Vec::new() },
     };
     let running = start(vec![input]);
     let first = running.wait(|v| v.size == 4);

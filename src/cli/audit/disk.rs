@@ -23,7 +23,8 @@ const STEP: Duration = Duration::from_millis(5);
 /// Every file that an input names, by id.
 pub fn scan(config: &Config, state: &State) -> BTreeMap<FileId, FileView> {
     let own_pod = std::env::var("POD_UID").ok();
-    let mut inputs: Vec<InputSpec> = config.inputs.iter().map(|i| InputSpec::of(i, own_pod.as_deref())).collect();
+    let mut inputs: Vec<InputSpec> =
+        config.inputs.iter().map(|i| InputSpec::of(i, own_pod.as_deref(), Vec::new())).collect();
     for input in &mut inputs {
         // What a pod is called matters here, not what else is known of it.
         if let SpecKind::Kubernetes { wait, .. } = &mut input.kind {

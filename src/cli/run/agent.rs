@@ -15,6 +15,7 @@ use crate::catalog::thread::{Around, Caller};
 use crate::catalog::{self, Catalog};
 use crate::config::checked::{Config, Input, InputKind, MetadataSource};
 use crate::metadata::cache::Cache;
+use crate::metadata::downward;
 use crate::metadata::pod::Wanted;
 use crate::metadata::pods::Pods;
 use crate::metadata::watch::{Api, Settings, Watch};
@@ -161,8 +162,12 @@ fn locked(cache: &Mutex<Cache<OsStorage>>) -> MutexGuard<'_, Cache<OsStorage>> {
 
 fn setup(run: &Run) -> Setup {
     let own_pod = std::env::var("POD_UID").ok();
+    let spec = |input: &Input| {
+        let fields = downward::of(input, &run.config.node);
+        InputSpec::of(input, own_pod.as_deref(), fields)
+    };
     Setup {
-        inputs: run.config.inputs.iter().map(|i| InputSpec::of(i, own_pod.as_deref())).collect(),
+        inputs: run.config.inputs.iter().map(spec).collect(),
         host: run.config.node.clone(),
         // Each joins as it starts.
         lanes: 0,

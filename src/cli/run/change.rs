@@ -34,11 +34,21 @@ impl Made {
     }
 }
 
-/// How to get from `old` to `new`, or why that needs another process. `memory_limit`, `retain` and `shutdown_timeout`
-/// build nothing anew: whoever goes by them asks for what is in effect.
+/// How to get from `old` to `new`, or why that needs another process. `memory_limit`, `retain`, `shutdown_timeout` and
+/// `exit_when` build nothing anew: whoever goes by them asks for what is in effect.
 pub fn between(old: &Config, new: &Config) -> Result<Change, String> {
     // Named one by one: whoever adds a key at the top decides here what its change means.
-    let Config { data_dir, admin, node, inputs: _, outputs: _, memory_limit: _, retain: _, shutdown_timeout: _ } = new;
+    let Config {
+        data_dir,
+        admin,
+        node,
+        inputs: _,
+        outputs: _,
+        memory_limit: _,
+        retain: _,
+        shutdown_timeout: _,
+        exit_when: _,
+    } = new;
     if old.data_dir != *data_dir {
         let (old, new) = (old.data_dir.display(), data_dir.display());
         return Err(format!(

@@ -3,6 +3,7 @@
 use super::agent::{self, Agent};
 use super::change::{self, Change};
 use super::config_file::Content;
+use super::finish::Finish;
 use super::lanes::News;
 use super::outside::{Outside, Word};
 use super::state::Held;
@@ -45,17 +46,23 @@ enum Way {
     Out,
 }
 
-struct Watcher {
+struct Watcher<'a> {
     agent: Agent,
+    finish: &'a mut Finish,
     way: Way,
-    signalled: bool,
     failed: bool,
     left: Vec<(Arc<str>, Vec<Left>)>,
 }
 
 /// Runs until all lanes have ended, for whatever reason.
-pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside, lock: &mut Held) -> Next {
-    let mut it = Watcher { agent, way: Way::Stays, signalled: false, failed: false, left: Vec::new() };
+pub async fn supervise(
+    agent: Agent,
+    run: &mut Run,
+    outside: &mut Outside,
+    lock: &mut Held,
+    finish: &mut Finish,
+) -> Next {
+    let mut it = Watcher { agent, finish, way: Way::Stays, failed: false, left: Vec::new() };
     let (mut upkeep, mut remember) = (every(UPKEEP), every(REMEMBER));
     loop {
         tokio::select! {
@@ -70,15 +77,15 @@ pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside, lock:
                 None => it.fail(run, "nobody tells of lanes any more"),
             },
             word = outside.next() => match word {
-                Word::Signal if it.signalled => {
+                Word::Signal if it.finish.signalled => {
                     tracing::warn!("second signal: leaving at once");
                     return Next::End(Exit::Failed);
                 }
                 Word::Signal => {
-                    it.signalled = true;
-                    it.drain(run);
+                    it.finish.signalled = true;
+                    it.stop(run);
                 }
-                Word::Drain => it.drain(run),
+                Word::Drain => it.stop(run),
                 Word::Config(content) => it.reload(run, content),
             },
             _ = upkeep.tick() => {
@@ -89,6 +96,7 @@ pub async fn supervise(agent: Agent, run: &mut Run, outside: &mut Outside, lock:
                     // It has what is ours; the next process of ours stands by.
                     it.fail(run, &format!("data_dir can be locked again, and {by} was first"));
                 }
+                it.end(run);
                 it.anew(run);
             }
             _ = remember.tick() => it.agent.fleet.remember(run),
@@ -105,7 +113,7 @@ fn every(period: Duration) -> Interval {
     interval
 }
 
-impl Watcher {
+impl Watcher<'_> {
     fn ended(&mut self, run: &Run, number: usize, left: Option<Vec<Left>>) {
         let Some((output, asked)) = self.agent.fleet.ended(run, number) else { return };
         let Some(left) = left else {
@@ -131,19 +139,62 @@ impl Watcher {
     }
 
     fn drain(&mut self, run: &Run) {
+        let within = run.config.shutdown_timeout;
+        self.drain_by(run, run.clock.now().mono.saturating_add(within));
+    }
+
+    fn drain_by(&mut self, run: &Run, by: Duration) {
         if self.way == Way::Out {
             return;
         }
         self.way = Way::Out;
-        let within = run.config.shutdown_timeout;
+        let within = by.saturating_sub(run.clock.now().mono);
         tracing::info!(within_seconds = within.as_secs(), "draining: everything is due now");
         run.board.phase(Phase::Draining);
-        self.agent.fleet.drain(run.clock.now().mono.saturating_add(within));
+        self.agent.fleet.drain(by);
+    }
+
+    /// Told to end. What is not read yet is the next process's business, if there will be one.
+    fn stop(&mut self, run: &mut Run) {
+        let alone = run.once.is_some() && !self.finish.begun;
+        match run.config.exit_when {
+            Some(_) if !alone => self.finish(run, Some(run.config.shutdown_timeout)),
+            Some(_) | None => self.drain(run),
+        }
+    }
+
+    /// Ends by itself when that is due, and in time when it was told to.
+    fn end(&mut self, run: &mut Run) {
+        if self.finish.begun {
+            if let (Way::Stays, Some(by)) = (self.way, self.finish.closing(run)) {
+                self.drain_by(run, by);
+            }
+        } else if self.way == Way::Stays
+            && run.once.is_none()
+            && let Some(why) = self.finish.due(run)
+        {
+            tracing::info!(why, "exit_when");
+            self.finish(run, None);
+        }
+    }
+
+    /// All lanes again, from where they stand to the end of what is there now: unfinished lines too.
+    fn finish(&mut self, run: &mut Run, limit: Option<Duration>) {
+        if self.way == Way::Out {
+            return;
+        }
+        let begun = self.finish.begun;
+        self.finish.begin(run, limit);
+        run.board.phase(Phase::Draining);
+        tracing::info!(within_seconds = limit.map(|limit| limit.as_secs()), "delivering what is there, to its end");
+        if self.way == Way::Stays && !begun {
+            self.begin_anew(run, limit.map_or(COPIED_WITHIN, |limit| COPIED_WITHIN.min(limit / 3)));
+        }
     }
 
     /// All of a changed configuration is checked; then what differs is built anew. Nothing changes otherwise.
     fn reload(&mut self, run: &mut Run, content: Content) {
-        if self.way == Way::Out {
+        if self.way == Way::Out || self.finish.begun {
             return;
         }
         let Some((config, change)) = run.judge(content, |run, config| {
@@ -157,14 +208,18 @@ impl Watcher {
             (_, Way::Out | Way::Anew | Way::Soon { .. }) => {}
             (Change::Everything, Way::Stays) => {
                 tracing::info!("inputs changed: everything is built anew");
-                self.way = Way::Soon { by: run.clock.now().mono.saturating_add(COPIED_WITHIN) };
-                self.anew(run);
+                self.begin_anew(run, COPIED_WITHIN);
             }
             (Change::Outputs, Way::Stays) => {
                 self.agent.retain(run);
                 self.agent.fleet.arrange(run);
             }
         }
+    }
+
+    fn begin_anew(&mut self, run: &Run, copied_within: Duration) {
+        self.way = Way::Soon { by: run.clock.now().mono.saturating_add(copied_within) };
+        self.anew(run);
     }
 
     /// A handle does not survive what comes: the catalog makes copies of what is held, within seconds.

@@ -10,6 +10,9 @@ fn env(name: &str) -> Option<String> {
     match name {
         "PASSWORD" => Some(PASSWORD.into()),
         "NODE_NAME" => Some("node-1".into()),
+        "POD_NAME" => Some("cart-7".into()),
+        "POD_NAMESPACE" => Some("shop".into()),
+        "POD_UID" => Some("7-8".into()),
         _ => None,
     }
 }
@@ -63,7 +66,15 @@ const TOP: &[(&str, &[&str])] = &[
     ("admin", &["{listen: none}", "{listen: '[::1]:9'}", "{}"]),
     ("node", &["n"]),
     ("retain", &["{max_bytes: 0B}", "{min_free: 5%}"]),
+    ("exit_when", &["stopped", "{idle: 90s}", "{file: '/a b', idle: 1h}"]),
 ];
+const FILES: &[(&str, &[&str])] = &[(
+    "metadata",
+    &[
+        "{source: downward}",
+        "{source: downward, pod_name: p, container_name: c, dir: '/a b', labels: false, annotations: [a/b]}",
+    ],
+)];
 const PODS: &[(&str, &[&str])] = &[
     ("path", &["/p", "'/p \"q\" é\\'"]),
     ("start", &["beginning", "end"]),
@@ -96,7 +107,7 @@ const COMMON: &[(&str, &[&str])] = &[
 const AWS: &[(&str, &[&str])] = &[
     ("region", &["us-east-1"]),
     ("profile", &["'my profile'"]),
-    ("role_arn", &["arn:aws:iam::123456789012:role/r\n    external_id: ab"]),
+    ("role_arn", &["arn:aws:iam::123456789012:role/r\n    external_id: ab\n    session_name: node-1"]),
 ];
 const CLOUDWATCH: &[(&str, &[&str])] = &[
     ("endpoint", &["http://127.0.0.1:9900/"]),
@@ -133,6 +144,7 @@ proptest! {
     fn what_is_printed_checks_again_to_the_same(
         top in lines(0, TOP),
         pods in lines(4, PODS),
+        files in lines(4, FILES),
         common in proptest::array::uniform3(lines(4, COMMON)),
         aws in proptest::array::uniform2(lines(4, AWS)),
         cloudwatch in lines(4, CLOUDWATCH),
@@ -140,7 +152,7 @@ proptest! {
         opensearch in lines(4, OPENSEARCH),
     ) {
         let text = format!(
-            "{top}inputs:\n  pods:\n    type: kubernetes\n{pods}  f-1.x:\n    type: file\n    include: ['/l/*']\noutputs:\n\
+            "{top}inputs:\n  pods:\n    type: kubernetes\n{pods}  f-1.x:\n    type: file\n    include: ['/l/*']\n{files}outputs:\n\
              \x20 cw:\n    type: cloudwatch_logs\n    inputs: [pods, f-1.x]\n    log_group: '/g/{{path}}'\n{}{}{cloudwatch}\
              \x20 s:\n    type: s3\n    id: old\n    inputs: [f-1.x]\n    bucket: abc\n    key: 'a%%b/{{input}}/%Y%m%d%H%M%S'\n{}{}{s3}\
              \x20 o:\n    type: opensearch\n    inputs: [pods]\n    url: https://h/p\n    index: 'i-%Y'\n{}{opensearch}",

@@ -1,6 +1,6 @@
 //! `inputs`: where data comes from.
 
-use super::{metadata, values};
+use super::{metadata, own_pod, values};
 use crate::config::checked::{Input, InputKind, Start};
 use crate::config::expand::Env;
 use crate::config::problem::{Wrong, nearest, shown};
@@ -18,7 +18,7 @@ pub(super) struct Named {
 }
 
 const KEYS: [(&str, &[&str]); 2] =
-    [("kubernetes", &["path", "metadata", "docker_roots", "include_self"]), ("file", &["include"])];
+    [("kubernetes", &["path", "metadata", "docker_roots", "include_self"]), ("file", &["include", "metadata"])];
 
 /// Types that will be there one day and are refused until then, with a sentence of their own.
 const LATER: [&str; 3] = ["journald", "forward", "host_metrics"];
@@ -49,7 +49,7 @@ fn one(name: &str, place: &Place<'_>, env: Env<'_>) -> Named {
     section.not_yet("multiline", "records of several lines");
     let kind = match kind {
         Some("kubernetes") => Some(kubernetes(&section, env)),
-        Some(_) => Some(file(&section)),
+        Some(_) => Some(file(&section, env)),
         None => {
             // Which keys it may have is not known; judge only what no type has.
             for key in KEYS.iter().flat_map(|(_, keys)| keys.iter()) {
@@ -82,12 +82,12 @@ fn kind(text: &str) -> Result<&'static str, Wrong> {
     choice(text, &[("kubernetes", "kubernetes"), ("file", "file")])
 }
 
-fn file(section: &Section<'_>) -> InputKind {
+fn file(section: &Section<'_>, env: Env<'_>) -> InputKind {
     let include = section.required("include", "[/var/log/messages]").map(|place| {
         place.not_empty();
         place.items(values::glob)
     });
-    InputKind::File { include: include.unwrap_or_default() }
+    InputKind::File { include: include.unwrap_or_default(), pod: own_pod::read(section, env) }
 }
 
 fn kubernetes(section: &Section<'_>, env: Env<'_>) -> InputKind {

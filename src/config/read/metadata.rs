@@ -85,7 +85,7 @@ fn fact(text: &str) -> Result<&'static str, Wrong> {
 }
 
 /// An annotation's name, as Kubernetes has them: `prefix/name`.
-fn annotation(text: &str) -> Result<String, Wrong> {
+pub(super) fn annotation(text: &str) -> Result<String, Wrong> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
     if !text.chars().all(fine) || text.len() > 317 {
         return Err(Wrong::new(

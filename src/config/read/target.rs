@@ -4,7 +4,7 @@
 //! steered anywhere by whoever names a pod, so groups, objects and indices begin with text of the configuration.
 
 use super::input::Named;
-use crate::config::checked::{InputKind, Metadata, MetadataSource};
+use crate::config::checked::{InputKind, Metadata, MetadataSource, OwnPod};
 use crate::config::problem::{Wrong, nearest, shown};
 use crate::config::section::Place;
 use crate::config::template::{Template, render};
@@ -104,9 +104,9 @@ pub(super) fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
     if inputs.is_empty() {
         return Ok(());
     }
-    if name.starts_with("kubernetes.") && inputs.iter().all(|named| pods(named).is_none()) {
+    if name.starts_with("kubernetes.") && inputs.iter().all(|named| pods(named).is_none() && own_pod(named).is_none()) {
         return Err(Wrong::new(
-            format!("{named} cannot exist: none of the inputs is of `type: kubernetes`"),
+            format!("{named} cannot exist: none of the inputs knows of pods"),
             "write one of {path}, {input}, {host}",
         ));
     }
@@ -117,14 +117,16 @@ pub(super) fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
         let mut read = inputs.iter().filter_map(|named| pods(named));
         read.any(|metadata| metadata.source != MetadataSource::Path && test(metadata))
     };
+    let own = |test: &dyn Fn(&OwnPod) -> bool| inputs.iter().filter_map(|named| own_pod(named)).any(test);
     let (map, key) = match MAPS.iter().find_map(|map| Some((*map, name.strip_prefix(map)?))) {
         Some((map, key)) if !key.is_empty() => (map, key),
         Some(_) | None => ("", ""),
     };
     let (known, instead) = match map {
-        LABELS => (api(&|read| read.labels), "{source: api, labels: true}".to_string()),
+        LABELS => (api(&|read| read.labels) || own(&|pod| pod.labels), "{source: api, labels: true}".to_string()),
         ANNOTATIONS => (
-            api(&|read| read.annotations.iter().any(|listed| listed == key)),
+            api(&|read| read.annotations.iter().any(|listed| listed == key))
+                || own(&|pod| pod.annotations.iter().any(|listed| listed == key)),
             format!("{{source: api, annotations: [{key}]}}"),
         ),
         NAMESPACE_LABELS => (api(&|read| read.namespace_labels), "{source: api, namespace_labels: true}".to_string()),
@@ -160,5 +162,13 @@ fn pods(named: &Named) -> Option<&Metadata> {
     match &named.input.as_ref()?.kind {
         InputKind::Kubernetes { metadata, .. } => Some(metadata),
         InputKind::File { .. } => None,
+    }
+}
+
+/// The pod whose files a `file` input reads, if it is said.
+fn own_pod(named: &Named) -> Option<&OwnPod> {
+    match &named.input.as_ref()?.kind {
+        InputKind::File { pod, .. } => pod.as_ref(),
+        InputKind::Kubernetes { .. } => None,
     }
 }

@@ -9,6 +9,7 @@ use super::trouble::Trouble;
 use super::wire;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -50,6 +51,8 @@ impl Poll {
 
     /// Until somebody waits for a pod, or what is known is old.
     async fn wait(&self) {
+        // What rang before the last answer came is perhaps settled by it; who still waits rings every second.
+        timeout(Duration::ZERO, self.missing.notified()).await.ok();
         while timeout(self.timing.refresh, self.missing.notified()).await.is_err() {
             if self.tell.pods.counts().0 > 0 {
                 return;
