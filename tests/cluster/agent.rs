@@ -84,11 +84,13 @@ pub fn said() -> String {
     kubectl(&["-n", "tailrace", "logs", "-l", "app.kubernetes.io/name=tailrace", "--tail=40", "--prefix"], "")
 }
 
-/// The agent's processes on this node.
+/// The processes of the DaemonSet on this node.
 pub fn processes() -> Vec<u32> {
     let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
-    let ours = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "tailrace");
+    // Not those that another test starts without a pod.
+    let command = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let ours = |pid: &u32| command(pid).starts_with("/tailrace\0run\0-c\0/etc/tailrace/");
     entries.filter_map(number).filter(ours).collect()
 }
 
@@ -106,6 +108,24 @@ pub fn delete_pod() {
     let (name, uid) = pod().unwrap();
     kubectl(&["-n", "tailrace", "delete", "pod", &name, "--grace-period=0", "--force"], "");
     until_or("another pod", LONG, || pod().is_some_and(|(_, now)| now != uid), said);
+    until_ready();
+}
+
+fn select(label: &str) {
+    let patch = format!(r#"{{"spec": {{"template": {{"spec": {{"nodeSelector": {label}}}}}}}}}"#);
+    kubectl(&["-n", "tailrace", "patch", "daemonset", "tailrace", "--type=merge", "-p", &patch], "");
+}
+
+/// No node is one of the DaemonSet's any more.
+pub fn take_away() {
+    select(r#"{"example.com/nowhere": "yes"}"#);
+    until_or("the agent to end", LONG, || processes().is_empty() && pods().is_empty(), said);
+}
+
+/// This node is one again.
+pub fn bring_back() {
+    select(r#"{"example.com/nowhere": null}"#);
+    until_or("a pod", LONG, || pod().is_some(), said);
     until_ready();
 }
 

@@ -16,7 +16,7 @@ pub struct Container {
 }
 
 /// A container that writes so many lines; `settings`: `PAUSE=1000 STAY=1`.
-pub fn writes(name: &'static str, digit: char, lines: u32, settings: &'static str) -> Container {
+pub fn writes(name: &'static str, digit: char, lines: u64, settings: &'static str) -> Container {
     let mut env = vec![("LINES", lines.to_string())];
     env.extend(settings.split_whitespace().map(|s| s.split_once('=').map(|(n, v)| (n, v.to_owned())).unwrap()));
     Container { name, digit, env }
@@ -170,6 +170,14 @@ pub fn db() -> Value {
 pub fn doomed(namespace: &str) -> [Value; 2] {
     let lines = |name| writes(name, '0', 100_000, "PAUSE=5000");
     ["doomed-1", "doomed-2"].map(|name| pod(namespace, name, &spec("Always", &[lines("main")])))
+}
+
+/// Lines of `late`.
+pub const LATE: u64 = 1000;
+
+/// Comes when the others are done.
+pub fn late() -> Value {
+    pod(WORK, "late", &spec("Always", &[writes("main", '0', LATE, "PAUSE=20000 STAY=1")]))
 }
 
 /// From a file on the node, without an API server.
