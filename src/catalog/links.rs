@@ -37,11 +37,11 @@ impl Stock {
         self.read_links(&links);
         let ids = self.links.names.get(stem.as_str()).map(Vec::as_slice).unwrap_or_default();
         // A pod of the same name may have gone a moment ago, and so may an earlier run.
-        let leads = |id: &&Box<str>| {
+        let leads = |id: &&str| {
             let target = self.disk.read_link(&links, Path::new(&format!("{stem}-{id}.log")));
             target.is_ok_and(|target| docker::leads_to(&target, &dir, restart))
         };
-        ids.iter().find(leads).cloned().ok_or(!self.links.names.is_empty())
+        ids.iter().map(|id| &**id).find(leads).map(Into::into).ok_or(!self.links.names.is_empty())
     }
 
     /// Its input, its directory, and what its link's name begins with.

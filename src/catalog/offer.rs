@@ -14,6 +14,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// So long a file in danger waits for its pod's facts to be confirmed or completed.
+const IN_DANGER: Duration = Duration::from_secs(3);
+
 impl Stock {
     pub fn offer<P: Pods>(&mut self, key: Key, pods: &P) {
         let Some(e) = self.entries.get(&key) else { return };
@@ -30,7 +33,11 @@ impl Stock {
         };
         let Some(facts) = self.facts(chain, restart, wait, pods) else { return };
         if !facts.complete {
-            if !danger && waited < wait.unwrap_or(LINK_WAIT) {
+            let patience = wait.unwrap_or(LINK_WAIT);
+            // In danger it waits only for word on what is known of its pod; while it is held nothing of it is lost.
+            let patience =
+                if danger { patience.min(if facts.known { IN_DANGER } else { Duration::ZERO }) } else { patience };
+            if waited < patience {
                 self.active.insert(key);
                 return;
             }

@@ -9,6 +9,7 @@ mod change;
 mod config_file;
 mod finish;
 mod fleet;
+pub mod followed;
 mod lanes;
 mod outside;
 mod standby;

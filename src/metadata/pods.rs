@@ -66,6 +66,8 @@ struct Entry {
     gone: Option<u64>,
 }
 
+/// A namespace's name and labels.
+pub type Named = (Box<str>, Arc<Labels>);
 /// A pod with labels of its namespace and of the node, where they are known.
 type Known = (Arc<Pod>, Option<Arc<Labels>>, Option<Arc<Labels>>);
 
@@ -191,7 +193,7 @@ impl Pods {
     }
 
     /// Labels that are kept: of namespaces by name, and of the node.
-    pub fn surroundings(&self) -> (Vec<(Box<str>, Arc<Labels>)>, Option<Arc<Labels>>) {
+    pub fn surroundings(&self) -> (Vec<Named>, Option<Arc<Labels>>) {
         let table = self.table();
         (table.namespaces.iter().map(|(name, labels)| (name.clone(), labels.clone())).collect(), table.node.clone())
     }

@@ -18,10 +18,9 @@ mod trouble;
 mod wire;
 
 use super::pods::Pods;
-use crate::config::checked::Kubelet;
 use crate::record::Now;
 use crate::telemetry::board::Board;
-pub use ask::Api;
+pub use ask::{Api, Kubelet};
 use ask::{Asker, To};
 use follow::Follow;
 use plan::{Jitter, Plan, Timing};

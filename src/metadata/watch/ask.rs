@@ -7,11 +7,11 @@
 use super::tell::Tell;
 use super::trouble::Trouble;
 use super::wire;
-use crate::config::checked::Kubelet;
 use http::{Request, Response, header};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use kube::{Client, Config};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -79,6 +79,17 @@ pub enum Api {
     Infer,
     /// There.
     At(Box<Config>),
+}
+
+/// Where this node's kubelet is.
+#[derive(Clone, Debug)]
+pub struct Kubelet {
+    /// `https://HOST:PORT`.
+    pub url: String,
+    /// Who signed its certificate; else the cluster's authority.
+    pub ca_file: Option<PathBuf>,
+    /// Its certificate is checked.
+    pub verify: bool,
 }
 
 /// Whom requests go to.
@@ -179,7 +190,7 @@ async fn connect(to: &To) -> Result<Client, Trouble> {
         config.proxy_url = None;
         config.accept_invalid_certs = !kubelet.verify;
         if let Some(file) = &kubelet.ca_file {
-            (config.root_cert, config.root_cert_file) = (None, Some(file.path.clone()));
+            (config.root_cert, config.root_cert_file) = (None, Some(file.clone()));
         }
         // Kubelet's certificate names the node and its addresses, never the loopback.
         let host = config.cluster_url.host().unwrap_or_default();
