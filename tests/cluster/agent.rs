@@ -1,6 +1,7 @@
 //! The DaemonSet of packaging/kubernetes, with outputs that lead to the stand-ins, and its process on this node.
 
 use crate::server::{kubectl, variable};
+use crate::support::metrics::Metrics;
 use crate::support::{self, Services, until, until_or};
 use serde_json::{Value, json};
 use std::fs;
@@ -31,6 +32,10 @@ pub fn manifests(services: &Services) -> Value {
     let config = items.iter_mut().find(|i| kind(i, "ConfigMap")).unwrap();
     let shipped = config["data"]["tailrace.yaml"].as_str().unwrap();
     let top = shipped.split_once("\noutputs:").unwrap().0;
+    let facts = "source: api, fields: [owner_kind, owner_name, pod_ip, container_hash, restart_count], \
+                 annotations: [example.com/note]";
+    let top = top.replace("source: api", facts);
+    assert!(top.contains(facts), "{shipped}");
     // This machine's disk may be nearly full.
     let text = format!("retain: {{min_free: 1%}}\n{top}\noutputs:\n{}", services.outputs());
     config["data"]["tailrace.yaml"] = text.into();
@@ -79,11 +84,13 @@ pub fn said() -> String {
     kubectl(&["-n", "tailrace", "logs", "-l", "app.kubernetes.io/name=tailrace", "--tail=40", "--prefix"], "")
 }
 
-/// The agent's processes on this node.
+/// The processes of the DaemonSet on this node.
 pub fn processes() -> Vec<u32> {
     let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
-    let ours = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "tailrace");
+    // Not those that another test starts without a pod.
+    let command = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let ours = |pid: &u32| command(pid).starts_with("/tailrace\0run\0-c\0/etc/tailrace/");
     entries.filter_map(number).filter(ours).collect()
 }
 
@@ -104,6 +111,24 @@ pub fn delete_pod() {
     until_ready();
 }
 
+fn select(label: &str) {
+    let patch = format!(r#"{{"spec": {{"template": {{"spec": {{"nodeSelector": {label}}}}}}}}}"#);
+    kubectl(&["-n", "tailrace", "patch", "daemonset", "tailrace", "--type=merge", "-p", &patch], "");
+}
+
+/// No node is one of the DaemonSet's any more.
+pub fn take_away() {
+    select(r#"{"example.com/nowhere": "yes"}"#);
+    until_or("the agent to end", LONG, || processes().is_empty() && pods().is_empty(), said);
+}
+
+/// This node is one again.
+pub fn bring_back() {
+    select(r#"{"example.com/nowhere": null}"#);
+    until_or("a pod", LONG, || pod().is_some(), said);
+    until_ready();
+}
+
 /// Another image: a rolling update. Returns the most processes that were there at once.
 pub fn update(image: &str) -> usize {
     let (_, uid) = pod().unwrap();
@@ -118,6 +143,12 @@ pub fn update(image: &str) -> usize {
     until("the old process to end", LONG, || processes().len() == 1);
     until_ready();
     most
+}
+
+/// The agent follows the pods (again).
+pub fn until_following() {
+    let state = || Metrics::parse(&page("/metrics")).sum("tailrace_metadata_state", &[("state", "watching")]);
+    until_or("the pod watch", LONG, || state() == Some(1.0), said);
 }
 
 fn until_ready() {
@@ -172,7 +203,7 @@ pub fn trouble() -> Vec<String> {
     let mounts = file("mountinfo");
     let options = |point: &str| {
         let fields = mounts.lines().map(|l| l.split(' ').collect::<Vec<_>>());
-        fields.filter(|f| f.get(4) == Some(&point)).last().map(|f| f[5].to_owned()).unwrap_or_default()
+        fields.filter(|f| f.get(4) == Some(&point)).next_back().map(|f| f[5].to_owned()).unwrap_or_default()
     };
     for (point, mode) in [("/", "ro"), ("/var/log", "ro"), ("/etc/tailrace", "ro"), ("/var/lib/tailrace", "rw")] {
         let is = options(point);

@@ -4,43 +4,70 @@ use crate::server::variable;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-/// kubectl, writing down every event.
+/// kubectl, writing down every event, and begun again when the API server was.
 pub struct Watch {
-    child: Child,
-    file: tempfile::NamedTempFile,
+    dir: tempfile::TempDir,
+    child: Arc<Mutex<Child>>,
+    stop: Arc<AtomicBool>,
 }
 
 /// All versions of one pod, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Versions(pub Vec<Value>);
 
+/// Its events go into a file of their own, as the last one may be torn.
+fn kubectl(dir: &Path, life: u32) -> Child {
+    Command::new(variable("KUBECTL"))
+        .args(["get", "pods", "-A", "-o", "json", "--watch", "--output-watch-events"])
+        .stdin(Stdio::null())
+        .stdout(File::create(dir.join(format!("{life:03}"))).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
 impl Watch {
     pub fn start() -> Watch {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let arguments = ["get", "pods", "-A", "-o", "json", "--watch", "--output-watch-events"];
-        let child = Command::new(variable("KUBECTL"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(file.reopen().unwrap())
-            .spawn()
-            .unwrap();
-        Watch { child, file }
+        let dir = tempfile::tempdir().unwrap();
+        let child = Arc::new(Mutex::new(kubectl(dir.path(), 0)));
+        let (path, shared, stop) = (dir.path().to_owned(), Arc::clone(&child), Arc::new(AtomicBool::new(false)));
+        let ended = Arc::clone(&stop);
+        std::thread::spawn(move || {
+            let mut life = 0;
+            loop {
+                std::thread::sleep(Duration::from_millis(20));
+                let mut child = shared.lock().unwrap();
+                if ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                if child.try_wait().unwrap().is_some() {
+                    life += 1;
+                    *child = kubectl(&path, life);
+                }
+            }
+        });
+        Watch { dir, child, stop }
     }
 
     /// Every pod by the name that its log directory has: its UID, or the hash of a static pod.
-    pub fn pods(&mut self) -> BTreeMap<String, Versions> {
-        assert_eq!(self.child.try_wait().unwrap(), None, "the watch of kubectl ended");
-        let events =
-            serde_json::Deserializer::from_reader(std::io::BufReader::new(File::open(self.file.path()).unwrap()));
+    pub fn pods(&self) -> BTreeMap<String, Versions> {
+        let mut files: Vec<PathBuf> = self.dir.path().read_dir().unwrap().map(|e| e.unwrap().path()).collect();
+        files.sort();
         let mut pods: BTreeMap<String, Versions> = BTreeMap::new();
-        // The last event may be half written.
-        for event in events.into_iter::<Value>().map_while(Result::ok) {
-            let pod = &event["object"];
-            let hash = &pod["metadata"]["annotations"]["kubernetes.io/config.hash"];
-            let name = hash.as_str().or(pod["metadata"]["uid"].as_str()).unwrap().to_owned();
-            pods.entry(name).or_default().0.push(pod.clone());
+        for file in files {
+            let events = serde_json::Deserializer::from_reader(std::io::BufReader::new(File::open(file).unwrap()));
+            for event in events.into_iter::<Value>().map_while(Result::ok) {
+                let pod = &event["object"];
+                let hash = &pod["metadata"]["annotations"]["kubernetes.io/config.hash"];
+                let name = hash.as_str().or(pod["metadata"]["uid"].as_str()).unwrap().to_owned();
+                pods.entry(name).or_default().0.push(pod.clone());
+            }
         }
         pods
     }
@@ -48,8 +75,10 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.stop.store(true, Ordering::Relaxed);
+        let mut child = self.child.lock().unwrap();
+        drop(child.kill());
+        drop(child.wait());
     }
 }
 
@@ -69,11 +98,25 @@ impl Versions {
 
     /// The id of this run of the container, as far as any version tells it.
     pub fn container_id(&self, container: &str, life: u32) -> Option<&str> {
-        let kinds = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"];
-        let statuses =
-            self.0.iter().flat_map(|pod| kinds.iter().filter_map(|kind| pod["status"][kind].as_array()).flatten());
-        let mut mine = statuses.filter(|s| s["name"] == container && s["restartCount"] == life);
+        let mut mine = self.statuses(container).filter(|s| s["restartCount"] == life);
         mine.find_map(|s| s["containerID"].as_str()?.strip_prefix("containerd://"))
+    }
+
+    /// Whether the container's image had this id.
+    pub fn had_image_id(&self, container: &str, id: &str) -> bool {
+        id.len() >= 64 && self.statuses(container).any(|s| s["imageID"].as_str().is_some_and(|told| told.ends_with(id)))
+    }
+
+    /// Whether the pod had this address.
+    pub fn had_address(&self, address: &str) -> bool {
+        self.0.iter().any(|pod| pod["status"]["podIP"] == address)
+    }
+
+    fn statuses(&self, container: &str) -> impl Iterator<Item = &Value> {
+        let kinds = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"];
+        let all =
+            self.0.iter().flat_map(move |pod| kinds.into_iter().filter_map(|kind| pod["status"][kind].as_array()));
+        all.flatten().filter(move |s| s["name"] == container)
     }
 
     /// Whether some version had exactly these labels; `dots`: as OpenSearch has them.

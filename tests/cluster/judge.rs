@@ -3,6 +3,7 @@
 use crate::history::Versions;
 use crate::server::variable;
 use crate::truth::{Line, Run, line};
+use crate::workloads::{note, owner};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,8 +24,8 @@ pub struct Verdict {
     pub twice: u64,
     /// Lines whose text is not what was written.
     pub damaged: u64,
-    /// Documents without a container id: the status no longer tells that of a run before the last.
-    pub without_id: u64,
+    /// Documents without something: the status no longer tells the container id of a run before the last, nor its image.
+    pub without: BTreeMap<&'static str, u64>,
     /// Lines of agents that were there before.
     pub own: u64,
     /// Documents by what is wrong with them, and the first of each.
@@ -85,16 +86,26 @@ impl Verdict {
             ("container_name", text("container_name") == run.container),
             ("container_image", text("container_image").trim_start_matches("docker.io/") == image),
             ("labels", pod.had_labels(labels, dots)),
+            ("annotations", is.get("annotations") == Some(&note(dots))),
+            ("owner", (text("owner_kind"), text("owner_name")) == owner(labels["app"].as_str().unwrap_or_default())),
+            ("restart_count", is.get("restart_count") == Some(&run.life.into())),
             // The pod sees the change after the API server did; a line before it may have waited until after it.
             ("colour", line.colour == "none" || line.colour == "red" || labels["colour"] == line.colour),
         ];
         for (what, _) in checks.iter().filter(|(_, right)| !right) {
             self.note(what, document.to_string());
         }
-        match (text("docker_id"), pod.container_id(&run.container, run.life)) {
-            ("", _) => self.without_id += 1,
-            (id, Some(told)) if id == told => {}
-            (_, _) => self.note("docker_id", document.to_string()),
+        let optional = [
+            ("docker_id", pod.container_id(&run.container, run.life) == Some(text("docker_id"))),
+            ("container_hash", pod.had_image_id(&run.container, text("container_hash"))),
+            ("pod_ip", pod.had_address(text("pod_ip"))),
+        ];
+        for (what, right) in optional {
+            match text(what) {
+                "" => *self.without.entry(what).or_default() += 1,
+                _ if right => {}
+                _ => self.note(what, document.to_string()),
+            }
         }
     }
 
@@ -127,7 +138,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mismatches: u64 = self.wrong.values().map(|(n, _)| n).sum();
         write!(f, "{:<10} {:>6} lines, lost {}, twice {}, ", self.output, self.lines, self.lost, self.twice)?;
-        write!(f, "damaged {}, mismatches {mismatches}, without container id {}, ", self.damaged, self.without_id)?;
+        write!(f, "damaged {}, mismatches {mismatches}, without {:?}, ", self.damaged, self.without)?;
         write!(f, "and {} lines of the agent", self.own)?;
         for (what, (count, first)) in &self.wrong {
             write!(f, "\n    {what}: {count}, first: {first}")?;

@@ -15,6 +15,7 @@ mod kubelet;
 #[allow(dead_code, reason = "shared with tests/api_server")]
 #[path = "../api_server/server.rs"]
 mod server;
+mod stage;
 mod story;
 #[path = "../support/mod.rs"]
 mod support;

@@ -16,7 +16,7 @@ pub struct Container {
 }
 
 /// A container that writes so many lines; `settings`: `PAUSE=1000 STAY=1`.
-pub fn writes(name: &'static str, digit: char, lines: u32, settings: &'static str) -> Container {
+pub fn writes(name: &'static str, digit: char, lines: u64, settings: &'static str) -> Container {
     let mut env = vec![("LINES", lines.to_string())];
     env.extend(settings.split_whitespace().map(|s| s.split_once('=').map(|(n, v)| (n, v.to_owned())).unwrap()));
     Container { name, digit, env }
@@ -63,8 +63,32 @@ fn labels(app: &str) -> Value {
     json!({"app": app, "app.kubernetes.io/name": app, "colour": "red", "empty": ""})
 }
 
+const NOTE: &str = "example.com/note";
+
+/// The annotation that the agent is asked for; there is one that it is not asked for.
+pub fn note(dots: bool) -> Value {
+    let name = if dots { NOTE.replace('.', "_") } else { NOTE.to_owned() };
+    json!({name: "as \"it\" is"})
+}
+
+fn annotations() -> Value {
+    json!({NOTE: "as \"it\" is", "example.com/other": "not asked for"})
+}
+
+/// Kind and name of what its pods belong to in the end; empty where they are alone.
+pub fn owner(app: &str) -> (&'static str, &'static str) {
+    match app {
+        "web" => ("Deployment", "web"),
+        "db" => ("StatefulSet", "db"),
+        "brief" => ("Job", "brief"),
+        "tick" => ("CronJob", "tick"),
+        "fixed" => ("Node", "n1"),
+        _ => ("", ""),
+    }
+}
+
 fn pod(namespace: &str, name: &str, spec: &Value) -> Value {
-    let metadata = json!({"name": name, "namespace": namespace, "labels": labels(name)});
+    let metadata = json!({"name": name, "namespace": namespace, "labels": labels(name), "annotations": annotations()});
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 }
 
@@ -74,7 +98,7 @@ fn set(kind: &str, name: &str, replicas: u32, spec: &Value) -> Value {
         "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": WORK},
         "spec": {
             "replicas": replicas, "selector": {"matchLabels": {"app": name}}, "serviceName": name,
-            "template": {"metadata": {"labels": labels(name)}, "spec": spec},
+            "template": {"metadata": {"labels": labels(name), "annotations": annotations()}, "spec": spec},
         },
     })
 }
@@ -116,14 +140,24 @@ pub fn crash() -> Value {
     pod(WORK, "crash", &spec("Always", &[writes("main", '0', 20, "PAUSE=1000 CODE=3 OPEN=1")]))
 }
 
-/// Six pods, three at a time, each done within a second.
+/// Pods that are done within a second.
+fn job(app: &str, completions: u32) -> Value {
+    let metadata = json!({"labels": labels(app), "annotations": annotations()});
+    let spec = spec("Never", &[writes("main", '0', 40, "PAUSE=5000")]);
+    json!({"completions": completions, "parallelism": 3, "template": {"metadata": metadata, "spec": spec}})
+}
+
+/// Six of them, three at a time.
 pub fn brief() -> Value {
+    let metadata = json!({"name": "brief", "namespace": WORK});
+    json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": job("brief", 6)})
+}
+
+/// One each minute.
+pub fn tick() -> Value {
     json!({
-        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "brief", "namespace": WORK},
-        "spec": {
-            "completions": 6, "parallelism": 3,
-            "template": {"metadata": {"labels": labels("brief")}, "spec": spec("Never", &[writes("main", '0', 40, "PAUSE=5000")])},
-        },
+        "apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "tick", "namespace": WORK},
+        "spec": {"schedule": "* * * * *", "jobTemplate": {"spec": job("tick", 1)}},
     })
 }
 
@@ -136,6 +170,14 @@ pub fn db() -> Value {
 pub fn doomed(namespace: &str) -> [Value; 2] {
     let lines = |name| writes(name, '0', 100_000, "PAUSE=5000");
     ["doomed-1", "doomed-2"].map(|name| pod(namespace, name, &spec("Always", &[lines("main")])))
+}
+
+/// Lines of `late`.
+pub const LATE: u64 = 1000;
+
+/// Comes when the others are done.
+pub fn late() -> Value {
+    pod(WORK, "late", &spec("Always", &[writes("main", '0', LATE, "PAUSE=20000 STAY=1")]))
 }
 
 /// From a file on the node, without an API server.
