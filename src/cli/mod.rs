@@ -18,6 +18,7 @@ pub mod positions;
 pub mod print_config;
 pub mod replay;
 pub mod run;
+pub mod sandbox;
 mod table;
 
 use clap::{Args, Parser, Subcommand};

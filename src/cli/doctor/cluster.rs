@@ -26,7 +26,10 @@ pub async fn look(config: &Config, time: Clock) -> Vec<Line> {
     if !asks {
         return Vec::new();
     }
-    let board = Board::new(About { node: config.node.clone(), started_unix_ns: 0 }, Arc::new(Recent::default()));
+    let board = Board::new(
+        About { node: config.node.clone(), started_unix_ns: 0, ..About::default() },
+        Arc::new(Recent::default()),
+    );
     let timing = Timing { answer: PATIENCE, ..Timing::default() };
     let settings = Settings { api: Api::Infer, node: config.node.clone(), annotations: Vec::new(), timing };
     match Watch::new(settings, Arc::new(Pods::new()), Arc::new(board), move || time.now()) {
