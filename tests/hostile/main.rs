@@ -6,12 +6,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(clippy::print_stdout, reason = "what was skipped, and figures: `-- --nocapture`")]
 
+mod forged;
 mod growth;
 mod hard_links;
 mod links;
 #[path = "../end_to_end/logs.rs"]
 #[allow(dead_code, reason = "end_to_end uses the rest")]
 mod logs;
+mod names;
 mod not_files;
 mod permission;
 #[path = "../end_to_end/stage.rs"]
