@@ -16,7 +16,10 @@ const NOW: Now = Now { mono: Duration::from_secs(1000), unix_ns: 1_700_000_100_0
 fn board() -> Board {
     let recent = Arc::new(Recent::default());
     recent.push(NOW.unix_ns, true, "<script>alert(1)</script>");
-    let board = Board::new(About { node: "n<1>".into(), started_unix_ns: 1_700_000_000_000_000_000 }, recent);
+    let board = Board::new(
+        About { node: "n<1>".into(), started_unix_ns: 1_700_000_000_000_000_000, ..About::default() },
+        recent,
+    );
     board.phase(Phase::Started);
     let parked = Parked {
         key: "/aws/app & co".into(),

@@ -157,6 +157,12 @@ impl Stock {
         let source = Source { content, gz };
         let loc = Loc { name: s.name.as_os_str().into(), listed: s.inode, inode: (stat.inode, stat.dev), link: s.link };
         let chain = self.group_of(dir, &stem)?;
+        if stat.links > 1 && self.kubernetes(input) && !self.is_of_chain(chain, loc.inode) {
+            // Runtimes give a log one name. Another one is somebody's way to have a stranger's file read as this
+            // container's log. What is known to be this container's goes on, whoever gives it a second name.
+            self.refuse(self.absolute(input, &path), &rustix::io::Errno::MLINK.into());
+            return None;
+        }
         if self.is_known_by_inode(dir, s, &loc, &source, stat, missing)
             || (gz && self.twin(dir, chain, &loc, &source, stat, missing))
             || (!gz && self.adopt_copy(dir, chain, &loc, &source, stat.size))
@@ -181,6 +187,13 @@ impl Stock {
             e.outside = s.outside;
         }
         Some(key)
+    }
+
+    /// Whether the file with this inode is known, now or from an earlier life, and belongs to this chain.
+    fn is_of_chain(&self, chain: u64, inode: (u64, u64)) -> bool {
+        let now = self.by_inode.get(&inode).and_then(|key| self.entries.get(key));
+        let before = || self.known.with_inode(inode.0).into_iter().filter_map(|id| self.known.get(id));
+        now.is_some_and(|e| e.group == chain) || before().any(|(file, _)| file.place.chain == chain)
     }
 
     /// Too many handles: that is ours to mend, soon.

@@ -343,6 +343,7 @@ pub(super) fn code(e: &io::Error) -> Code {
         Some(rustix::io::Errno::MFILE) => "EMFILE",
         Some(rustix::io::Errno::NFILE) => "ENFILE",
         Some(rustix::io::Errno::NOENT) => "ENOENT",
+        Some(rustix::io::Errno::MLINK) => "EMLINK",
         Some(rustix::io::Errno::STALE) => "ESTALE",
         Some(rustix::io::Errno::NOTDIR) => "ENOTDIR",
         Some(_) => "other_errno",

@@ -18,6 +18,7 @@ pub mod positions;
 pub mod print_config;
 pub mod replay;
 pub mod run;
+pub mod sandbox;
 mod table;
 
 use clap::{Args, Parser, Subcommand};
@@ -148,11 +149,16 @@ pub fn run() -> ExitCode {
 
 /// Writes an answer to stdout; a closed pipe is the reader's choice.
 fn say(text: &str) {
+    draw(&crate::telemetry::log::plain(text));
+}
+
+/// The same with the characters that move a terminal's cursor.
+fn draw(text: &str) {
     let mut out = std::io::stdout().lock();
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
 /// Writes a complaint to stderr.
 fn complain(text: &str) {
-    crate::telemetry::stderr::write(text.as_bytes());
+    crate::telemetry::stderr::write(crate::telemetry::log::plain(text).as_bytes());
 }

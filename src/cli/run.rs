@@ -20,6 +20,7 @@ mod state;
 mod supervise;
 
 use super::clock::Clock;
+use super::sandbox::Sandbox;
 use super::{Exit, RunArgs, complain, file};
 use crate::config::checked::{Config, Output};
 use crate::telemetry::board::{About, Board, Phase};
@@ -53,6 +54,7 @@ pub(super) struct Run {
     manager: Arc<ServiceManager>,
     /// EC2 takes this machine back.
     leaving: bool,
+    sandbox: Sandbox,
 }
 
 /// While the machine is about to go: nothing waits longer for its batch.
@@ -71,17 +73,21 @@ pub fn run(args: &RunArgs) -> Exit {
             return Exit::Wrong;
         }
     };
+    // Before anything is read that others wrote, and while there is one thread.
+    let sandbox = Sandbox::begin(&config, &args.config);
     let clock = Clock::start();
     let recent = Arc::new(Recent::default());
     crate::telemetry::log::init(move || clock.now(), recent.clone());
-    let about = About { node: config.node.clone(), started_unix_ns: clock.now().unix_ns };
+    sandbox.say();
+    let (landlock, seccomp) = (sandbox.landlock.is_on(), sandbox.seccomp.is_on());
+    let about = About { node: config.node.clone(), started_unix_ns: clock.now().unix_ns, landlock, seccomp };
     let board = Arc::new(Board::new(about, recent));
     let about_config = ConfigReport { hash: hash(&text), since: clock.now().unix_ns, ..ConfigReport::default() };
     board.config(about_config.clone());
     let once = args.once.then_some(args.give_up);
     let manager = Arc::new(ServiceManager::of_environment());
     let path = args.config.clone();
-    let run = Run { config, path, about_config, once, clock, board, manager, leaving: false };
+    let run = Run { config, path, about_config, once, clock, board, manager, leaving: false, sandbox };
     // One thread for all senders: bodies are small, and signing and TLS of one never takes long.
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
@@ -165,6 +171,7 @@ impl Run {
         let judged = content.and_then(|text| {
             let config = file::check(&self.path, &text)?;
             let fits = fits(self, &config)?;
+            self.sandbox.covers(&config)?;
             Ok((config, fits, hash(&text)))
         });
         let about = &mut self.about_config;

@@ -2,6 +2,9 @@
 
 /// A heading and rows, one line each; every row as long as the heading.
 pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    // A name with a line break in it is no line of its own.
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| cell.replace('\n', "\\n")).collect()).collect();
     let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
     let cells = |at: usize| rows.iter().filter_map(move |row| row.get(at));
     let width =
@@ -9,7 +12,7 @@ pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
     let columns: Vec<(usize, bool)> =
         heads.iter().enumerate().map(|(at, head)| (width(at, head), cells(at).all(|cell| is_number(cell)))).collect();
     let mut text = String::new();
-    for row in std::iter::once(&heads).chain(rows) {
+    for row in std::iter::once(&heads).chain(&rows) {
         let mut line = String::new();
         for (cell, (width, right)) in row.iter().zip(&columns) {
             if !line.is_empty() {

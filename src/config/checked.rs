@@ -26,6 +26,8 @@ pub struct Config {
     pub spot_notice: SpotNotice,
     /// For an agent whose files go when it does, as a sidecar's.
     pub exit_when: Option<ExitWhen>,
+    /// What the process gives up at its start.
+    pub sandbox: Sandbox,
     /// In the order of the file.
     pub inputs: Vec<Input>,
     /// In the order of the file.
@@ -50,6 +52,17 @@ pub struct ExitWhen {
     pub file: Option<PathBuf>,
     /// No file grew for so long, and some byte was seen.
     pub idle: Option<Duration>,
+}
+
+/// What the process gives up at its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Files that it does not need; default true.
+    pub landlock: bool,
+    /// System calls that it does not need; default true.
+    pub seccomp: bool,
+    /// Further paths that stay readable: where links of `file` inputs lead; default none.
+    pub read: Vec<PathBuf>,
 }
 
 /// Caps on held handles of deleted files.

@@ -42,6 +42,9 @@ pub fn yaml(config: &Config) -> String {
             }
         }
     }
+    let (landlock, seccomp) = (config.sandbox.landlock, config.sandbox.seccomp);
+    let read: Vec<_> = config.sandbox.read.iter().map(|path| path.to_string_lossy()).collect();
+    page.line(0, "sandbox", format!("{{landlock: {landlock}, seccomp: {seccomp}, read: {}}}", list(&read)));
     page.line(0, "inputs", "");
     for input in &config.inputs {
         page.input(input);

@@ -18,12 +18,12 @@ mod target;
 mod transforms;
 mod values;
 
-use super::checked::{Config, Retain, SpotNotice};
+use super::checked::{Config, Retain, Sandbox, SpotNotice};
 use super::expand::Env;
 use super::memory;
 use super::problem::{Report, Wrong};
 use super::section::{Place, Section};
-use super::units::{MIB, choice, duration, percent, show_duration, show_size, size, within};
+use super::units::{MIB, boolean, choice, duration, percent, show_duration, show_size, size, within};
 use super::yaml::Node;
 use output::Outputs;
 use std::net::SocketAddr;
@@ -50,6 +50,7 @@ pub(crate) fn config(root: &Node, env: Env<'_>, report: &Report) -> Option<Confi
     let spots = [("auto", SpotNotice::Auto), ("on", SpotNotice::On), ("off", SpotNotice::Off)];
     let spot_notice = top.value("spot_notice", |text| choice(text, &spots)).unwrap_or(SpotNotice::Auto);
     let exit_when = exit_when::read(&top);
+    let sandbox = sandbox(&top);
     top.refuse("threads", || Wrong::new("not there yet: each output has one thread of its own", "remove the key"));
     let inputs = input::all(&top, env);
     let outputs = output::all(&top, &inputs, &data_dir);
@@ -67,6 +68,7 @@ pub(crate) fn config(root: &Node, env: Env<'_>, report: &Report) -> Option<Confi
         retain,
         spot_notice,
         exit_when,
+        sandbox,
         inputs: inputs.into_iter().filter_map(|named| named.input).collect(),
         outputs: outputs.list,
     })
@@ -117,6 +119,18 @@ fn retain(top: &Section<'_>) -> Retain {
         section.done();
     }
     retain
+}
+
+fn sandbox(top: &Section<'_>) -> Sandbox {
+    let mut sandbox = Sandbox { landlock: true, seccomp: true, read: Vec::new() };
+    let example = "`sandbox: {landlock: false, seccomp: false}`";
+    if let Some(section) = top.get("sandbox").and_then(|place| place.section(example)) {
+        sandbox.landlock = section.value("landlock", boolean).unwrap_or(true);
+        sandbox.seccomp = section.value("seccomp", boolean).unwrap_or(true);
+        sandbox.read = section.get("read").map(|place| place.items(values::absolute)).unwrap_or_default();
+        section.done();
+    }
+    sandbox
 }
 
 /// Every lane must be able to hold one batch.

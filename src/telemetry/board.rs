@@ -50,6 +50,10 @@ pub struct About {
     pub node: Arc<str>,
     /// When the process started (unix ns).
     pub started_unix_ns: i64,
+    /// It can open only what it needs.
+    pub landlock: bool,
+    /// It can make only the system calls that it needs.
+    pub seccomp: bool,
 }
 
 /// The board; shared by reference count.

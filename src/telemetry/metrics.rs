@@ -59,6 +59,9 @@ fn process(s: &Snapshot, now: Now, t: &mut Text) {
     for what in Written::ALL {
         t.int(&[("what", what.as_str())], u64::from(s.unwritable.contains_key(&what)));
     }
+    t.family(Gauge, "sandbox", "1 while this part of the sandbox is in effect.");
+    t.int(&[("part", "landlock")], u64::from(s.about.landlock));
+    t.int(&[("part", "seccomp")], u64::from(s.about.seccomp));
     t.family(Counter, "log_lines_left_out_total", "Lines of our own log that could not be written to stderr.")
         .int(&[], s.process.log_left_out);
     t.family(

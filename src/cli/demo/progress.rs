@@ -2,7 +2,7 @@
 
 use super::services::Services;
 use super::table::grouped;
-use crate::cli::say;
+use crate::cli::draw;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -39,16 +39,16 @@ impl Progress {
         }
         if self.terminal {
             // To the line's beginning, and nothing behind its end.
-            say(&format!("\r{line}\x1b[K"));
+            draw(&format!("\r{line}\x1b[K"));
             self.open = true;
         } else {
-            say(&format!("{line}\n"));
+            draw(&format!("{line}\n"));
         }
     }
     /// What is said next begins on a line of its own.
     pub fn end(&mut self) {
         if std::mem::take(&mut self.open) {
-            say("\n");
+            draw("\n");
         }
     }
 }

@@ -23,7 +23,8 @@ pub async fn look(config: &Config, time: Clock) -> Vec<Line> {
     if followed::wanted(config).is_empty() {
         return Vec::new();
     }
-    let board = Board::new(About { node: config.node.clone(), started_unix_ns: 0 }, Arc::new(Recent::default()));
+    let about = About { node: config.node.clone(), started_unix_ns: 0, ..About::default() };
+    let board = Board::new(about, Arc::new(Recent::default()));
     let settings = followed::settings(config, Timing { answer: PATIENCE, ..Timing::default() });
     let by_kubelet = settings.kubelet.is_some();
     match Watch::new(settings, Arc::new(Pods::new()), Arc::new(board), move || time.now()) {

@@ -41,6 +41,7 @@ pub fn between(old: &Config, new: &Config) -> Result<Change, String> {
     let Config {
         data_dir,
         admin,
+        sandbox,
         node,
         inputs: _,
         outputs: _,
@@ -65,6 +66,9 @@ pub fn between(old: &Config, new: &Config) -> Result<Change, String> {
     }
     if old.spot_notice != *spot_notice {
         return Err("spot_notice: cannot change while this process runs; restart it".to_owned());
+    }
+    if old.sandbox != *sandbox {
+        return Err("sandbox: cannot change while this process runs; restart it".to_owned());
     }
     let same = old.node == *node && found(old).eq(found(new));
     Ok(if same { Change::Outputs } else { Change::Everything })
@@ -145,6 +149,8 @@ outputs:
         let refused = |from: &str, to: &str| between(&config(TEXT), &config(&TEXT.replace(from, to))).unwrap_err();
         let said = refused("data_dir: /d", "data_dir: /e");
         assert!(said.contains("data_dir") && said.contains("/d") && said.contains("restart it for /e"), "{said}");
+        let said = refused("node: n", "node: n\nsandbox: {seccomp: false}");
+        assert!(said.contains("sandbox") && said.contains("restart"), "{said}");
         let said = refused("node: n", "node: n\nadmin: {listen: none}");
         assert!(said.contains("admin.listen") && said.contains("restart it for none"), "{said}");
         let said = refused("node: n", "node: n\nspot_notice: off");

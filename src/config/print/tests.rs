@@ -68,6 +68,7 @@ const TOP: &[(&str, &[&str])] = &[
     ("retain", &["{max_bytes: 0B}", "{min_free: 5%}"]),
     ("spot_notice", &["auto", "on", "off"]),
     ("exit_when", &["stopped", "{idle: 90s}", "{file: '/a b', idle: 1h}"]),
+    ("sandbox", &["{landlock: false}", "{seccomp: false, read: [/a, '/b \"c\"']}"]),
 ];
 const FILES: &[(&str, &[&str])] = &[(
     "metadata",

@@ -100,7 +100,8 @@ impl Visit for Line {
 }
 
 fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    // JSON escapes what is below the space; a terminal obeys more than that.
+    plain(&serde_json::Value::from(text).to_string())
 }
 
 /// As it is, or quoted where that would be misread.
@@ -111,10 +112,28 @@ fn quoted(text: &str) -> String {
 
 fn safe(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if c.is_control() {
+        if obeyed(c) {
             out.extend(c.escape_default())
         } else {
             out.push(c)
+        }
+        out
+    })
+}
+
+/// Characters that a terminal or a page obeys instead of showing them: control characters, and those that turn the
+/// direction of writing.
+fn obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Such characters but for line breaks and tabs as escapes of JSON.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if obeyed(c) && !matches!(c, '\n' | '\t') {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
         }
         out
     })
