@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// What the store has of a pod's log may be out of date for so long.
 const SAVE: Duration = Duration::from_secs(30);
+/// And of one that will be gone soon: a later life counts by it what went with the file.
+const SAVE_ENDANGERED: Duration = Duration::from_secs(1);
 /// A truncated file's copy turns up within this time.
 const COPY: Duration = Duration::from_secs(60);
 /// Rounds of judging what judging others touched.
@@ -87,7 +89,12 @@ impl Stock {
             }
         }
         let Some(e) = self.entries.get_mut(&key) else { return };
-        if e.unsaved.is_some_and(|since| self.now.mono.saturating_sub(since) >= SAVE || e.heat == Heat::Cold) {
+        let old = match (e.trail, e.danger) {
+            (Trail::Deleted, _) => Duration::ZERO,
+            (_, true) => SAVE_ENDANGERED,
+            (_, false) => SAVE,
+        };
+        if e.unsaved.is_some_and(|since| self.now.mono.saturating_sub(since) >= old || e.heat == Heat::Cold) {
             self.save(key);
         }
         let Some(e) = self.entries.get(&key) else { return };

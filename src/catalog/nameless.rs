@@ -71,8 +71,12 @@ impl Stock {
         if missing {
             self.again.insert(dir);
         }
-        if e.trail == Trail::Deleted && self.retained.of(file).is_some() {
+        let deleted = e.trail == Trail::Deleted;
+        if deleted && self.retained.of(file).is_some() {
             self.read_from_copy(file);
+        } else if deleted {
+            // Only this process can see its size, and it may end soon.
+            self.last_look(file);
         }
         self.active.insert(file);
         self.touch_group(chain);

@@ -209,6 +209,8 @@ pub struct Aws {
     pub role_arn: Option<String>,
     /// For `role_arn`.
     pub external_id: Option<String>,
+    /// For `role_arn`; else `tailrace`.
+    pub session_name: Option<String>,
     /// Named profile.
     pub profile: Option<String>,
 }

@@ -211,6 +211,7 @@ impl Page {
         self.text(2, "endpoint", aws.endpoint.as_deref());
         self.text(2, "role_arn", aws.role_arn.as_deref());
         self.text(2, "external_id", aws.external_id.as_deref());
+        self.text(2, "session_name", aws.session_name.as_deref());
         self.text(2, "profile", aws.profile.as_deref());
     }
 }

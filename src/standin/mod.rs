@@ -1,5 +1,5 @@
-//! Strict loopback CloudWatch Logs, S3 and OpenSearch, and a writer like kubelet and containerd: for the demo
-//! and the tests.
+//! Strict loopback CloudWatch Logs, S3, OpenSearch and who hands out credentials, and a writer like kubelet and
+//! containerd: for the demo and the tests.
 //!
 //! Promises: every documented limit that the agent has to keep is refused as the service refuses it; signatures
 //! are recomputed by code of our own; what was taken in is counted record by record, so that an audit can say
@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod cloudwatch;
 pub mod fault;
+pub mod identity;
 mod manage;
 pub mod opensearch;
 pub mod receipts;
@@ -40,13 +41,17 @@ pub enum Which {
     S3(s3::Options),
     /// An OpenSearch node, domain or collection.
     OpenSearch(opensearch::Options),
+    /// STS, container credentials and instance metadata.
+    Identity(identity::Options),
 }
 
-/// What all three have in common.
+/// What all of them have in common.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Who may call the AWS services; `None`: signatures are not looked at.
     pub keys: Option<Keys>,
+    /// Instead of `keys`: whoever has credentials that this handed out and that have not ended.
+    pub issued: Option<identity::issuer::Issuer>,
     /// The region that a signature's scope has to name.
     pub region: String,
     /// The port; 0 = a free one.
@@ -65,6 +70,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             keys: Some(Keys::demo()),
+            issued: None,
             region: "us-east-1".into(),
             port: 0,
             count_only: false,

@@ -2,13 +2,14 @@
 
 use super::cloudwatch::CloudWatch;
 use super::fault::{Act, Fault, FaultId, Faults, Items, Rule};
+use super::identity::Identity;
 use super::opensearch::OpenSearch;
 use super::receipts::Receipts;
 use super::request::{Answer, Head};
 use super::s3::S3;
 use super::service::{Operation, Service};
 use super::wire::{Cut, Wire};
-use super::{Options, Which};
+use super::{Clock, Options, Which, sigv4};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -43,6 +44,8 @@ pub struct Seen {
     pub outcome: String,
     /// Body bytes as sent.
     pub wire_bytes: usize,
+    /// Access key id that signed it.
+    pub caller: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +57,7 @@ struct Log {
 #[derive(Debug)]
 struct Shared {
     service: Service,
+    clock: Clock,
     faults: Mutex<Faults>,
     log: Mutex<Log>,
     receipts: Receipts,
@@ -66,8 +70,9 @@ pub struct Control(Arc<Shared>);
 impl Control {
     pub(super) fn new(which: Which, options: Options) -> Control {
         let receipts = Receipts::new(options.max_ids, options.keep_records);
+        let clock = options.clock.clone();
         let service = Service::new(which, options, receipts.clone());
-        Control(Arc::new(Shared { service, faults: Mutex::default(), log: Mutex::default(), receipts }))
+        Control(Arc::new(Shared { service, clock, faults: Mutex::default(), log: Mutex::default(), receipts }))
     }
     /// Sets a fault.
     pub fn fault(&self, rule: Rule) -> FaultId {
@@ -114,6 +119,10 @@ impl Control {
     pub fn opensearch(&self) -> Option<&OpenSearch> {
         if let Service::OpenSearch(it) = &self.0.service { Some(it) } else { None }
     }
+    /// Who hands out credentials, when this is that.
+    pub fn identity(&self) -> Option<&Identity> {
+        if let Service::Identity(it) = &self.0.service { Some(it) } else { None }
+    }
     /// Serves one connection to its end: for streams that were accepted elsewhere (TLS). A reset is a plain close here.
     pub async fn serve<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, io: I) {
         self.serve_with(io, Cut::default()).await;
@@ -124,14 +133,15 @@ impl Control {
         // Ended by the client, or by a fault: both are business as usual here.
         served.unwrap_or_default();
     }
-    fn saw(&self, operation: &Operation, outcome: &str, wire_bytes: usize) {
+    fn saw(&self, head: &Head, operation: &Operation, outcome: &str, wire_bytes: usize) {
         let mut log = lock(&self.0.log);
         *log.counts.entry((operation.name, outcome.to_owned())).or_insert(0) += 1;
         if log.recent.len() >= 1_000 {
             log.recent.pop_front();
         }
-        let (operation, place) = (operation.name, operation.place.clone());
-        log.recent.push_back(Seen { operation, place, outcome: outcome.to_owned(), wire_bytes });
+        let (operation, place, outcome) = (operation.name, operation.place.clone(), outcome.to_owned());
+        let caller = sigv4::caller(head).map(str::to_owned);
+        log.recent.push_back(Seen { operation, place, outcome, wire_bytes, caller });
     }
 }
 
@@ -177,26 +187,26 @@ async fn answer(control: Control, cut: Cut, request: Request<Incoming>) -> Resul
     let own = head.path.strip_prefix("/_standin/").map(str::to_owned);
     let mut operation = control.0.service.operation(&head);
     if own.is_none() && lock(&control.0.faults).before_body(&operation.facts(0)) {
-        control.saw(&operation, "reset", 0);
+        control.saw(&head, &operation, "reset", 0);
         cut.reset();
         return Err(Closed);
     }
     let body = match Limited::new(body, control.0.service.most_bytes()).collect().await {
         Ok(body) => body.to_bytes(),
         Err(e) if e.is::<LengthLimitError>() => {
-            control.saw(&operation, "413", 0);
-            return Ok(response(control.0.service.too_large()));
+            control.saw(&head, &operation, "413", 0);
+            return Ok(control.response(control.0.service.too_large()));
         }
         Err(_) => return Err(Closed),
     };
     if let Some(page) = own {
-        return Ok(response(super::manage::answer(&control, &page, &head.method, &body)));
+        return Ok(control.response(super::manage::answer(&control, &page, &head.method, &body)));
     }
     let wire = body.len();
     match judge(&control, &head, &body, &mut operation) {
         Err(refused) => {
-            control.saw(&operation, &refused.status.to_string(), wire);
-            Ok(response(refused))
+            control.saw(&head, &operation, &refused.status.to_string(), wire);
+            Ok(control.response(refused))
         }
         Ok((plain, act)) => end(&control, &cut, &head, &operation, plain, wire, act).await,
     }
@@ -255,14 +265,14 @@ async fn end(
         }
         Some(Fault::LoseAnswer) => {
             work();
-            control.saw(operation, "lost", wire);
+            control.saw(head, operation, "lost", wire);
             return Err(Closed);
         }
         Some(Fault::ResetAfterBody { done }) => {
             if done {
                 work();
             }
-            control.saw(operation, "reset", wire);
+            control.saw(head, operation, "reset", wire);
             cut.reset();
             return Err(Closed);
         }
@@ -270,25 +280,30 @@ async fn end(
             if done {
                 work();
             }
-            control.saw(operation, "hang", wire);
+            control.saw(head, operation, "hang", wire);
             std::future::pending::<()>().await;
             return Err(Closed);
         }
         // These never end a request: `fault` sorts them elsewhere.
         Some(Fault::ResetBeforeBody | Fault::Slow { .. } | Fault::PartialItems { .. }) => work(),
     };
-    control.saw(operation, &answer.status.to_string(), wire);
-    Ok(response(answer))
+    control.saw(head, operation, &answer.status.to_string(), wire);
+    Ok(control.response(answer))
 }
 
-fn response(answer: Answer) -> Response<Full<Bytes>> {
-    let mut builder = Response::builder().status(answer.status);
-    for (name, value) in answer.headers {
-        builder = builder.header(name, value);
+impl Control {
+    fn response(&self, answer: Answer) -> Response<Full<Bytes>> {
+        let mut builder = Response::builder().status(answer.status);
+        for (name, value) in answer.headers {
+            builder = builder.header(name, value);
+        }
+        // By the service's clock, not by the machine's.
+        let now = jiff::Timestamp::from_second(self.0.clock.unix_ns() / 1_000_000_000).unwrap_or_default();
+        builder = builder.header(http::header::DATE, now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+        builder.body(Full::new(Bytes::from(answer.body))).unwrap_or_else(|_| {
+            let mut broken = Response::new(Full::new(Bytes::from_static(b"stand-in: answer could not be built")));
+            *broken.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+            broken
+        })
     }
-    builder.body(Full::new(Bytes::from(answer.body))).unwrap_or_else(|_| {
-        let mut broken = Response::new(Full::new(Bytes::from_static(b"stand-in: answer could not be built")));
-        *broken.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
-        broken
-    })
 }

@@ -8,8 +8,9 @@ use jiff::civil::DateTime;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// Seconds that a request's date may be off.
-pub const SKEW: i64 = 300;
+/// Seconds that a request's date may be off; S3 allows 15 min.
+const SKEW: i64 = 300;
+const SKEW_S3: i64 = 900;
 
 /// One caller.
 #[derive(Clone, PartialEq, Eq)]
@@ -57,8 +58,10 @@ pub enum Refusal {
     UnknownKey,
     /// Session token missing, wrong, or not asked for.
     Token,
-    /// The date is more than [`SKEW`] off.
-    Skewed,
+    /// Handed out, and ended since.
+    Expired,
+    /// The date is too far off; in the words of most services.
+    Skewed(String),
     /// Scope for another region, service or day.
     Scope(String),
     /// A header that has to be signed is not.
@@ -97,6 +100,35 @@ struct Authorization<'a> {
     signature: &'a str,
 }
 
+impl super::Options {
+    /// Whether this is a request of somebody who may call: with the keys of the options, or, where there is an issuer,
+    /// with what that handed out and what has not ended.
+    pub(super) fn verify(&self, head: &Head, body: &[u8], service: &str, payload: Payload) -> Result<(), Refusal> {
+        let Some(fixed) = &self.keys else { return Ok(()) };
+        let unix_ns = self.clock.unix_ns();
+        let session = match &self.issued {
+            Some(issuer) => {
+                let access = caller(head).ok_or(Refusal::Missing)?;
+                let session = issuer.find(access).ok_or(Refusal::UnknownKey)?;
+                if session.ends <= unix_ns {
+                    return Err(Refusal::Expired);
+                }
+                Some(session.keys)
+            }
+            None => None,
+        };
+        let keys = session.as_ref().unwrap_or(fixed);
+        let now = unix_ns / 1_000_000_000;
+        verify(head, body, &Expect { keys, region: &self.region, service, payload, now })
+    }
+}
+
+/// The access key id that a request names; nothing is verified.
+pub fn caller(head: &Head) -> Option<&str> {
+    let (_, credential) = head.header("authorization")?.split_once("Credential=")?;
+    credential.split('/').next()
+}
+
 /// Whether this is a request of the expected caller.
 pub fn verify(head: &Head, body: &[u8], expect: &Expect<'_>) -> Result<(), Refusal> {
     let auth = parse(head.header("authorization").ok_or(Refusal::Missing)?)?;
@@ -108,8 +140,9 @@ pub fn verify(head: &Head, body: &[u8], expect: &Expect<'_>) -> Result<(), Refus
     }
     let date = head.header("x-amz-date").ok_or_else(|| Refusal::Malformed("no x-amz-date".into()))?;
     let when = unix(date).ok_or_else(|| Refusal::Malformed(format!("x-amz-date {date}")))?;
-    if (when - expect.now).abs() > SKEW {
-        return Err(Refusal::Skewed);
+    let allowed = if expect.payload == Payload::S3 { SKEW_S3 } else { SKEW };
+    if (when - expect.now).abs() > allowed {
+        return Err(Refusal::Skewed(skewed(date, when, expect.now, allowed)));
     }
     if auth.region != expect.region || auth.service != expect.service || !date.starts_with(auth.day) {
         return Err(Refusal::Scope(format!("{}/{}/{}", auth.day, auth.region, auth.service)));
@@ -147,6 +180,21 @@ fn unix(date: &str) -> Option<i64> {
     Some(jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?.as_second())
 }
 
+fn skewed(date: &str, when: i64, now: i64, allowed: i64) -> String {
+    let stamp = |second| {
+        let at = jiff::Timestamp::from_second(second).unwrap_or_default();
+        at.strftime("%Y%m%dT%H%M%SZ").to_string()
+    };
+    let (here, minutes) = (stamp(now), allowed / 60);
+    if when < now {
+        let limit = stamp(now - allowed);
+        format!("Signature expired: {date} is now earlier than {limit} ({here} - {minutes} min.)")
+    } else {
+        let limit = stamp(now + allowed);
+        format!("Signature not yet current: {date} is still later than {limit} ({here} + {minutes} min.)")
+    }
+}
+
 /// `host` and every `x-amz-` header that is there; a content type too, where it is there, is usual but not asked for.
 fn headers_signed(head: &Head, signed: &[&str]) -> Result<(), Refusal> {
     let here = head.headers.keys().map(http::HeaderName::as_str).filter(|n| n.starts_with("x-amz-"));
@@ -174,8 +222,8 @@ fn canonical(head: &Head, signed: &[&str], hash: &str, payload: Payload) -> Stri
     let mut out = format!("{}\n", head.method);
     match payload {
         Payload::S3 => encode(&super::request::decode(&head.path), "/", &mut out),
-        // Everyone else encodes the encoded path once more.
-        Payload::Hashed | Payload::HeaderNeeded => encode(&head.path, "/", &mut out),
+        // Everyone else folds dots and slashes away, and encodes the encoded path once more.
+        Payload::Hashed | Payload::HeaderNeeded => encode(&normal(&head.path), "/", &mut out),
     }
     out.push('\n');
     let mut pairs: Vec<(String, String)> = Vec::new();
@@ -198,6 +246,20 @@ fn canonical(head: &Head, signed: &[&str], hash: &str, payload: Payload) -> Stri
     out
 }
 
+/// Without `.`, `..` and empty segments; a slash at the end stays.
+fn normal(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(kept.pop()),
+            other => kept.push(other),
+        }
+    }
+    let end = if path.ends_with('/') && !kept.is_empty() { "/" } else { "" };
+    format!("/{}{end}", kept.join("/"))
+}
+
 fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     let mut block = [0_u8; 64];
     let short = if key.len() > 64 { Sha256::digest(key).to_vec() } else { key.to_vec() };
@@ -207,3 +269,6 @@ fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     let inner = Sha256::new().chain_update(block.map(|b| b ^ 0x36)).chain_update(text).finalize();
     Sha256::new().chain_update(block.map(|b| b ^ 0x5c)).chain_update(inner).finalize().to_vec()
 }
+
+#[cfg(test)]
+mod tests;

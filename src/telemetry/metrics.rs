@@ -60,6 +60,12 @@ fn process(s: &Snapshot, now: Now, t: &mut Text) {
     }
     t.family(Counter, "log_lines_left_out_total", "Lines of our own log that could not be written to stderr.")
         .int(&[], s.process.log_left_out);
+    t.family(
+        Gauge,
+        "clock_skew_seconds",
+        "How far services are ahead of this machine's clock, when one refused a request for it; they are signed so.",
+    )
+    .float(&[], s.process.clock_skew as f64);
     let mut known = |name: &str, help: &str, value: u64| {
         // No process has none of it: it could not be read.
         if value > 0 {

@@ -13,4 +13,5 @@ mod notice;
 pub mod process;
 pub mod recent;
 pub mod report;
+pub mod skew;
 pub mod stderr;

@@ -1,7 +1,7 @@
 //! What the system says of this process: memory, processor time, threads. Read at each scrape; edge.
 
 use super::report::ProcessReport;
-use super::stderr;
+use super::{skew, stderr};
 use std::time::Duration;
 
 /// Reads it from /proc and the process's CPU clock. What cannot be read is 0, and no metric.
@@ -18,7 +18,7 @@ fn parse(status: &str, cpu: Duration) -> ProcessReport {
     };
     let kib = |name| number(name).map_or(0, |n| n.saturating_mul(1024));
     let (rss, rss_peak, threads) = (kib("VmRSS"), kib("VmHWM"), number("Threads").unwrap_or(0));
-    ProcessReport { rss, rss_peak, cpu, threads, log_left_out: stderr::left_out() }
+    ProcessReport { rss, rss_peak, cpu, threads, log_left_out: stderr::left_out(), clock_skew: skew::seconds() }
 }
 
 #[cfg(test)]

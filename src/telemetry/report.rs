@@ -256,6 +256,8 @@ pub struct ProcessReport {
     pub threads: u64,
     /// Lines of our own log that could not be written to stderr.
     pub log_left_out: u64,
+    /// Seconds that services are ahead of this machine's clock, as their refusals told; 0 when none did.
+    pub clock_skew: i64,
 }
 
 /// What the agent writes into `data_dir` for its next life, and can go on without.

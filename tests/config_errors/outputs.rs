@@ -106,7 +106,7 @@ fn mistakes_in_all_outputs_are_named() {
         (
             "colour: red",
             &[
-                "11:5: outputs.o.colour: there is no key `colour`; write one of bucket, ca_file, catch_up, compression, concurrency, dead_letter, endpoint, external_id, forget_after, id, inputs, key, kms_key_id, max_age, object_size, profile, region, role_arn, sign_payload, sse, stall_after, storage_class, transforms, type",
+                "11:5: outputs.o.colour: there is no key `colour`; write one of bucket, ca_file, catch_up, compression, concurrency, dead_letter, endpoint, external_id, forget_after, id, inputs, key, kms_key_id, max_age, object_size, profile, region, role_arn, session_name, sign_payload, sse, stall_after, storage_class, transforms, type",
             ][..],
         ),
         ("region: US", &["11:13: outputs.o.region: `US` is not a region; write one such as `us-east-1`"][..]),
@@ -119,6 +119,12 @@ fn mistakes_in_all_outputs_are_named() {
             "role_arn: admin",
             &[
                 "11:15: outputs.o.role_arn: `admin` is not a role; write `arn:aws:iam::ACCOUNT:role/NAME` with an account of 12 digits",
+            ][..],
+        ),
+        (
+            "session_name: abc",
+            &[
+                "11:5: outputs.o.session_name: says nothing without `role_arn`; write `role_arn: arn:aws:iam::ACCOUNT:role/NAME` beside it",
             ][..],
         ),
         (
@@ -216,7 +222,7 @@ fn mistakes_in_what_outputs_refer_to_are_named() {
             "inputs: {a: {type: file, include: [/f]}}\noutputs: {o: {inputs: [a], bucket: abc, colour: red}}\n",
             &[
                 "2:11: outputs.o.type: is missing; write `type: s3`",
-                "2:41: outputs.o.colour: there is no key `colour`; write one of auth, bucket, ca_file, catch_up, compression, concurrency, create, dead_letter, document_id, endpoint, external_id, forget_after, format, id, index, inputs, key, kms_key_id, log_class, log_group, log_stream, max_age, object_size, out_of_window, profile, region, retention_days, role_arn, sign_payload, sse, stall_after, storage_class, transforms, type, url",
+                "2:41: outputs.o.colour: there is no key `colour`; write one of auth, bucket, ca_file, catch_up, compression, concurrency, create, dead_letter, document_id, endpoint, external_id, forget_after, format, id, index, inputs, key, kms_key_id, log_class, log_group, log_stream, max_age, object_size, out_of_window, profile, region, retention_days, role_arn, session_name, sign_payload, sse, stall_after, storage_class, transforms, type, url",
             ][..],
         ),
         (

@@ -171,7 +171,7 @@ pub fn cloudwatch_logs() -> Row {
                 (put(status(500, "InternalFailure")), "retry InternalFailure"),
                 (put(status(503, "ServiceUnavailableException")), "retry ServiceUnavailableException"),
                 (put(status(502, "")), "retry http_502"),
-                (put(status(400, "ExpiredTokenException")), "retry-lane ExpiredTokenException"),
+                (put(status(400, "ExpiredTokenException")), "hold-lane ExpiredTokenException"),
                 (put(status(400, "InvalidSignatureException")), "hold-lane InvalidSignatureException"),
                 (put(status(400, "SomethingNewException")), "hold-key SomethingNewException"),
                 (put(status(400, "LimitExceededException")), "hold-key LimitExceededException"),

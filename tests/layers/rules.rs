@@ -60,7 +60,7 @@ const KNOWS: &[(&str, &[&str])] = &[
             "seeded",
         ],
     ),
-    ("output", &["record", "origin", "config", "lane::batch", "lane::format", "body", "seeded"]),
+    ("output", &["record", "origin", "config", "lane::batch", "lane::format", "body", "seeded", "telemetry::skew"]),
     ("store", &["record", "catalog::view", "lane::batch", "seeded"]),
     ("metadata", &["record", "origin", "body::escape", "lane::batch", "store::log", "store::storage", "telemetry"]),
     ("telemetry", &["record", "lane::batch", "store::saved"]),

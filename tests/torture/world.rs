@@ -30,6 +30,8 @@ pub const OUTPUTS: [&str; 3] = ["cloudwatch", "archive", "search"];
 const LOOK: Duration = Duration::from_millis(400);
 /// A tight kubelet deletes nothing before the agent has run so long.
 const SEEN: Duration = Duration::from_millis(1_500);
+/// And nothing so shortly before the agent is killed: nobody could know of it.
+const BEFORE_KILL: Duration = Duration::from_millis(500);
 
 /// Between two looks at what may be deleted.
 const DELETE: Duration = Duration::from_millis(250);
@@ -66,6 +68,8 @@ pub struct World {
     ready_since: Option<Duration>,
     looked: Duration,
     deletes_at: Duration,
+    /// When there were ids below which.
+    written: Vec<(Duration, u64)>,
     place: Place,
     good: bool,
 }
@@ -117,6 +121,7 @@ impl World {
             ready_since: None,
             looked: Duration::ZERO,
             deletes_at: Duration::ZERO,
+            written: Vec::new(),
             place,
             good: false,
         })
@@ -198,10 +203,17 @@ impl World {
     }
     /// The writer's step. What kubelet would delete is looked at only now and then: there may be thousands of files.
     fn write(&mut self, deletes: bool) {
-        let seen = self.has_seen();
+        let (at, seen) = (self.at(), self.has_seen() && self.at() + BEFORE_KILL < self.turn);
+        // Lines that were there when the agent looked, or would have been.
+        let old = self.written.iter().rev().find(|(when, _)| at >= *when + SEEN).map_or(0, |(_, id)| *id);
+        self.written.retain(|(when, _)| at < *when + 2 * SEEN);
+        let ledger = self.writer.ledger();
+        self.written.push((at, ledger.ids().next().unwrap_or_default() + ledger.written()));
         let (services, books, case) = (&self.services, &self.books, &self.case);
         let had = |id: &u64| had(services, books, case, *id);
-        let may_go = |ids: &[u64]| deletes && if case.tight { seen } else { ids.iter().all(had) };
+        let may_go = |ids: &[u64]| {
+            deletes && if case.tight { seen && ids.iter().all(|id| *id < old) } else { ids.iter().all(had) }
+        };
         self.writer.step_keeping(now(), &may_go).unwrap();
     }
 

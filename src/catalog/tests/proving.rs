@@ -120,6 +120,21 @@ fn half_a_line_of_a_crashed_restart_has_an_identity_before_kubelet_removes_it() 
 }
 
 #[test]
+fn half_a_line_is_all_that_a_pod_wrote_before_it_was_removed() {
+    for wait in [1, 3, 10] {
+        let mut rig = Rig::new(vec![pods_input()]);
+        rig.secs(1);
+        rig.disk.append(LIVE, b"2026-11-22T10:15:00.000000001Z stdout F half");
+        rig.tick();
+        rig.secs(wait);
+        rig.disk.remove_tree("/var/log/pods/shop_web-1_uid1");
+        rig.secs(10);
+        let view = rig.only();
+        assert_eq!((view.size, view.life), (44, Life::Ended), "after {wait} s");
+    }
+}
+
+#[test]
 fn what_went_while_no_agent_ran_is_told_to_the_lanes_and_counted() {
     let mut rig = Rig::new(vec![pods_input()]);
     rig.disk.append(LIVE, &[line(1, "a"), line(2, "b")].concat());

@@ -228,7 +228,7 @@ fn a_removed_pod_directory_ends_its_files_and_they_are_read_to_the_end() {
     writer.append(&line(2, "last words"));
     rig.disk.remove_tree("/var/log/pods/shop_web-1_uid1");
     rig.tick();
-    rig.secs(6);
+    rig.secs(5);
     assert_eq!((view(&rig, id).life, view(&rig, id).danger), (Life::Ended, true));
     assert_eq!(rig.read(id), [line(1, "first file"), line(2, "last words")].concat());
     assert_eq!(rig.catalog.report().held.0, 1);

@@ -97,7 +97,7 @@ const COMMON: &[(&str, &[&str])] = &[
 const AWS: &[(&str, &[&str])] = &[
     ("region", &["us-east-1"]),
     ("profile", &["'my profile'"]),
-    ("role_arn", &["arn:aws:iam::123456789012:role/r\n    external_id: ab"]),
+    ("role_arn", &["arn:aws:iam::123456789012:role/r\n    external_id: ab\n    session_name: node-1"]),
 ];
 const CLOUDWATCH: &[(&str, &[&str])] = &[
     ("endpoint", &["http://127.0.0.1:9900/"]),

@@ -12,12 +12,16 @@ pub(super) fn aws(section: &Section<'_>, endpoint: bool) -> Aws {
         endpoint: if endpoint { section.value("endpoint", |text| values::url(text, false)) } else { None },
         role_arn: section.value("role_arn", role_arn),
         external_id: section.value("external_id", external_id),
+        session_name: section.value("session_name", session_name),
         profile: section.value("profile", values::one_line),
     };
-    if aws.external_id.is_some() && section.get("role_arn").is_none() {
-        section.refuse("external_id", || {
-            Wrong::new("says nothing without `role_arn`", "write `role_arn: arn:aws:iam::ACCOUNT:role/NAME` beside it")
-        });
+    for (key, given) in [("external_id", aws.external_id.is_some()), ("session_name", aws.session_name.is_some())] {
+        if given && section.get("role_arn").is_none() {
+            section.refuse(key, || {
+                let advice = "write `role_arn: arn:aws:iam::ACCOUNT:role/NAME` beside it";
+                Wrong::new("says nothing without `role_arn`", advice)
+            });
+        }
     }
     aws
 }
@@ -58,6 +62,15 @@ fn external_id(text: &str) -> Result<String, Wrong> {
     Ok(text.to_string())
 }
 
+fn session_name(text: &str) -> Result<String, Wrong> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if !(2..=64).contains(&text.len()) || !text.chars().all(fine) {
+        let advice = "write 2 to 64 letters, digits or `_ + = , . @ -`";
+        return Err(Wrong::new(format!("{} is not a session name", shown(text)), advice));
+    }
+    Ok(text.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +92,9 @@ mod tests {
         }
         assert!(external_id("a1").is_ok());
         assert!(external_id("a").is_err());
+        assert!(session_name("tailrace-node_1.a@b").is_ok());
+        for text in ["t", "a b", "a/b", &"x".repeat(65)] {
+            assert!(session_name(text).is_err(), "{text}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::config::problem::Wrong;
 use crate::config::section::Section;
 use crate::config::units::choice;
 
-const AWS_KEYS: [&str; 4] = ["region", "role_arn", "external_id", "profile"];
+const AWS_KEYS: [&str; 5] = ["region", "role_arn", "external_id", "session_name", "profile"];
 
 /// `None` when address or index is missing or wrong.
 pub(super) fn read(section: &Section<'_>, inputs: &[&Named]) -> Option<OpenSearch> {

@@ -36,7 +36,7 @@ const KEYS: [(&str, &[&str]); 4] = [
 ];
 
 /// Keys of every type that talks to AWS.
-const AWS_KEYS: [&str; 4] = ["region", "role_arn", "external_id", "profile"];
+const AWS_KEYS: [&str; 5] = ["region", "role_arn", "external_id", "session_name", "profile"];
 
 /// What the outputs are, and what they need even where they are wrong.
 #[derive(Debug, Default)]

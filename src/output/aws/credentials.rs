@@ -1,60 +1,82 @@
-//! Credentials and region of one AWS output, through aws-config's chain: environment, profile, web identity, ECS and
-//! Pod Identity, instance metadata; with `role_arn` a role assumed on top.
+//! Credentials and region of one AWS output: kept, renewed before they end, asked for by one caller at a time.
 //!
-//! Loaded at the first request (anew after the service refused what was loaded), kept until shortly before they expire, asked for by one caller at a time. While new
-//! ones cannot be had, those that still hold are used. Trouble is a hold of the whole lane, with what to do.
+//! Loaded at the first request. Renewed in the background while the old ones hold, so that no request waits for it or
+//! goes out with ended ones; while new ones cannot be had, those that still hold are used. Trouble is a hold of the whole
+//! lane, with what to do. Where they come from is `sources`'s business; requests go out through `send`.
 
 use super::sign::{self, Payload};
 use crate::config::checked;
 use crate::lane::batch::{Code, Scope, Verdict};
-use crate::output::http::chain;
-use aws_config::sts::AssumeRoleProvider;
-use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use std::sync::Arc;
+use aws_credential_types::provider::ProvideCredentials;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::sync::Mutex;
 
-/// New ones are asked for this long before the old ones end; AWS hands out new instance credentials 5 min before.
+mod clock;
+mod send;
+mod sources;
+use clock::ServiceClock;
+use sources::Chain;
+pub use sources::{Found, Source};
+
+/// New ones are asked for this long before the old ones end, or at half of their time if that is later; AWS hands out
+/// new instance credentials 5 min before.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
-/// Closer to their end than this they are not used: the request may arrive later.
+/// Closer to their end than this, or than a tenth of their time, they are not used: the request may arrive later.
 const UNUSABLE_BEFORE: Duration = Duration::from_secs(10);
-/// While the old ones hold, new ones are asked for no more often than this.
+/// While the old ones hold, new ones are asked for no more often than this, or than a tenth of their time.
 const RENEW_EVERY: Duration = Duration::from_secs(30);
 /// After a failure nobody asks again for so long; 32 senders share one answer.
 const QUIET: Duration = Duration::from_secs(5);
 /// Instance metadata and STS answer in milliseconds; aws-config tries each a few times.
 const LOAD_WITHIN: Duration = Duration::from_secs(30);
 
-/// What one output needs to sign its requests.
+/// What one output needs to sign its requests; clones share it.
+#[derive(Clone, Debug)]
+pub struct AwsAccess(Arc<Access>);
+
 #[derive(Debug)]
-pub struct AwsAccess {
+struct Access {
     aws: checked::Aws,
     service: Arc<str>,
     /// Instead of the chain.
     given: Option<Chain>,
-    state: Mutex<State>,
+    clock: ServiceClock,
+    /// Never locked across I/O.
+    held: Mutex<Held>,
+    /// Whoever asks has it.
+    asking: Arc<tokio::sync::Mutex<Asking>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Held {
+    keys: Option<Arc<Keys>>,
+    /// New ones are asked for from then on.
+    renew_at: Option<SystemTime>,
+}
+
+#[derive(Debug, Default)]
+struct Asking {
     chain: Option<Chain>,
-    held: Option<Arc<Credentials>>,
-    asked: Option<SystemTime>,
     failed: Option<(SystemTime, Verdict)>,
 }
 
-#[derive(Clone, Debug)]
-struct Chain {
+/// Credentials, and how long they do.
+#[derive(Debug)]
+struct Keys {
+    credentials: Credentials,
     region: Arc<str>,
-    provider: SharedCredentialsProvider,
+    found: Found,
+    /// Not used from then on.
+    until: Option<SystemTime>,
+    renew_at: Option<SystemTime>,
+    every: Duration,
 }
 
 impl AwsAccess {
     /// Nothing is loaded yet. `service` is the signing name: `logs`, `s3`, `es`, `aoss`.
     pub fn new(aws: &checked::Aws, service: &str) -> AwsAccess {
-        AwsAccess { aws: aws.clone(), service: service.into(), given: None, state: Mutex::default() }
+        AwsAccess::of(aws, service, None)
     }
 
     /// With a provider and region of the caller's choosing, for good: the tests have no environment of their own.
@@ -64,8 +86,21 @@ impl AwsAccess {
         region: &str,
         provider: impl ProvideCredentials + 'static,
     ) -> AwsAccess {
-        let chain = Chain { region: region.into(), provider: SharedCredentialsProvider::new(provider) };
-        AwsAccess { given: Some(chain), ..AwsAccess::new(aws, service) }
+        AwsAccess::of(aws, service, Some(Chain::given(region, provider)))
+    }
+
+    fn of(aws: &checked::Aws, service: &str, given: Option<Chain>) -> AwsAccess {
+        let (aws, service) = (aws.clone(), service.into());
+        let (clock, held, asking) = (ServiceClock::default(), Mutex::default(), Arc::default());
+        AwsAccess(Arc::new(Access { aws, service, given, clock, held, asking }))
+    }
+
+    /// Which source has credentials right now, why that one, and when they end.
+    ///
+    /// # Errors
+    /// A hold that says why there are none and what to do: the same that parks the output's lane.
+    pub async fn found(&self) -> Result<Found, Verdict> {
+        Ok(self.keys(wall()).await?.found.clone())
     }
 
     /// The configured region, else what environment, profile or instance metadata say.
@@ -73,11 +108,14 @@ impl AwsAccess {
     /// # Errors
     /// A hold that says how to name the region.
     pub async fn region(&self) -> Result<Arc<str>, Verdict> {
-        if let Some(region) = &self.aws.region {
+        if let Some(region) = &self.0.aws.region {
             return Ok(region.as_str().into());
         }
-        let mut state = self.state.lock().await;
-        Ok(self.chain(&mut state, wall()).await?.region)
+        let known = self.held().keys.as_ref().map(|keys| Arc::clone(&keys.region));
+        match known {
+            Some(region) => Ok(region),
+            None => Ok(self.chain(&mut *self.0.asking.lock().await, wall()).await?.region),
+        }
     }
 
     /// The configured endpoint, else `https://{host}.{region}.{domain}`; without a trailing slash.
@@ -85,7 +123,7 @@ impl AwsAccess {
     /// # Errors
     /// As [`AwsAccess::region`].
     pub async fn endpoint(&self, host: &str) -> Result<String, Verdict> {
-        if let Some(endpoint) = &self.aws.endpoint {
+        if let Some(endpoint) = &self.0.aws.endpoint {
             return Ok(endpoint.trim_end_matches('/').to_owned());
         }
         let region = self.region().await?;
@@ -93,144 +131,169 @@ impl AwsAccess {
     }
 
     /// Signs `request` as it stands, with the credentials of now.
-    ///
-    /// # Errors
-    /// A hold: no credentials, no region, or a request that cannot be signed.
-    pub async fn sign<B>(&self, request: &mut http::Request<B>, payload: Payload) -> Result<(), Verdict> {
-        let now = wall();
-        let (credentials, region) = self.credentials(now).await?;
-        sign::sign(request, payload, &credentials, &region, &self.service, now).map_err(|say| Verdict::Hold {
-            code: Code::new("signing"),
-            scope: Scope::Lane,
-            say,
-        })
+    async fn sign<B>(
+        &self,
+        request: &mut http::Request<B>,
+        payload: Payload,
+    ) -> Result<(Arc<Keys>, SystemTime), Verdict> {
+        let keys = self.keys(wall()).await?;
+        // Anew: new keys may have taken their time.
+        let now = self.0.clock.time(wall());
+        let signed = sign::sign(request, payload, &keys.credentials, &keys.region, &self.0.service, now);
+        signed.map_err(|say| Verdict::Hold { code: Code::new("signing"), scope: Scope::Lane, say })?;
+        Ok((keys, now))
     }
 
-    /// Forgets the credentials: the service says that they ended or are wrong. The chain goes too: it has read profile
-    /// and environment once and for all, and somebody may have corrected them.
-    pub async fn forget(&self) {
-        let mut state = self.state.lock().await;
-        (state.held, state.chain) = (None, None);
+    /// Forgets these credentials, if they are still the ones that are used. The chain goes too: it has read profile and
+    /// environment once and for all, and somebody may have corrected them.
+    async fn forget(&self, used: &Arc<Keys>) {
+        let mut asking = self.0.asking.lock().await;
+        let mut held = self.held();
+        if held.keys.as_ref().is_some_and(|keys| Arc::ptr_eq(keys, used)) {
+            (held.keys, asking.chain) = (None, None);
+        }
     }
 
-    async fn credentials(&self, now: SystemTime) -> Result<(Arc<Credentials>, Arc<str>), Verdict> {
-        let mut state = self.state.lock().await;
-        let chain = self.chain(&mut state, now).await?;
-        let usable = state.held.clone().filter(|held| lasts(held, now, UNUSABLE_BEFORE));
-        let recently = |at: SystemTime| now.duration_since(at).is_ok_and(|passed| passed < RENEW_EVERY);
-        if let Some(held) = &usable
-            && (lasts(held, now, RENEW_BEFORE) || state.asked.is_some_and(recently))
+    /// Those that hold at `now` of this machine, renewed in time.
+    async fn keys(&self, now: SystemTime) -> Result<Arc<Keys>, Verdict> {
+        let now = self.0.clock.time(now);
+        if let Some((keys, due)) = self.usable(now) {
+            if due && let Ok(mut asking) = Arc::clone(&self.0.asking).try_lock_owned() {
+                let this = self.clone();
+                tokio::spawn(async move { this.renew(&mut asking, now).await });
+            }
+            return Ok(keys);
+        }
+        let mut asking = self.0.asking.lock().await;
+        match self.usable(now) {
+            // Somebody else has asked meanwhile.
+            Some((keys, _)) => Ok(keys),
+            None => self.ask(&mut asking, now).await,
+        }
+    }
+
+    /// Those that are held, if they still do, and whether it is time for new ones.
+    fn usable(&self, now: SystemTime) -> Option<(Arc<Keys>, bool)> {
+        let held = self.held();
+        let keys = held.keys.as_ref().filter(|keys| keys.until.is_none_or(|until| now < until))?;
+        Some((Arc::clone(keys), held.renew_at.is_some_and(|at| now >= at)))
+    }
+
+    /// New ones while the old ones hold.
+    async fn renew(&self, asking: &mut Asking, now: SystemTime) {
+        let Some((old, true)) = self.usable(now) else { return };
+        // Whatever comes of it, the next one waits.
+        self.held().renew_at = now.checked_add(old.every);
+        let before = asking.failed.is_some();
+        if let Err(verdict) = self.ask(asking, now).await
+            && !before
+            && let Verdict::Hold { say, .. } = verdict
         {
-            return Ok((Arc::clone(held), chain.region));
-        }
-        let asked = match quiet(&state, now) {
-            Some(verdict) => Err(verdict),
-            None => self.ask(&mut state, &chain, now).await,
-        };
-        match (asked, usable) {
-            (Ok(fresh), _) => Ok((fresh, chain.region)),
-            (Err(_), Some(held)) => Ok((held, chain.region)),
-            (Err(verdict), None) => Err(verdict),
+            let service = &*self.0.service;
+            tracing::warn!(service, "new credentials cannot be had; the present ones are used until they end: {say}");
         }
     }
 
-    async fn ask(&self, state: &mut State, chain: &Chain, now: SystemTime) -> Result<Arc<Credentials>, Verdict> {
-        state.asked = Some(now);
+    async fn ask(&self, asking: &mut Asking, now: SystemTime) -> Result<Arc<Keys>, Verdict> {
+        let chain = self.chain(asking, now).await?;
+        if let Some(verdict) = quiet(asking, now) {
+            return Err(verdict);
+        }
         let asked = match tokio::time::timeout(LOAD_WITHIN, chain.provider.provide_credentials()).await {
-            Ok(Ok(credentials)) => Ok(Arc::new(credentials)),
-            Ok(Err(cause)) => Err(self.no_credentials(&self::chain(&cause))),
-            Err(_) => Err(self.no_credentials(&format!("no answer within {} s", LOAD_WITHIN.as_secs()))),
+            Ok(Ok(credentials)) => Ok(credentials),
+            Ok(Err(cause)) => Err(sources::none(&self.0.aws, &cause)),
+            Err(_) => {
+                Err(format!("no AWS credentials: no answer within {} s from who gives them", LOAD_WITHIN.as_secs()))
+            }
         };
         match asked {
-            Ok(fresh) => {
-                state.held = Some(Arc::clone(&fresh));
-                state.failed = None;
-                Ok(fresh)
+            Ok(credentials) => {
+                asking.failed = None;
+                Ok(self.hold(&chain, credentials, now))
             }
-            Err(verdict) => {
-                state.failed = Some((now, verdict.clone()));
+            Err(say) => {
+                let verdict = hold("credentials", say);
+                asking.failed = Some((now, verdict.clone()));
+                // A provider that failed may never read its files again.
+                asking.chain = None;
                 Err(verdict)
             }
         }
     }
 
+    /// Keeps what was just handed out.
+    fn hold(&self, chain: &Chain, credentials: Credentials, now: SystemTime) -> Arc<Keys> {
+        let found = chain.found(&credentials, &self.0.aws);
+        let mut held = self.held();
+        let old = held.keys.take();
+        if old.as_ref().is_none_or(|old| old.found.source != found.source) {
+            let (service, source) = (&*self.0.service, found.source);
+            tracing::info!(service, %source, role = found.role.as_deref(), "AWS credentials found: {}", found.why);
+        }
+        let same = old.filter(|old| old.credentials == credentials);
+        // An agent that still hands out the old ones is asked again soon; that they come again makes them no better.
+        let keys = match same {
+            Some(old) => {
+                held.renew_at = now.checked_add(old.every).filter(|_| old.renew_at.is_some());
+                old
+            }
+            None => {
+                let keys = Arc::new(Keys::new(credentials, chain, found, now));
+                held.renew_at = keys.renew_at;
+                keys
+            }
+        };
+        held.keys = Some(Arc::clone(&keys));
+        keys
+    }
+
     /// The chain, made at the first use; without a region it is made again next time.
-    async fn chain(&self, state: &mut State, now: SystemTime) -> Result<Chain, Verdict> {
-        if let Some(chain) = self.given.as_ref().or(state.chain.as_ref()) {
+    async fn chain(&self, asking: &mut Asking, now: SystemTime) -> Result<Chain, Verdict> {
+        if let Some(chain) = self.0.given.as_ref().or(asking.chain.as_ref()) {
             return Ok(chain.clone());
         }
-        if let Some(verdict) = quiet(state, now) {
+        if let Some(verdict) = quiet(asking, now) {
             return Err(verdict);
         }
-        let made = match tokio::time::timeout(LOAD_WITHIN, self.load()).await {
+        let made = match tokio::time::timeout(LOAD_WITHIN, Chain::load(&self.0.aws)).await {
             Ok(Some(chain)) => Ok(chain),
-            Ok(None) | Err(_) => Err(no_region()),
+            Ok(None) | Err(_) => Err(hold("region", sources::NO_REGION.to_owned())),
         };
         match &made {
-            Ok(chain) => state.chain = Some(chain.clone()),
-            Err(verdict) => state.failed = Some((now, verdict.clone())),
+            Ok(chain) => asking.chain = Some(chain.clone()),
+            Err(verdict) => asking.failed = Some((now, verdict.clone())),
         }
         made
     }
 
-    async fn load(&self) -> Option<Chain> {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        if let Some(profile) = &self.aws.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(region) = &self.aws.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        let loaded = loader.load().await;
-        let region: Arc<str> = loaded.region()?.as_ref().into();
-        let provider = match &self.aws.role_arn {
-            None => loaded.credentials_provider()?,
-            Some(role) => {
-                let mut assume = AssumeRoleProvider::builder(role).session_name("tailrace").configure(&loaded);
-                if let Some(id) = &self.aws.external_id {
-                    assume = assume.external_id(id);
-                }
-                SharedCredentialsProvider::new(assume.build().await)
-            }
-        };
-        Some(Chain { region, provider })
-    }
-
-    fn no_credentials(&self, cause: &str) -> Verdict {
-        let advice = match (&self.aws.role_arn, &self.aws.profile) {
-            (Some(role), _) => {
-                format!("allow the base credentials sts:AssumeRole on {role}, and trust them in that role")
-            }
-            (None, Some(profile)) => format!("check profile {profile} in ~/.aws/config and ~/.aws/credentials"),
-            (None, None) => {
-                "give the pod a role (Pod Identity or IRSA) or the instance a profile, or set AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY"
-                    .to_owned()
-            }
-        };
-        hold(format!("no AWS credentials: {advice} ({cause})"))
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Nothing panics while it is held.
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn hold(say: String) -> Verdict {
-    Verdict::Hold { code: Code::new("credentials"), scope: Scope::Lane, say }
+impl Keys {
+    fn new(credentials: Credentials, chain: &Chain, found: Found, now: SystemTime) -> Keys {
+        let end = credentials.expiry();
+        // Ended on arrival: the clocks disagree. They are used, and the service's answer says whether they hold.
+        let life = end.map_or(Duration::MAX, |end| end.duration_since(now).unwrap_or_default());
+        let before_end = |margin: Duration| end.filter(|_| !life.is_zero()).and_then(|end| end.checked_sub(margin));
+        let (half, tenth) = (life / 2, life / 10);
+        let every = if life.is_zero() { RENEW_EVERY } else { RENEW_EVERY.min(tenth) };
+        let renew_at = if life.is_zero() { now.checked_add(every) } else { before_end(RENEW_BEFORE.min(half)) };
+        let until = before_end(UNUSABLE_BEFORE.min(tenth));
+        Keys { credentials, region: Arc::clone(&chain.region), found, until, renew_at, every }
+    }
 }
 
-fn no_region() -> Verdict {
-    let say = "no AWS region: set `region` on the output, or AWS_REGION, or a region in the profile (instance metadata \
-               did not tell one either)";
-    Verdict::Hold { code: Code::new("region"), scope: Scope::Lane, say: say.to_owned() }
+fn hold(code: &str, say: String) -> Verdict {
+    Verdict::Hold { code: Code::new(code), scope: Scope::Lane, say }
 }
 
 /// The last failure, while it is too fresh to ask again.
-fn quiet(state: &State, now: SystemTime) -> Option<Verdict> {
-    let (at, verdict) = state.failed.as_ref()?;
+fn quiet(asking: &Asking, now: SystemTime) -> Option<Verdict> {
+    let (at, verdict) = asking.failed.as_ref()?;
     now.duration_since(*at).is_ok_and(|passed| passed < QUIET).then(|| verdict.clone())
-}
-
-/// Whether they hold for longer than `margin` from `now`.
-fn lasts(held: &Credentials, now: SystemTime, margin: Duration) -> bool {
-    held.expiry().is_none_or(|end| end.duration_since(now).is_ok_and(|left| left > margin))
 }
 
 #[expect(clippy::disallowed_methods, reason = "signatures carry the wall clock, and credentials end by it")]

@@ -55,6 +55,9 @@ pub fn fault(code: &str, message: &str) -> Option<Fault> {
         | "InvalidClientTokenId"
         | "InvalidAccessKeyId"
         | "InvalidToken"
+        | "InvalidTokenId"
+        | "InvalidSecurity"
+        | "XAdminUserNotFound"
         | "AuthFailure"
         | "IncompleteSignature"
         | "IncompleteSignatureException"
@@ -67,6 +70,20 @@ pub fn fault(code: &str, message: &str) -> Option<Fault> {
         _ => return None,
     };
     Some(fault)
+}
+
+/// The same of an answer that has no code: the front doors of OpenSearch domains say all of it in words.
+pub fn fault_in_words(message: &str) -> Option<Fault> {
+    let says = |words: &str| message.contains(words);
+    if about_the_clock(message) {
+        Some(Fault::ClockSkew)
+    } else if says("security token included in the request is expired") {
+        Some(Fault::Expired)
+    } else if says("security token included in the request is invalid") || says("request signature we calculated") {
+        Some(Fault::Credentials)
+    } else {
+        says("not authorized").then_some(Fault::Denied)
+    }
 }
 
 /// `Signature expired: 20261122T101500Z is now earlier than ...`, `Signature not yet current: ...`
@@ -87,6 +104,19 @@ mod tests {
         assert_eq!(fault("InvalidSignatureException", late), Some(Fault::ClockSkew));
         assert_eq!(fault("InvalidSignatureException", "The request signature we calculated"), Some(Fault::Credentials));
         assert_eq!(fault("ExpiredTokenException", late), Some(Fault::Expired));
+    }
+
+    #[test]
+    fn words_without_a_code_are_understood() {
+        for (words, meant) in [
+            ("The security token included in the request is expired", Some(Fault::Expired)),
+            ("The security token included in the request is invalid.", Some(Fault::Credentials)),
+            ("Signature not yet current: 20261122T101500Z is still later than", Some(Fault::ClockSkew)),
+            ("User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: es:ESHttpPost", Some(Fault::Denied)),
+            ("no permissions for [indices:data/write/bulk]", None),
+        ] {
+            assert_eq!(super::fault_in_words(words), meant, "{words}");
+        }
     }
 
     #[test]

@@ -11,6 +11,10 @@ pub mod sign;
 pub use credentials::AwsAccess;
 pub use failure::Failure;
 
+/// What to say of credentials that were fetched a moment ago and are called ended.
+pub const ENDED: &str = "the credentials had ended though they were just fetched: check what hands them out (the Pod \
+                         Identity, ECS or metadata agent, the files of the profile)";
+
 /// The domain of a region's endpoints: partitions differ.
 pub fn domain(region: &str) -> &'static str {
     match region {

@@ -32,10 +32,6 @@ pub enum Judged {
     Missing,
     /// It exists already (creating).
     Exists,
-    /// The credentials have ended: new ones, then again.
-    Expired(Code),
-    /// The credentials are wrong: a hold, and whoever corrects them is asked again.
-    NotOurs(Verdict),
 }
 
 /// Judges an answer to PutLogEvents.
@@ -98,11 +94,11 @@ fn common(failure: &Failure, action: &str, target: &Target) -> Judged {
     let busy = Verdict::Retry { after: failure.after, code: code.clone(), scope: Scope::Key, say: failure.text() };
     let done = match fault(&failure.code, &failure.message) {
         Some(Fault::Throttled | Fault::Unavailable) => busy,
-        Some(Fault::Expired) => return Judged::Expired(code),
+        // Those that were fetched for it anew.
+        Some(Fault::Expired) => hold(failure, Scope::Lane, crate::output::aws::ENDED),
         Some(Fault::ClockSkew) => hold(failure, Scope::Lane, "clock skew: set this machine's clock (chrony, ntp)"),
         Some(Fault::Credentials) => {
-            let advice = "the credentials are not valid: check the keys, the role and the account";
-            return Judged::NotOurs(hold(failure, Scope::Lane, advice));
+            hold(failure, Scope::Lane, "the credentials are not valid: check the keys, the role and the account")
         }
         Some(Fault::Denied) if failure.message.contains("kms") || failure.message.contains("KMS") => {
             hold(failure, Scope::Key, &format!("allow CloudWatch Logs to use the KMS key of log group {group}"))

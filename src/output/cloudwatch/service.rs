@@ -7,8 +7,9 @@
 use super::answer::{self, Asked, Judged};
 use crate::config::checked::{self, LogClass};
 use crate::lane::batch::{Batch, Code, Job, Scope, Target, Verdict};
-use crate::output::aws::AwsAccess;
+use crate::output::aws::faults::{Fault, fault};
 use crate::output::aws::sign::Payload;
+use crate::output::aws::{AwsAccess, Failure};
 use crate::output::http::{Answer, Http};
 use bytes::Bytes;
 use http::{Request, header};
@@ -97,8 +98,6 @@ impl CloudWatchService {
                 Judged::Done(verdict @ (Verdict::Delivered { .. } | Verdict::Items(_))) => so_far = verdict,
                 Judged::Done(verdict) => return verdict,
                 Judged::Missing => return self.make(&batch.target).await,
-                Judged::Expired(code) => return self.expired(code).await,
-                Judged::NotOurs(verdict) => return self.not_ours(verdict).await,
                 Judged::Exists => return odd("PutLogEvents"),
             }
         }
@@ -132,9 +131,7 @@ impl CloudWatchService {
         let stream = json!({"logGroupName": &*target.place, "logStreamName": &*target.stream});
         match self.small_call("CreateLogStream", &stream, target).await {
             Judged::Missing => {}
-            other @ (Judged::Done(_) | Judged::Exists | Judged::Expired(_) | Judged::NotOurs(_)) => {
-                return self.stream_made(other, target).await;
-            }
+            other @ (Judged::Done(_) | Judged::Exists) => return self.stream_made(other, target),
         }
         let mut group = json!({"logGroupName": &*target.place});
         if let Some(key) = &self.output.kms_key_id {
@@ -151,15 +148,13 @@ impl CloudWatchService {
             // Another node was first, and sets the retention.
             Judged::Exists => {}
             Judged::Done(verdict) => return verdict,
-            Judged::Expired(code) => return self.expired(code).await,
-            Judged::NotOurs(verdict) => return self.not_ours(verdict).await,
             Judged::Missing => return odd("CreateLogGroup"),
         }
         let made = self.small_call("CreateLogStream", &stream, target).await;
-        self.stream_made(made, target).await
+        self.stream_made(made, target)
     }
 
-    async fn stream_made(&self, judged: Judged, target: &Target) -> Verdict {
+    fn stream_made(&self, judged: Judged, target: &Target) -> Verdict {
         match judged {
             Judged::Done(Verdict::Delivered { .. }) | Judged::Exists => {
                 let now = Instant::now();
@@ -170,8 +165,6 @@ impl CloudWatchService {
                 again("created", Duration::ZERO)
             }
             Judged::Done(verdict) => verdict,
-            Judged::Expired(code) => self.expired(code).await,
-            Judged::NotOurs(verdict) => self.not_ours(verdict).await,
             // The new group is not known everywhere yet.
             Judged::Missing => again("created", Duration::from_millis(500)),
         }
@@ -207,7 +200,7 @@ impl CloudWatchService {
             Judged::Missing => {
                 self.memory().retention.remove(&target.place);
             }
-            failed @ (Judged::Done(_) | Judged::Exists | Judged::Expired(_) | Judged::NotOurs(_)) => {
+            failed @ (Judged::Done(_) | Judged::Exists) => {
                 tracing::warn!(log_group = %target.place, days, ?failed, "retention not set yet");
             }
         }
@@ -234,30 +227,28 @@ impl CloudWatchService {
         if gzip {
             request = request.header(header::CONTENT_ENCODING, "gzip");
         }
-        let mut request = request.body(body).map_err(|cause| Verdict::Hold {
+        let request = request.body(body).map_err(|cause| Verdict::Hold {
             code: Code::new("endpoint"),
             scope: Scope::Lane,
             say: format!("`endpoint` {endpoint} cannot be used: {cause}"),
         })?;
-        self.access.sign(&mut request, payload).await?;
-        self.http.send(request, within).await.map_err(|trouble| trouble.verdict())
-    }
-
-    async fn expired(&self, code: Code) -> Verdict {
-        self.access.forget().await;
-        let say = "the credentials had expired; they are fetched anew".to_owned();
-        Verdict::Retry { after: None, code, scope: Scope::Lane, say }
-    }
-
-    async fn not_ours(&self, verdict: Verdict) -> Verdict {
-        self.access.forget().await;
-        verdict
+        let sent = self.access.send(&self.http, request, payload, within, means).await?;
+        sent.map_err(|trouble| trouble.verdict())
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         // Nothing panics while it is held.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What an answer says of the credentials and the clock.
+fn means(answer: &Answer) -> Option<Fault> {
+    if answer.status == 200 {
+        return None;
+    }
+    let failure = Failure::read(answer.status, &answer.headers, &answer.body);
+    fault(&failure.code, &failure.message)
 }
 
 /// Throttled: keep the turn a little longer, so that the next one comes later.

@@ -4,12 +4,13 @@
 //! service would refuse, or that would change the URL, is never sent. Retry is the lane's business.
 
 use super::index;
-use super::verdict::{self, drops_credentials, judge};
+use super::verdict::{self, judge, refused};
 use crate::config::checked::{self, Aws};
 use crate::lane::batch::{Batch, Code, Job, Scope, Verdict};
 use crate::output::aws::AwsAccess;
+use crate::output::aws::faults::Fault;
 use crate::output::aws::sign::Payload;
-use crate::output::http::Http;
+use crate::output::http::{Answer, Http};
 use crate::output::retry_after::retry_after;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -89,9 +90,13 @@ impl OpenSearchService {
         match &self.auth {
             Auth::None => {}
             Auth::Basic(value) => drop(headers.insert(header::AUTHORIZATION, value.clone())),
-            Auth::Aws(aws) => aws.sign(&mut request, Payload::of(&body.chunks)).await?,
+            Auth::Aws(_) => {}
         }
-        let answer = self.http.send(request, ANSWER_WITHIN).await.map_err(|trouble| {
+        let sent = match &self.auth {
+            Auth::Aws(aws) => aws.send(&self.http, request, Payload::of(&body.chunks), ANSWER_WITHIN, means).await?,
+            Auth::None | Auth::Basic(_) => self.http.send(request, ANSWER_WITHIN).await,
+        };
+        let answer = sent.map_err(|trouble| {
             // It was done, but cannot be heard: halves have shorter answers.
             if trouble.code.as_str() == "answer_too_large" {
                 Verdict::Split { code: trouble.code }
@@ -105,13 +110,13 @@ impl OpenSearchService {
             location: answer.headers.get(header::LOCATION).and_then(|v| v.to_str().ok()),
             body: &answer.body,
         };
-        if let Auth::Aws(aws) = &self.auth
-            && drops_credentials(&heard)
-        {
-            aws.forget().await;
-        }
         Ok(judge(&heard, batch.items))
     }
+}
+
+/// What an answer says of the credentials and the clock.
+fn means(answer: &Answer) -> Option<Fault> {
+    refused(answer.status, &answer.body)
 }
 
 /// The region in the host name of an Amazon domain or collection: `search-x-abc.eu-west-1.es.amazonaws.com`.

@@ -5,6 +5,7 @@
 
 use super::answer::{self, Failed, Fault};
 use crate::lane::batch::{Code, ItemVerdict, Scope, Verdict};
+use crate::output::aws::faults as aws;
 use crate::seeded::{Bug, seeded};
 use std::time::Duration;
 
@@ -130,10 +131,16 @@ pub(super) const TYPES: &[(&str, &str, Row)] = &[
     ("uncategorized_execution_exception", "", Wrapper),
 ];
 
-/// Whether an answer may come from credentials that are no longer good: said by a front door, not by OpenSearch.
-pub fn drops_credentials(answer: &Answer<'_>) -> bool {
-    let typed = || answer::whole(answer.body).is_some_and(|fault| row(&fault).is_some());
-    answer.status == 401 || (answer.status == 403 && !typed())
+/// Whether the front door refused who asked: OpenSearch itself has typed errors. What it says decides, else the status.
+pub fn refused(status: u16, body: &[u8]) -> Option<aws::Fault> {
+    if !matches!(status, 400 | 401 | 403) {
+        return None;
+    }
+    let fault = answer::whole(body).unwrap_or_default();
+    let typed = row(&fault).is_some();
+    aws::fault_in_words(&fault.reason)
+        .filter(|_| !typed)
+        .or((status != 400 && !typed).then_some(aws::Fault::Credentials))
 }
 
 /// The verdict on a bulk of `sent` items.

@@ -5,12 +5,12 @@
 //! leaves no upload behind if it can help it. Retry, intents and the order of jobs are the lane's business.
 
 use super::address::{bucket_url, encode};
-use super::verdict::{Fault, Request, drops_credentials, judge};
+use super::verdict::{Fault, Request, judge};
 use super::xml;
 use crate::config::checked::{self, Compression};
 use crate::lane::batch::{Batch, Code, Job, PartTag, Scope, Sealed, Verdict};
-use crate::output::aws::AwsAccess;
 use crate::output::aws::sign::Payload;
+use crate::output::aws::{AwsAccess, faults};
 use crate::output::http::{Answer, Http};
 use crate::output::retry_after::retry_after;
 use base64::Engine;
@@ -114,7 +114,7 @@ impl S3Service {
         headers.push(checksum(&crc32c_of(&body.chunks))?);
         let answer = self.send(Method::PUT, name, "", headers, body.chunks.clone()).await?;
         if answer.status != 200 || xml::is_error(&answer.body) {
-            return Err(self.fault(Request::Put, &answer, items).await);
+            return Err(fault(Request::Put, &answer, items));
         }
         // Anything on the way can say 200; only who stored it knows its ETag.
         if etag(&answer).is_none() {
@@ -141,7 +141,7 @@ impl S3Service {
         let query = format!("partNumber={number}&uploadId={}", encode(&id, false));
         let answer = self.send(Method::PUT, name, &query, vec![checksum(&crc)?], body.chunks.clone()).await?;
         if answer.status != 200 {
-            let verdict = self.fault(Request::Part, &answer, 0).await;
+            let verdict = fault(Request::Part, &answer, 0);
             if verdict == Verdict::NoUpload && upload.is_none() {
                 // Nothing of it is known to the lane: the next attempt creates another.
                 self.forget(name);
@@ -164,7 +164,7 @@ impl S3Service {
         }
         let answer = answer?;
         if answer.status != 200 {
-            return Err(self.fault(Request::Create, &answer, 0).await);
+            return Err(fault(Request::Create, &answer, 0));
         }
         let id: Arc<str> = xml::upload_id(&answer.body).ok_or_else(|| not_s3(&answer))?.into();
         self.remember(name, &id);
@@ -195,7 +195,7 @@ impl S3Service {
         if answer.status == 200 && !xml::is_error(&answer.body) {
             return Err(unknown("unreadable_answer", "the answer cannot be read: it may have been cut off"));
         }
-        let verdict = self.fault(Request::Complete, &answer, items).await;
+        let verdict = fault(Request::Complete, &answer, items);
         if matches!(verdict, Verdict::Delivered { .. } | Verdict::NoUpload) {
             // The upload is of no use any more, and its parts cost money. If this fails a lifecycle rule has to do it.
             drop(self.abort(name, upload).await);
@@ -211,7 +211,7 @@ impl S3Service {
         let query = format!("max-uploads=1000&prefix={}&uploads=", encode(name, false));
         let answer = self.send(Method::GET, "", &query, Headers::new(), Vec::new()).await?;
         if answer.status != 200 {
-            return Err(self.fault(Request::Abandon, &answer, 0).await);
+            return Err(fault(Request::Abandon, &answer, 0));
         }
         for upload in xml::uploads_of(name, &answer.body) {
             let (Ok(verdict) | Err(verdict)) = self.abort(name, &upload).await;
@@ -228,7 +228,7 @@ impl S3Service {
         if matches!(answer.status, 200 | 204) {
             return Ok(Verdict::Delivered { already: 0 });
         }
-        Err(self.fault(Request::Abandon, &answer, 0).await)
+        Err(fault(Request::Abandon, &answer, 0))
     }
 
     async fn send(
@@ -252,8 +252,8 @@ impl S3Service {
             say: format!("`endpoint` and `bucket` make no address: {url} ({cause})"),
         })?;
         request.headers_mut().extend(headers.into_iter().map(|(name, value)| (Some(name), value)));
-        self.aws.sign(&mut request, payload).await?;
-        self.http.send(request, ANSWER_WITHIN).await.map_err(|trouble| trouble.verdict())
+        let sent = self.aws.send(&self.http, request, payload, ANSWER_WITHIN, means).await?;
+        sent.map_err(|trouble| trouble.verdict())
     }
 
     /// Over TLS a body with a checksum goes unsigned, unless signing is asked for.
@@ -261,16 +261,6 @@ impl S3Service {
         let checked = headers.iter().any(|(name, _)| *name == CHECKSUM);
         let unsigned = checked && !self.sign_payload && url.starts_with("https://");
         if unsigned { Payload::Unsigned } else { Payload::of(chunks) }
-    }
-
-    /// Judges an answer that is not success; credentials that it calls old are forgotten.
-    async fn fault(&self, request: Request, answer: &Answer, items: u32) -> Verdict {
-        let region = answer.headers.get("x-amz-bucket-region").and_then(|v| v.to_str().ok());
-        let fault: Fault = xml::fault(answer.status, region, retry_after(&answer.headers), &answer.body);
-        if drops_credentials(&fault.code) {
-            self.aws.forget().await;
-        }
-        judge(request, &fault, items)
     }
 
     fn object_headers(&self) -> Headers {
@@ -311,6 +301,25 @@ impl S3Service {
     fn forget(&self, name: &str) {
         self.created.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, _)| **of != *name);
     }
+}
+
+/// Judges an answer that is not success.
+fn fault(request: Request, answer: &Answer, items: u32) -> Verdict {
+    judge(request, &read(answer), items)
+}
+
+fn read(answer: &Answer) -> Fault {
+    let region = answer.headers.get("x-amz-bucket-region").and_then(|v| v.to_str().ok());
+    xml::fault(answer.status, region, retry_after(&answer.headers), &answer.body)
+}
+
+/// What an answer says of the credentials and the clock. A Complete may say it with 200.
+fn means(answer: &Answer) -> Option<faults::Fault> {
+    if matches!(answer.status, 200 | 204) && !xml::is_error(&answer.body) {
+        return None;
+    }
+    let fault = read(answer);
+    faults::fault(&fault.code, &fault.message)
 }
 
 /// CRC-32C of a body, base64 of its big-endian bytes.

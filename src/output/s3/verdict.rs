@@ -59,7 +59,7 @@ use Row::{Conflict, Exists, Gone, Hold, Region, Retry, Split};
 use Scope::{Key, Lane};
 
 const CREDENTIALS: &str = "the credentials are not valid: correct them, or the role or profile they come from";
-const EXPIRED: &str = "the credentials expired: they are fetched again before the next attempt";
+const EXPIRED: &str = crate::output::aws::ENDED;
 const CLOCK: &str = "this machine's clock is wrong: set it (NTP)";
 const PERMISSION: &str = "allow s3:PutObject on these objects (with KMS also kms:GenerateDataKey and kms:Decrypt)";
 const BUCKET: &str = "correct `bucket`, or create it";
@@ -161,12 +161,6 @@ pub(super) const STATUSES: &[(u16, Row)] = &[
     (503, Retry),
     (504, Retry),
 ];
-
-/// Whether credentials that were answered like this should be fetched anew before the next attempt.
-pub fn drops_credentials(code: &str) -> bool {
-    let found = CODES.iter().find(|(name, _)| *name == code);
-    matches!(found, Some((_, Hold(Lane, say))) if *say == EXPIRED || *say == CREDENTIALS)
-}
 
 /// The verdict on a whole batch of `items` items. `request` is the one that failed.
 pub fn judge(request: Request, fault: &Fault, items: u32) -> Verdict {

@@ -10,7 +10,7 @@ use super::receipts::Receipts;
 use super::request::{self, Answer, Head, Undone};
 use super::serve::lock;
 use super::service::Operation;
-use super::sigv4::{self, Expect, Payload, Refusal};
+use super::sigv4::{Payload, Refusal};
 use groups::{Names, group_name, no_group, stream_name};
 use memchr::memmem;
 use std::borrow::Cow;
@@ -140,10 +140,7 @@ impl CloudWatch {
         refuse(400, "AccessDeniedException", &message)
     }
     pub(super) fn authorize(&self, head: &Head, body: &[u8]) -> Result<(), Answer> {
-        let Some(keys) = &self.common.keys else { return Ok(()) };
-        let now = self.common.clock.unix_ns() / 1_000_000_000;
-        let expect = Expect { keys, region: &self.common.region, service: "logs", payload: Payload::Hashed, now };
-        let (code, message) = match sigv4::verify(head, body, &expect) {
+        let (code, message) = match self.common.verify(head, body, "logs", Payload::Hashed) {
             Ok(()) => return Ok(()),
             Err(Refusal::Missing) => ("MissingAuthenticationTokenException", "Missing Authentication Token".to_owned()),
             Err(Refusal::Malformed(what)) => ("IncompleteSignatureException", what),
@@ -151,7 +148,10 @@ impl CloudWatch {
             Err(Refusal::UnknownKey | Refusal::Token) => {
                 ("UnrecognizedClientException", "The security token included in the request is invalid.".to_owned())
             }
-            Err(Refusal::Skewed) => ("InvalidSignatureException", "Signature expired or not yet current".to_owned()),
+            Err(Refusal::Expired) => {
+                ("ExpiredTokenException", "The security token included in the request is expired".to_owned())
+            }
+            Err(Refusal::Skewed(message)) => ("InvalidSignatureException", message),
             Err(Refusal::Scope(scope)) => {
                 ("InvalidSignatureException", format!("Credential should be scoped to a valid region, not '{scope}'."))
             }

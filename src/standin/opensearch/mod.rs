@@ -14,7 +14,7 @@ use super::receipts::Receipts;
 use super::request::{self, Answer, Head, Undone};
 use super::serve::lock;
 use super::service::Operation;
-use super::sigv4::{self, Expect, Payload, Refusal};
+use super::sigv4::{Payload, Refusal};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hashbrown::HashSet;
@@ -190,9 +190,9 @@ impl OpenSearch {
     }
 
     pub(super) fn authorize(&self, head: &Head, body: &[u8]) -> Result<(), Answer> {
-        match (&self.own.auth, &self.common.keys) {
-            (Auth::None, _) | (Auth::Aws { .. }, None) => Ok(()),
-            (Auth::Basic { user, password }, _) => {
+        match &self.own.auth {
+            Auth::None => Ok(()),
+            Auth::Basic { user, password } => {
                 let want = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
                 if head.header("authorization") == Some(want.as_str()) {
                     return Ok(());
@@ -200,11 +200,9 @@ impl OpenSearch {
                 let answer = Answer::new(401, "text/plain; charset=UTF-8", "Unauthorized");
                 Err(answer.with("www-authenticate", "Basic realm=\"OpenSearch Security\""))
             }
-            (Auth::Aws { service }, Some(keys)) => {
+            Auth::Aws { service } => {
                 let payload = if service == "aoss" { Payload::HeaderNeeded } else { Payload::Hashed };
-                let now = self.common.clock.unix_ns() / 1_000_000_000;
-                let expect = Expect { keys, region: &self.common.region, service, payload, now };
-                let message = match sigv4::verify(head, body, &expect) {
+                let message = match self.common.verify(head, body, service, payload) {
                     Ok(()) => return Ok(()),
                     Err(Refusal::Missing) => {
                         let message = json!({"Message": "User: anonymous is not authorized to perform: es:ESHttpPost"});
@@ -215,7 +213,8 @@ impl OpenSearch {
                     Err(Refusal::UnknownKey | Refusal::Token) => {
                         "The security token included in the request is invalid.".to_owned()
                     }
-                    Err(Refusal::Skewed) => "Signature expired or not yet current".to_owned(),
+                    Err(Refusal::Expired) => "The security token included in the request is expired".to_owned(),
+                    Err(Refusal::Skewed(message)) => message,
                     Err(Refusal::Scope(scope)) => {
                         format!("Credential should be scoped to a valid region, not '{scope}'.")
                     }

@@ -14,7 +14,7 @@ use super::receipts::Receipts;
 use super::request::{self, Answer, Head};
 use super::serve::lock;
 use super::service::Operation;
-use super::sigv4::{self, Expect, Payload, Refusal};
+use super::sigv4::{Payload, Refusal};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -182,10 +182,7 @@ impl S3 {
     }
 
     pub(super) fn authorize(&self, head: &Head, body: &[u8]) -> Result<(), Answer> {
-        let Some(keys) = &self.common.keys else { return Ok(()) };
-        let now = self.common.clock.unix_ns() / 1_000_000_000;
-        let expect = Expect { keys, region: &self.common.region, service: "s3", payload: Payload::S3, now };
-        let (status, code, message) = match sigv4::verify(head, body, &expect) {
+        let (status, code, message) = match self.common.verify(head, body, "s3", Payload::S3) {
             Ok(()) => return Ok(()),
             Err(Refusal::Missing) => (403, "AccessDenied", "Access Denied".to_owned()),
             Err(Refusal::Malformed(what)) => (400, "AuthorizationHeaderMalformed", what),
@@ -197,7 +194,8 @@ impl S3 {
             Err(Refusal::Token) => {
                 (400, "InvalidToken", "The provided token is malformed or otherwise invalid.".to_owned())
             }
-            Err(Refusal::Skewed) => {
+            Err(Refusal::Expired) => (400, "ExpiredToken", "The provided token has expired.".to_owned()),
+            Err(Refusal::Skewed(_)) => {
                 let message = "The difference between the request time and the current time is too large.";
                 (403, "RequestTimeTooSkewed", message.to_owned())
             }

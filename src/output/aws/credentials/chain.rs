@@ -27,14 +27,16 @@ fn child() {
     let aws = checked::Aws {
         role_arn: std::env::var("TEST_ROLE").ok(),
         external_id: Some("the-external-id".into()),
+        session_name: std::env::var("TEST_SESSION").ok(),
         profile: std::env::var("TEST_PROFILE").ok(),
         ..checked::Aws::default()
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let access = AwsAccess::new(&aws, "logs");
-    let found = match runtime.block_on(access.credentials(super::wall())) {
-        Ok((credentials, region)) => {
-            format!("{} {} {region}", credentials.access_key_id(), credentials.session_token().unwrap_or("-"))
+    let found = match runtime.block_on(access.keys(super::wall())) {
+        Ok(keys) => {
+            let (key, token) = (keys.credentials.access_key_id(), keys.credentials.session_token().unwrap_or("-"));
+            format!("{key} {token} {}; {}: {}", keys.region, keys.found.source, keys.found.why)
         }
         Err(Verdict::Hold { code, say, .. }) => format!("{code}: {say}"),
         Err(other) => format!("{other:?}"),
@@ -59,7 +61,8 @@ const REGION: (&str, &str) = ("AWS_REGION", "eu-west-1");
 #[tokio::test]
 async fn the_environment_tells_keys_and_region() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(found(dir.path(), &[KEYS[0], KEYS[1], REGION]).await, "AKIDENV - eu-west-1");
+    let said = found(dir.path(), &[KEYS[0], KEYS[1], REGION]).await;
+    assert!(said.starts_with("AKIDENV - eu-west-1; environment variables: AWS_ACCESS_KEY_ID"), "{said}");
 }
 
 #[tokio::test]
@@ -69,7 +72,13 @@ async fn a_profile_tells_keys_and_region() {
     std::fs::write(dir.path().join(".aws/config"), "[profile other]\nregion = ap-south-1\n").unwrap();
     let keys = "[other]\naws_access_key_id = AKIDFILE\naws_secret_access_key = s\n";
     std::fs::write(dir.path().join(".aws/credentials"), keys).unwrap();
-    assert_eq!(found(dir.path(), &[("TEST_PROFILE", "other"), NO_IMDS]).await, "AKIDFILE - ap-south-1");
+    // What is written in the configuration wins over what happens to be in the environment.
+    let said = found(dir.path(), &[("TEST_PROFILE", "other"), KEYS[0], KEYS[1], NO_IMDS]).await;
+    assert!(said.starts_with("AKIDFILE - ap-south-1; profile: `profile: other` is configured"), "{said}");
+    let said = found(dir.path(), &[("AWS_PROFILE", "other"), NO_IMDS]).await;
+    assert!(said.starts_with("AKIDFILE - ap-south-1; profile: profile other has credentials"), "{said}");
+    let said = found(dir.path(), &[("AWS_PROFILE", "other"), KEYS[0], KEYS[1], NO_IMDS]).await;
+    assert!(said.starts_with("AKIDENV - ap-south-1; environment"), "{said}");
 }
 
 #[tokio::test]
@@ -88,9 +97,10 @@ async fn a_role_is_assumed_with_the_external_id() {
     let (dir, server) = (tempfile::tempdir().unwrap(), Scripted::start(vec![Reply::new(200, sts("AssumeRole"))]).await);
     let role = ("TEST_ROLE", "arn:aws:iam::1:role/r");
     let said = found(dir.path(), &[KEYS[0], KEYS[1], REGION, role, ("AWS_ENDPOINT_URL_STS", &server.url)]).await;
-    assert_eq!(said, "ASIAROLE from-sts eu-west-1");
+    assert!(said.starts_with("ASIAROLE from-sts eu-west-1; environment variables: "), "{said}");
     let asked = String::from_utf8(server.asked()[0].body.to_vec()).unwrap();
     assert!(asked.contains("role%2Fr") && asked.contains("ExternalId=the-external-id"), "{asked}");
+    assert!(asked.contains("RoleSessionName=tailrace&"), "{asked}");
     assert!(server.asked()[0].header("authorization").contains("AKIDENV"));
 }
 
@@ -118,7 +128,8 @@ async fn a_pods_token_is_a_web_identity() {
         ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()),
         ("AWS_ENDPOINT_URL_STS", &server.url),
     ];
-    assert_eq!(found(dir.path(), &environment).await, "ASIAROLE from-sts eu-west-1");
+    let said = found(dir.path(), &environment).await;
+    assert!(said.starts_with("ASIAROLE from-sts eu-west-1; web identity token (IRSA): AWS_WEB"), "{said}");
 }
 
 #[tokio::test]
@@ -135,7 +146,11 @@ async fn a_container_asks_its_agent() {
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.as_str()),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.to_str().unwrap()),
     ];
-    assert_eq!(found(dir.path(), &environment).await, "ASIAPOD from-agent eu-west-1");
+    let said = found(dir.path(), &environment).await;
+    assert!(
+        said.starts_with("ASIAPOD from-agent eu-west-1; container credentials (EKS Pod Identity, ECS): "),
+        "{said}"
+    );
     assert_eq!(server.asked()[0].header("authorization"), "pod-identity-token");
 }
 
@@ -150,8 +165,27 @@ async fn an_instance_tells_keys_and_region() {
     let server = Scripted::start(replies).await;
     let said = found(dir.path(), &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &server.url)]).await;
     let asked: Vec<_> = server.asked().iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect();
-    assert_eq!(said, "ASIANODE from-imds us-west-2", "{asked:?}");
+    assert!(said.starts_with("ASIANODE from-imds us-west-2; instance metadata (IMDSv2): "), "{said} {asked:?}");
     let last = server.asked().pop().unwrap();
     assert_eq!(last.path, "/latest/meta-data/iam/security-credentials/node-role");
     assert_eq!(last.header("x-aws-ec2-metadata-token"), "t", "IMDSv2 only");
+}
+
+/// A server that takes connections and never says a word: the answer to a PUT was dropped after its first hop.
+fn silent() -> (std::net::TcpListener, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+#[tokio::test]
+async fn metadata_that_does_not_answer_is_given_up_soon_and_the_hop_limit_is_named() {
+    let (dir, (_listening, url)) = (tempfile::tempdir().unwrap(), silent());
+    for region in [Some(REGION), None] {
+        let mut environment = vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str())];
+        environment.extend(region);
+        let said = found(dir.path(), &environment).await;
+        assert!(said.contains("hop limit 2"), "{said}");
+        assert_eq!(said.contains("HttpPutResponseHopLimit"), region.is_some(), "{said}");
+    }
 }

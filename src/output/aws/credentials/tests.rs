@@ -31,15 +31,18 @@ fn access(ends: &[Option<SystemTime>]) -> (AwsAccess, Arc<AtomicU32>) {
     (AwsAccess::of_provider(&checked::Aws::default(), "logs", "eu-west-1", fake), asked)
 }
 
+/// The key that a request would be signed with; what that sets off in the background is waited for.
 async fn key(access: &AwsAccess, now: SystemTime) -> Result<String, Verdict> {
-    Ok(access.credentials(now).await?.0.access_key_id().to_owned())
+    let keys = access.keys(now).await?;
+    drop(access.0.asking.lock().await);
+    Ok(keys.found.key.clone())
 }
 
 #[tokio::test]
-async fn credentials_are_kept_until_shortly_before_they_end() {
+async fn credentials_are_kept_and_renewed_before_they_end_while_the_old_ones_serve() {
     let start = SystemTime::UNIX_EPOCH + 1_000 * MINUTE;
     let (access, asked) = access(&[Some(start + 60 * MINUTE), Some(start + 120 * MINUTE)]);
-    for (minutes, expected, asks) in [(0, "key-0", 1), (54, "key-0", 1), (56, "key-1", 2), (57, "key-1", 2)] {
+    for (minutes, expected, asks) in [(0, "key-0", 1), (54, "key-0", 1), (56, "key-0", 2), (57, "key-1", 2)] {
         assert_eq!(key(&access, start + minutes * MINUTE).await.unwrap(), expected, "{minutes}");
         assert_eq!(asked.load(Ordering::SeqCst), asks, "{minutes}");
     }
@@ -48,12 +51,13 @@ async fn credentials_are_kept_until_shortly_before_they_end() {
 #[tokio::test]
 async fn the_old_ones_serve_while_new_ones_cannot_be_had() {
     let start = SystemTime::UNIX_EPOCH + 1_000 * MINUTE;
-    let (access, asked) = access(&[Some(start + 6 * MINUTE), None, Some(start + 60 * MINUTE)]);
+    let (access, asked) = access(&[Some(start + 10 * MINUTE), None, Some(start + 60 * MINUTE)]);
     assert_eq!(key(&access, start).await.unwrap(), "key-0");
-    assert_eq!(key(&access, start + 2 * MINUTE).await.unwrap(), "key-0");
-    assert_eq!(key(&access, start + 2 * MINUTE + Duration::from_secs(20)).await.unwrap(), "key-0");
+    assert_eq!(key(&access, start + 6 * MINUTE).await.unwrap(), "key-0");
+    assert_eq!(key(&access, start + 6 * MINUTE + Duration::from_secs(20)).await.unwrap(), "key-0");
     assert_eq!(asked.load(Ordering::SeqCst), 2, "not asked again within 30 s");
-    assert_eq!(key(&access, start + 3 * MINUTE).await.unwrap(), "key-2");
+    assert_eq!(key(&access, start + 7 * MINUTE).await.unwrap(), "key-0");
+    assert_eq!(key(&access, start + 7 * MINUTE).await.unwrap(), "key-2");
 }
 
 #[tokio::test]
@@ -73,12 +77,53 @@ async fn none_at_all_holds_the_lane_and_is_asked_again_later() {
 }
 
 #[tokio::test]
-async fn what_the_service_calls_expired_is_forgotten() {
+async fn what_the_service_calls_expired_is_forgotten_once() {
     let start = SystemTime::UNIX_EPOCH + 1_000 * MINUTE;
-    let (access, _) = access(&[Some(start + 60 * MINUTE), Some(start + 60 * MINUTE)]);
-    assert_eq!(key(&access, start).await.unwrap(), "key-0");
-    access.forget().await;
-    assert_eq!(key(&access, start).await.unwrap(), "key-1");
+    let (access, asked) = access(&[Some(start + 60 * MINUTE), Some(start + 60 * MINUTE), Some(start + 60 * MINUTE)]);
+    let old = access.keys(start).await.unwrap();
+    // 32 requests were under way with them; the first of their answers has new ones fetched.
+    for _ in 0..32 {
+        access.forget(&old).await;
+        assert_eq!(key(&access, start).await.unwrap(), "key-1");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn an_agent_that_hands_out_the_same_again_is_asked_again_soon() {
+    let (start, seconds) = (SystemTime::UNIX_EPOCH + 1_000 * MINUTE, Duration::from_secs);
+    let access = {
+        let same = Credentials::new("same", "secret", None, Some(start + seconds(100)), "fake");
+        AwsAccess::of_provider(&checked::Aws::default(), "logs", "eu-west-1", same)
+    };
+    for (second, due) in [(0, false), (49, false), (50, true), (59, false), (60, true), (89, true)] {
+        let now = start + seconds(second);
+        let seen = key(&access, now).await.is_ok() && access.held().renew_at.is_some_and(|at| at > now);
+        assert!(seen, "{second}: the next one is planned");
+        assert_eq!(access.held().renew_at == Some(now + seconds(10)), due, "{second}");
+    }
+    assert!(access.usable(start + seconds(90)).is_none(), "too near to their end");
+}
+
+#[tokio::test]
+async fn what_has_ended_on_arrival_is_left_to_the_service_to_judge() {
+    let start = SystemTime::UNIX_EPOCH + 1_000 * MINUTE;
+    let (access, asked) = access(&[Some(start - MINUTE), Some(start - MINUTE)]);
+    for _ in 0..3 {
+        assert_eq!(key(&access, start).await.unwrap(), "key-0", "this machine's clock may be wrong");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(key(&access, start + MINUTE).await.unwrap(), "key-0");
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn credentials_of_seconds_are_renewed_at_half_of_their_time() {
+    let (start, seconds) = (SystemTime::UNIX_EPOCH + 1_000 * MINUTE, Duration::from_secs);
+    let (access, _) = access(&[Some(start + seconds(20)), Some(start + seconds(40))]);
+    for (second, expected) in [(0, "key-0"), (9, "key-0"), (10, "key-0"), (11, "key-1")] {
+        assert_eq!(key(&access, start + seconds(second)).await.unwrap(), expected, "{second}");
+    }
 }
 
 #[tokio::test]

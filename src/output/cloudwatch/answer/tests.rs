@@ -23,9 +23,6 @@ fn word(judged: &Judged) -> String {
     match judged {
         Judged::Missing => "missing".into(),
         Judged::Exists => "exists".into(),
-        Judged::Expired(_) => "expired".into(),
-        Judged::NotOurs(Verdict::Hold { scope: Scope::Lane, .. }) => "not ours".into(),
-        Judged::NotOurs(_) => "never".into(),
         Judged::Done(verdict) => match verdict {
             Verdict::Delivered { already } => format!("delivered {already}"),
             Verdict::Items(items) => format!("items {}", items.len()),
@@ -119,29 +116,29 @@ const PUT: &[(u16, &str, &str, &str, &str)] = &[
         400,
         "UnrecognizedClientException",
         "The security token included in the request is invalid.",
-        "not ours",
+        "hold lane",
         "credentials",
     ),
-    (403, "InvalidClientTokenId", "", "not ours", "credentials"),
-    (403, "InvalidAccessKeyId", "", "not ours", "credentials"),
-    (400, "InvalidToken", "", "not ours", "credentials"),
-    (403, "AuthFailure", "", "not ours", "credentials"),
-    (400, "IncompleteSignature", "", "not ours", "credentials"),
-    (400, "IncompleteSignatureException", "", "not ours", "credentials"),
-    (403, "MissingAuthenticationToken", "", "not ours", "credentials"),
-    (400, "MissingAuthenticationTokenException", "Missing Authentication Token", "not ours", "credentials"),
-    (403, "NotSignedUp", "", "not ours", "credentials"),
-    (403, "OptInRequired", "", "not ours", "credentials"),
-    (403, "AccountProblem", "", "not ours", "credentials"),
+    (403, "InvalidClientTokenId", "", "hold lane", "credentials"),
+    (403, "InvalidAccessKeyId", "", "hold lane", "credentials"),
+    (400, "InvalidToken", "", "hold lane", "credentials"),
+    (403, "AuthFailure", "", "hold lane", "credentials"),
+    (400, "IncompleteSignature", "", "hold lane", "credentials"),
+    (400, "IncompleteSignatureException", "", "hold lane", "credentials"),
+    (403, "MissingAuthenticationToken", "", "hold lane", "credentials"),
+    (400, "MissingAuthenticationTokenException", "Missing Authentication Token", "hold lane", "credentials"),
+    (403, "NotSignedUp", "", "hold lane", "credentials"),
+    (403, "OptInRequired", "", "hold lane", "credentials"),
+    (403, "AccountProblem", "", "hold lane", "credentials"),
     (
         400,
         "InvalidSignatureException",
         "The request signature we calculated does not match the signature you provided.",
-        "not ours",
+        "hold lane",
         "credentials",
     ),
-    (403, "SignatureDoesNotMatch", "", "not ours", "credentials"),
-    (400, "InvalidSignature", "", "not ours", "credentials"),
+    (403, "SignatureDoesNotMatch", "", "hold lane", "credentials"),
+    (400, "InvalidSignature", "", "hold lane", "credentials"),
     (
         400,
         "InvalidSignatureException",
@@ -166,9 +163,15 @@ const PUT: &[(u16, &str, &str, &str, &str)] = &[
     (403, "RequestTimeTooSkewed", "", "hold lane", "clock"),
     (400, "RequestExpired", "", "hold lane", "clock"),
     (400, "RequestInTheFuture", "", "hold lane", "clock"),
-    (400, "ExpiredTokenException", "The security token included in the request is expired", "expired", ""),
-    (403, "ExpiredToken", "", "expired", ""),
-    (403, "TokenRefreshRequired", "", "expired", ""),
+    (
+        400,
+        "ExpiredTokenException",
+        "The security token included in the request is expired",
+        "hold lane",
+        "just fetched",
+    ),
+    (403, "ExpiredToken", "", "hold lane", "just fetched"),
+    (403, "TokenRefreshRequired", "", "hold lane", "just fetched"),
     (400, "NeverHeardOfException", "", "hold key", "nothing is dropped"),
     (400, "UnknownOperationException", "", "hold key", "nothing is dropped"),
     (400, "", "", "hold key", "nothing is dropped"),
@@ -189,9 +192,7 @@ fn put_goes_by_the_table() {
         let body = serde_json::json!({"__type": format!("com.amazonaws.logs#{code}"), "message": message}).to_string();
         let judged = judge(*status, &body);
         assert_eq!(word(&judged), *expected, "{status} {code} {message}");
-        if let Judged::Done(Verdict::Hold { code: label, say, .. })
-        | Judged::NotOurs(Verdict::Hold { code: label, say, .. }) = &judged
-        {
+        if let Judged::Done(Verdict::Hold { code: label, say, .. }) = &judged {
             assert!(say.contains(says), "{status} {code}: {say}");
             assert!(label.as_str() == *code || code.is_empty(), "{label}");
         }
@@ -209,7 +210,7 @@ fn making_goes_by_its_own_table() {
         ("ValidationException", "hold key"),
         ("ThrottlingException", "retry key None"),
         ("AccessDeniedException", "hold key"),
-        ("ExpiredTokenException", "expired"),
+        ("ExpiredTokenException", "hold lane"),
         ("NeverHeardOfException", "hold key"),
     ] {
         let body = format!(r#"{{"__type":"{code}"}}"#);

@@ -190,10 +190,11 @@ async fn what_stands_against_making_is_the_verdict() {
 }
 
 #[tokio::test]
-async fn expired_credentials_are_fetched_anew() {
+async fn credentials_that_come_again_as_they_were_are_a_hold() {
     let server = server(&[(400, "ExpiredTokenException")]).await;
     let service = service(&server, output());
-    assert_eq!(retry(&service.attempt(&batch(&["a"])).await).0, "ExpiredTokenException");
+    let verdict = service.attempt(&batch(&["a"])).await;
+    assert!(matches!(&verdict, Verdict::Hold { scope: Scope::Lane, say, .. } if say.contains("ended")), "{verdict:?}");
     assert_eq!(service.attempt(&batch(&["a"])).await, Verdict::Delivered { already: 0 });
 }
 

@@ -1,7 +1,7 @@
 //! One answer for each row of the table, and what the parser promises.
 
 use crate::lane::batch::{ItemVerdict, Scope, Verdict};
-use crate::output::opensearch::verdict::{Answer, TYPES, drops_credentials, judge};
+use crate::output::opensearch::verdict::{Answer, TYPES, judge, refused};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -348,11 +348,22 @@ fn a_redirect_is_held_and_names_where_to() {
 }
 
 #[test]
-fn credentials_are_dropped_when_a_front_door_says_so() {
-    assert!(drops_credentials(&answer(403, br#"{"message":"The security token included in the request is expired"}"#)));
-    assert!(drops_credentials(&answer(401, b"")));
-    assert!(!drops_credentials(&answer(403, br#"{"error":{"type":"security_exception","reason":"no permissions"}}"#)));
-    assert!(!drops_credentials(&answer(200, b"")));
+fn what_a_front_door_refuses_is_told_from_what_opensearch_refuses() {
+    use crate::output::aws::faults::Fault;
+    let ended = br#"{"message":"The security token included in the request is expired"}"#;
+    let late = br#"{"message":"Signature expired: 20261122T101500Z is now earlier than 20261122T103500Z"}"#;
+    let typed = br#"{"error":{"type":"security_exception","reason":"no permissions"}}"#;
+    for (status, body, meant) in [
+        (403, &ended[..], Some(Fault::Expired)),
+        (403, late, Some(Fault::ClockSkew)),
+        (401, b"", Some(Fault::Credentials)),
+        (403, b"<html>", Some(Fault::Credentials)),
+        (403, typed, None),
+        (400, b"", None),
+        (200, b"", None),
+    ] {
+        assert_eq!(refused(status, body), meant, "{status} {}", String::from_utf8_lossy(body));
+    }
 }
 
 /// Answers as they come, for `proptest` to damage.
@@ -368,7 +379,7 @@ proptest! {
     #[test]
     fn any_bytes_have_a_verdict(status in any::<u16>(), body in prop::collection::vec(any::<u8>(), 0..300), sent in any::<u32>()) {
         judge(&answer(status, &body), sent);
-        drops_credentials(&answer(status, &body));
+        refused(status, &body);
     }
 
     #[test]

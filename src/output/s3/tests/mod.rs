@@ -9,7 +9,7 @@ use crate::config::template::{Template, render};
 use crate::lane::batch::{Scope, Verdict};
 use crate::origin::Fields;
 use crate::output::s3::name::{MAX_NAME, clean_value, object_name, prefix};
-use crate::output::s3::verdict::{CODES, Fault, Request, STATUSES, drops_credentials, judge};
+use crate::output::s3::verdict::{CODES, Fault, Request, STATUSES, judge};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -235,17 +235,6 @@ fn the_services_wish_to_wait_is_passed_on() {
     let after = Some(Duration::from_secs(9));
     let fault = Fault { status: 503, code: "SlowDown".into(), after, ..Fault::default() };
     assert!(matches!(judge(Request::Put, &fault, 1), Verdict::Retry { after: a, .. } if a == after));
-}
-
-#[test]
-fn expired_and_unknown_credentials_are_fetched_anew() {
-    for code in ["ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "TokenRefreshRequired", "SignatureDoesNotMatch"]
-    {
-        assert!(drops_credentials(code), "{code}");
-    }
-    for code in ["AccessDenied", "NoSuchBucket", "RequestTimeTooSkewed", "SlowDown", "", "Whatever"] {
-        assert!(!drops_credentials(code), "{code}");
-    }
 }
 
 #[test]
