@@ -1,5 +1,5 @@
 //! Given to a real API server, which checks what no type can: `scripts/cluster/cluster up api`, then KUBECONFIG and KUBECTL
-//! say where. Nothing stays there but a namespace.
+//! say where. Nothing stays there but namespaces that are going.
 
 use crate::objects::folder;
 use std::io::Write;
@@ -29,8 +29,7 @@ fn done(args: &[&str], input: &[u8]) -> String {
     said
 }
 
-/// Checked by the server as if it were done, and nothing is.
-const DRY: [&str; 5] = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f"];
+const APPLY: [&str; 3] = ["apply", "--server-side", "--validate=strict"];
 
 #[test]
 #[ignore = "needs an API server"]
@@ -43,7 +42,7 @@ fn an_api_server_takes_the_manifests() {
         assert!(said.contains(kind), "{kind}: {said}");
     }
     let path = folder("sidecar");
-    let said = done(&[&DRY[..], &[path.to_str().unwrap(), "-n", "tailrace"]].concat(), b"");
+    let said = done(&[&APPLY[..], &["--dry-run=server", "-n", "tailrace", "-f", path.to_str().unwrap()]].concat(), b"");
     assert!(said.contains("deployment") && said.contains("job"), "{said}");
     // And what it says it may do it may, and no more.
     let may = |verb: &str, what: &str| {
@@ -67,14 +66,14 @@ fn an_api_server_takes_what_the_chart_renders() {
     .iter()
     .enumerate()
     {
-        let namespace = format!("chart-{number}");
-        done(&["create", "namespace", &namespace], b"");
-        let output = crate::chart::template(values);
-        let text = String::from_utf8(output.stdout)
-            .unwrap()
-            .replace("namespace: tailrace", &format!("namespace: {namespace}"));
-        let said = done(&[&DRY[..], &["-"]].concat(), text.as_bytes());
-        assert!(said.contains("daemonset.apps/tailrace"), "{said}");
-        done(&["delete", "namespace", &namespace, "--wait=false"], b"");
+        let name = format!("chart-{}-{number}", std::process::id());
+        done(&["create", "namespace", &name], b"");
+        let output = crate::chart::template(&format!("fullnameOverride: {name}\n{values}"));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let text = text.replace("namespace: tailrace", &format!("namespace: {name}"));
+        let said = done(&[&APPLY[..], &["-f", "-"]].concat(), text.as_bytes());
+        assert!(said.contains(&format!("daemonset.apps/{name}")), "{said}");
+        done(&["delete", "--wait=false", "-f", "-"], text.as_bytes());
+        done(&["delete", "namespace", &name, "--wait=false"], b"");
     }
 }
