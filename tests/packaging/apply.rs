@@ -58,7 +58,7 @@ fn an_api_server_takes_the_manifests() {
 #[ignore = "needs helm and an API server"]
 fn an_api_server_takes_what_the_chart_renders() {
     for (number, values) in [
-        "{}",
+        "",
         "hostNetwork: false",
         "service: {enabled: true}",
         "updateStrategy: {type: OnDelete, rollingUpdate: null}",
