@@ -57,14 +57,10 @@ fn an_api_server_takes_the_manifests() {
 #[test]
 #[ignore = "needs helm and an API server"]
 fn an_api_server_takes_what_the_chart_renders() {
-    for (number, values) in [
-        "",
-        "hostNetwork: false",
-        "service: {enabled: true}",
-        "updateStrategy: {type: OnDelete, rollingUpdate: null}",
-    ]
-    .iter()
-    .enumerate()
+    for (number, values) in
+        ["", "hostNetwork: false", "service: {enabled: true}", "updateStrategy: {type: OnDelete, rollingUpdate: null}"]
+            .iter()
+            .enumerate()
     {
         let name = format!("chart-{}-{number}", std::process::id());
         done(&["create", "namespace", &name], b"");
