@@ -9,6 +9,7 @@ pub mod check;
 pub mod clock;
 #[cfg(feature = "standin")]
 pub mod demo;
+pub mod doctor;
 mod file;
 mod heap;
 mod lane;
@@ -71,6 +72,8 @@ enum Command {
     Positions(positions::PositionsArgs),
     /// Account for every byte of every file, by output; of a running or a stopped agent
     Audit(audit::AuditArgs),
+    /// Try everything that the agent needs, and say what is wrong and what to do; leaves nothing behind
+    Doctor(ConfigArgs),
     /// Run the agent against stand-ins of the three services on this machine; needs no account
     #[cfg(feature = "standin")]
     Demo(DemoArgs),
@@ -136,6 +139,7 @@ pub fn run() -> ExitCode {
         Command::Audit(args) => audit::audit(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Positions(args) => positions::positions(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         #[cfg(feature = "standin")]
         Command::Demo(args) => demo::demo(&args),
     };

@@ -6,6 +6,7 @@
 //! on after `metadata.wait` with what their path says, and the state is published.
 
 pub mod plan;
+pub mod probe;
 #[cfg(test)]
 mod tests;
 mod trouble;

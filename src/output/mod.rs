@@ -13,6 +13,8 @@ mod fixtures;
 pub mod http;
 pub mod line;
 pub mod opensearch;
+#[cfg(feature = "outputs")]
+pub mod probe;
 #[cfg(feature = "answers")]
 pub mod retry_after;
 pub mod s3;

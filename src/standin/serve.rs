@@ -6,6 +6,7 @@ use super::identity::Identity;
 use super::opensearch::OpenSearch;
 use super::receipts::Receipts;
 use super::request::{Answer, Head};
+use super::rights::{self, Guard};
 use super::s3::S3;
 use super::service::{Operation, Service};
 use super::wire::{Cut, Wire};
@@ -57,6 +58,7 @@ struct Log {
 #[derive(Debug)]
 struct Shared {
     service: Service,
+    guard: Option<(Guard, String)>,
     clock: Clock,
     faults: Mutex<Faults>,
     log: Mutex<Log>,
@@ -70,9 +72,10 @@ pub struct Control(Arc<Shared>);
 impl Control {
     pub(super) fn new(which: Which, options: Options) -> Control {
         let receipts = Receipts::new(options.max_ids, options.keep_records);
+        let guard = options.guard.clone().map(|guard| (guard, options.region.clone()));
         let clock = options.clock.clone();
         let service = Service::new(which, options, receipts.clone());
-        Control(Arc::new(Shared { service, clock, faults: Mutex::default(), log: Mutex::default(), receipts }))
+        Control(Arc::new(Shared { service, guard, clock, faults: Mutex::default(), log: Mutex::default(), receipts }))
     }
     /// Sets a fault.
     pub fn fault(&self, rule: Rule) -> FaultId {
@@ -222,6 +225,11 @@ fn judge<'a>(
     let service = &control.0.service;
     service.authorize(head, body)?;
     let plain = service.plain(head, body)?;
+    if let Some((guard, region)) = &control.0.guard
+        && !rights::of(service, region, head, operation, &plain).iter().all(|right| (guard.0)(right))
+    {
+        return Err(service.deny(operation));
+    }
     let mut faults = lock(&control.0.faults);
     if faults.want_place() && operation.place.is_none() {
         operation.place = service.place(&plain);

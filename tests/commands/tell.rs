@@ -40,7 +40,20 @@ fn command(place: &Place, args: &[&str]) -> Command {
 
 /// Runs it to its end.
 pub fn tell(place: &Place, args: &[&str]) -> Told {
-    let output = command(place, args).output().unwrap();
+    tell_with(place, args, &[])
+}
+
+/// The same with further variables; an empty value takes one away.
+pub fn tell_with(place: &Place, args: &[&str], env: &[(&str, &str)]) -> Told {
+    let mut command = command(place, args);
+    for (name, value) in env {
+        if value.is_empty() {
+            command.env_remove(name)
+        } else {
+            command.env(name, value)
+        };
+    }
+    let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Told { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }

@@ -75,7 +75,7 @@ fn mistakes_in_keys_at_the_top_are_named() {
         (
             "thread: 4",
             &[
-                "1:1: thread: there is no key `thread`; write one of admin, data_dir, exit_when, inputs, memory_limit, node, outputs, retain, shutdown_timeout",
+                "1:1: thread: there is no key `thread`; write one of admin, data_dir, exit_when, inputs, memory_limit, node, outputs, retain, shutdown_timeout, spot_notice",
             ][..],
         ),
         ("datadir: /d", &["1:1: datadir: there is no key `datadir`; write `data_dir`"][..]),

@@ -84,6 +84,7 @@ const EDGE: &[&str] = &[
     "output/aws/credentials",
     "output/aws/sign",
     "output/http",
+    "output/probe",
     "output/*/service",
     "standin",
     "store/dead_letter",

@@ -1,6 +1,7 @@
 //! moto: lenient about limits (our own stand-in is not), but somebody else's reading of both APIs.
 
 mod agent;
+mod probe;
 
 use crate::material::{Line, batches, http, kind, lines, output, pool, signed, unique, variable};
 use crate::s3::Bucket;

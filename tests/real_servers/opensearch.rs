@@ -1,6 +1,7 @@
 //! A real OpenSearch node, plain HTTP.
 
 mod agent;
+mod probe;
 
 use crate::client::{Reply, send};
 use crate::material::{Line, batches, http, kind, lines, output, pool, unique, variable};

@@ -1,6 +1,7 @@
 //! A real OpenSearch node with its security plugin: TLS from a CA of our own, users, a role that may write `logs-*`.
 
 mod agent;
+mod probe;
 
 use crate::material::{batches, http, kind, lines, output, pool, unique, variable};
 use crate::opensearch::pick;

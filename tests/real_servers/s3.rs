@@ -135,3 +135,9 @@ pub fn noise(mib: usize, seed: u64) -> Vec<Line> {
     }
     lines
 }
+
+/// What came of trying each right below a prefix.
+pub async fn probed(bucket: &Bucket) -> Vec<(&'static str, tailrace::output::probe::Came)> {
+    let probe = bucket.service.probe("logs/shop/").await;
+    probe.tried.into_iter().map(|tried| (tried.right, tried.came)).collect()
+}

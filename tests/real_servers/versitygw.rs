@@ -1,6 +1,7 @@
 //! versitygw: strict on signatures, checksums and conditions.
 
 mod agent;
+mod probe;
 
 use crate::material::lines;
 use crate::s3::{Bucket, noise};

@@ -280,6 +280,7 @@ fn jitter(seconds: std::ops::Range<u64>) -> Duration {
     Duration::from_secs(seconds.start) + Duration::from_millis(RandomState::new().hash_one(0) % millis)
 }
 
+mod probe;
 #[cfg(test)]
 #[cfg(feature = "standin")]
 mod strict;

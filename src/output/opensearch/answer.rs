@@ -102,6 +102,8 @@ impl<'de> Visitor<'de> for Items {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Bulk, A::Error> {
         #[derive(Deserialize)]
         struct Item {
+            // The others are asked for by `service/probe`.
+            #[serde(alias = "index", alias = "delete")]
             create: Outcome,
         }
         #[derive(Deserialize)]

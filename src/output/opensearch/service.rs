@@ -14,6 +14,7 @@ use crate::output::http::{Answer, Http};
 use crate::output::retry_after::retry_after;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct OpenSearchService {
     http: Http,
     url: String,
     auth: Auth,
+    /// Documents have ids.
+    ids: bool,
 }
 
 #[derive(Debug)]
@@ -58,7 +61,7 @@ impl OpenSearchService {
                 Auth::Aws(Box::new(AwsAccess::new(&Aws { region, ..aws.clone() }, service)))
             }
         };
-        Ok(OpenSearchService { http, url, auth })
+        Ok(OpenSearchService { http, url, auth, ids: config.derived_id })
     }
 
     /// One attempt, without retry.
@@ -78,32 +81,7 @@ impl OpenSearchService {
         if let Some(wrong) = index::fault(name) {
             return Err(hold("invalid_index_name", Scope::Key, format!("index `{name}`: {wrong}: correct `index`")));
         }
-        let url = format!("{}/{}/{WANTED}", self.url, index::in_url(name));
-        let mut request = http::Request::new(body.chunks.clone());
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = url
-            .parse()
-            .map_err(|cause| hold("url", Scope::Lane, format!("`url` and `index` make no address: {url} ({cause})")))?;
-        let headers = request.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        match &self.auth {
-            Auth::None => {}
-            Auth::Basic(value) => drop(headers.insert(header::AUTHORIZATION, value.clone())),
-            Auth::Aws(_) => {}
-        }
-        let sent = match &self.auth {
-            Auth::Aws(aws) => aws.send(&self.http, request, Payload::of(&body.chunks), ANSWER_WITHIN, means).await?,
-            Auth::None | Auth::Basic(_) => self.http.send(request, ANSWER_WITHIN).await,
-        };
-        let answer = sent.map_err(|trouble| {
-            // It was done, but cannot be heard: halves have shorter answers.
-            if trouble.code.as_str() == "answer_too_large" {
-                Verdict::Split { code: trouble.code }
-            } else {
-                trouble.verdict()
-            }
-        })?;
+        let answer = self.post(name, body.chunks.clone(), true).await?;
         let heard = verdict::Answer {
             status: answer.status,
             after: retry_after(&answer.headers),
@@ -111,6 +89,43 @@ impl OpenSearchService {
             body: &answer.body,
         };
         Ok(judge(&heard, batch.items))
+    }
+
+    /// Sends one bulk request to an index.
+    async fn post(&self, name: &str, chunks: Vec<Bytes>, gzip: bool) -> Result<Answer, Verdict> {
+        let url = format!("{}/{}/{WANTED}", self.url, index::in_url(name));
+        let mut request = http::Request::new(chunks);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = url.parse().map_err(|cause| Verdict::Hold {
+            code: Code::new("url"),
+            scope: Scope::Lane,
+            say: format!("`url` and `index` make no address: {url} ({cause})"),
+        })?;
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+        if gzip {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        match &self.auth {
+            Auth::None => {}
+            Auth::Basic(value) => drop(headers.insert(header::AUTHORIZATION, value.clone())),
+            Auth::Aws(_) => {}
+        }
+        let sent = match &self.auth {
+            Auth::Aws(aws) => {
+                let payload = Payload::of(request.body());
+                aws.send(&self.http, request, payload, ANSWER_WITHIN, means).await?
+            }
+            Auth::None | Auth::Basic(_) => self.http.send(request, ANSWER_WITHIN).await,
+        };
+        sent.map_err(|trouble| {
+            // It was done, but cannot be heard: halves have shorter answers.
+            if trouble.code.as_str() == "answer_too_large" {
+                Verdict::Split { code: trouble.code }
+            } else {
+                trouble.verdict()
+            }
+        })
     }
 }
 
@@ -127,6 +142,7 @@ fn region_of(url: &str) -> Option<String> {
     (host.contains(".amazonaws.") && region.contains('-')).then(|| region.to_owned())
 }
 
+mod probe;
 #[cfg(test)]
 #[cfg(feature = "standin")]
 mod strict;

@@ -60,7 +60,7 @@ const NOTHING: &str = "there is nothing at this address: correct `url`, or creat
 const URL: &str = "this is not the address of an OpenSearch server: correct `url`";
 const CLOCK: &str = "this machine's clock is wrong: set it (NTP)";
 const LOGIN: &str = "user name, password or credentials are not valid: correct `auth`";
-const UNKNOWN: &str = "an answer that is not known: see the service's message";
+pub(super) const UNKNOWN: &str = "an answer that is not known: see the service's message";
 
 /// By type and, where given, by a part of a reason in lower case; the first row that fits counts.
 pub(super) const TYPES: &[(&str, &str, Row)] = &[

@@ -355,6 +355,7 @@ fn unknown(code: &str, say: &str) -> Verdict {
     Verdict::Unknown { code: Code::new(code), scope: Scope::Key, say: say.to_owned() }
 }
 
+mod probe;
 #[cfg(test)]
 #[cfg(feature = "standin")]
 mod strict;

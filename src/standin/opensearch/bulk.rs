@@ -16,6 +16,8 @@ struct Meta {
     index: Option<String>,
     #[serde(rename = "_id")]
     id: Option<String>,
+    if_seq_no: Option<u64>,
+    if_primary_term: Option<u64>,
     // Known to the service, of no use here.
     #[serde(rename = "routing", alias = "_routing")]
     _routing: Option<Value>,
@@ -28,10 +30,34 @@ struct Meta {
 }
 
 struct Item<'a> {
-    create: bool,
+    verb: Verb,
     index: String,
     id: Option<String>,
+    /// Only in place of this version: documents here have no versions, so there is never one.
+    version: Option<u64>,
     document: &'a [u8],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Create,
+    Index,
+    /// Only with a version: nobody deletes here.
+    Delete,
+}
+
+impl Meta {
+    fn version(&self, verb: Verb) -> Result<Option<u64>, Refused> {
+        match (self.if_seq_no, self.if_primary_term, verb) {
+            (Some(_), Some(_), Verb::Create) => {
+                Err(invalid("create operations do not support compare and set. use index instead"))
+            }
+            (Some(number), Some(_), Verb::Index | Verb::Delete) => Ok(Some(number)),
+            (None, None, Verb::Create | Verb::Index) => Ok(None),
+            (None, None, Verb::Delete) => Err(invalid("the stand-in knows [delete] only with if_seq_no")),
+            (_, _, _) => Err(invalid("ifSeqNo and if_primary_term belong together")),
+        }
+    }
 }
 
 /// What became of an item.
@@ -112,13 +138,18 @@ impl OpenSearch {
             let (Some((verb, meta)), None) = (action.next(), action.next()) else {
                 return Err(malformed("expected one action"));
             };
-            if !matches!(verb.as_str(), "create" | "index") {
-                return Err(malformed(&format!("the stand-in knows [create] and [index] but found [{verb}]")));
-            }
+            let verb = match verb.as_str() {
+                "create" => Verb::Create,
+                "index" => Verb::Index,
+                "delete" => Verb::Delete,
+                _ => return Err(malformed(&format!("the stand-in does not know [{verb}]"))),
+            };
             if let Some(name) = meta.other.keys().next() {
                 return Err(illegal(format!("Action/metadata line [{number}] contains an unknown parameter [{name}]")));
             }
-            let Some((_, document)) = lines.next() else {
+            let version = meta.version(verb)?;
+            let document = if verb == Verb::Delete { Some((0, b"".as_slice())) } else { lines.next() };
+            let Some((_, document)) = document else {
                 return Err(invalid("no document behind the last action"));
             };
             let Some(index) = meta.index.or_else(|| place.map(str::to_owned)) else {
@@ -132,7 +163,7 @@ impl OpenSearch {
                     format!("id [{id}] is too long, must be no longer than {MOST_ID} bytes but was: {}", id.len());
                 return Err(invalid(&reason));
             }
-            items.push(Item { create: verb == "create", index, id: meta.id, document });
+            items.push(Item { verb, index, id: meta.id, version, document });
         }
         if items.is_empty() { Err(invalid("no requests added")) } else { Ok(items) }
     }
@@ -140,6 +171,10 @@ impl OpenSearch {
     fn admit(&self, indices: &mut BTreeMap<String, Index>, item: &Item<'_>, id: &str) -> Result<&'static str, Refused> {
         if !indices.contains_key(&item.index) {
             index_name(&item.index)?;
+            if item.verb == Verb::Delete {
+                let reason = format!("no such index [{}]", item.index);
+                return Err(Refused::new(404, "index_not_found_exception", reason));
+            }
             if !self.own.auto_create {
                 let reason = format!("no such index [{}] and [action.auto_create_index] is [false]", item.index);
                 return Err(Refused::new(404, "index_not_found_exception", reason));
@@ -154,9 +189,13 @@ impl OpenSearch {
             let reason = format!("index [{}] blocked by: [FORBIDDEN/8/index write (api)];", item.index);
             return Err(Refused::new(403, "cluster_block_exception", reason));
         }
+        if let Some(version) = item.version {
+            let reason = format!("[{id}]: version conflict, required seqNo [{version}], but no document was found");
+            return Err(Refused::new(409, "version_conflict_engine_exception", reason));
+        }
         let key = hash(id);
         let there = item.id.is_some() && index.ids.contains(&key);
-        if there && item.create {
+        if there && item.verb == Verb::Create {
             let reason = format!("[{id}]: version conflict, document already exists (current version [1])");
             return Err(Refused::new(409, "version_conflict_engine_exception", reason));
         }
@@ -180,7 +219,7 @@ impl OpenSearch {
         self.receipts.add(|t| {
             t.plain_bytes += plain as u64;
             t.wire_bytes += wire as u64;
-            for one in done {
+            for (_, one) in items.iter().zip(done).filter(|(item, _)| item.version.is_none()) {
                 match &one.outcome {
                     Ok(o) => t.replaced += u64::from(*o == "updated"),
                     Err(e) if e.status == 409 => t.already += 1,
@@ -227,7 +266,11 @@ fn injected(items: &mut Items, item: &Item<'_>) -> Option<Refused> {
 }
 
 fn answer(item: &Item<'_>, done: &Done) -> Value {
-    let verb = if item.create { "create" } else { "index" };
+    let verb = match item.verb {
+        Verb::Create => "create",
+        Verb::Index => "index",
+        Verb::Delete => "delete",
+    };
     let inner = match &done.outcome {
         Ok(result) => json!({
             "_index": item.index, "_id": done.id, "_version": 1, "result": result,

@@ -1,0 +1,49 @@
+//! The admin port: free, or the running agent's own.
+
+use super::line::Line;
+use crate::admin::server::Server;
+use crate::output::http::Http;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+const OF: &str = "admin";
+
+/// Asks who answers; where nobody does, whether it can be had.
+pub async fn look(address: Option<SocketAddr>) -> Option<Line> {
+    let address = address?;
+    let mut at = address;
+    if at.ip().is_unspecified() {
+        at.set_ip(if at.is_ipv4() {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    let answered = ask(at).await;
+    Some(match answered {
+        Some(true) => Line::ok(OF, format!("the running agent answers at {address}")),
+        Some(false) => {
+            let say =
+                format!("another program answers at {address}: choose another port with `admin: {{listen: \"...\"}}`");
+            Line::fail(OF, say)
+        }
+        None => match Server::bind(address) {
+            Ok(_) => Line::ok(OF, format!("{address} is free")),
+            Err(error) => Line::fail(OF, error.to_string().trim_start_matches("admin: ")),
+        },
+    })
+}
+
+/// Whether an agent of ours answers; nothing where nobody does.
+async fn ask(at: SocketAddr) -> Option<bool> {
+    let http = Http::new(None).ok()?;
+    let request = http::Request::get(format!("http://{at}/metrics")).body(Vec::new()).ok()?;
+    match http.send(request, Duration::from_secs(3)).await {
+        Ok(answer) => {
+            let ours = String::from_utf8_lossy(&answer.body).contains("tailrace_");
+            Some(answer.status == 200 && ours)
+        }
+        Err(trouble) if trouble.never_sent => None,
+        Err(_) => Some(false),
+    }
+}
