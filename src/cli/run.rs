@@ -13,6 +13,7 @@ mod fleet;
 mod lanes;
 mod notify;
 mod outside;
+mod own_pod;
 mod spot;
 mod standby;
 mod state;

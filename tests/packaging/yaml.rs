@@ -27,7 +27,7 @@ fn next<'t>(events: &mut Parser<'t, StrInput<'t>>) -> Option<Event<'t>> {
 
 fn node<'t>(event: Event<'t>, events: &mut Parser<'t, StrInput<'t>>) -> Value {
     match event {
-        Event::Scalar(text, style, _, _) if style == ScalarStyle::Plain => plain(&text),
+        Event::Scalar(text, ScalarStyle::Plain, _, _) => plain(&text),
         Event::Scalar(text, ..) => Value::String(text.into_owned()),
         Event::SequenceStart(..) => {
             let mut items = Vec::new();

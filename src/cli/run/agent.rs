@@ -7,6 +7,7 @@
 use super::Run;
 use super::fleet::Fleet;
 use super::lanes::{News, Parts};
+use super::own_pod;
 use super::state::{self, Opened};
 use crate::catalog::os::{OsDisk, handle_budget, random_id};
 use crate::catalog::pods::NodePods;
@@ -15,7 +16,6 @@ use crate::catalog::thread::{Around, Caller};
 use crate::catalog::{self, Catalog};
 use crate::config::checked::{Config, Input, InputKind, MetadataSource};
 use crate::metadata::cache::Cache;
-use crate::metadata::downward;
 use crate::metadata::pod::Wanted;
 use crate::metadata::pods::Pods;
 use crate::metadata::watch::{Api, Settings, Watch};
@@ -164,7 +164,7 @@ fn locked(cache: &Mutex<Cache<OsStorage>>) -> MutexGuard<'_, Cache<OsStorage>> {
 fn setup(run: &Run) -> Setup {
     let own_pod = std::env::var("POD_UID").ok();
     let spec = |input: &Input| {
-        let fields = downward::of(input, &run.config.node);
+        let fields = own_pod::fields(input, &run.config.node);
         InputSpec::of(input, own_pod.as_deref(), fields)
     };
     Setup {
