@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 /// Names that need no memory of their own, in any order.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 18] = [
     "host",
     "input",
     "path",
@@ -24,6 +24,20 @@ const NAMES: [&str; 13] = [
     "kubernetes.pod_name",
     "tailrace.inputs",
     "tailrace.pod",
+    "kubernetes.container_hash",
+    "kubernetes.owner_kind",
+    "kubernetes.owner_name",
+    "kubernetes.pod_ip",
+    "kubernetes.restart_count",
+];
+
+/// Facts of a pod that a file has only where its input asks for them: each costs bytes in every document.
+pub const ON_REQUEST: [&str; 5] = [
+    "kubernetes.pod_ip",
+    "kubernetes.container_hash",
+    "kubernetes.owner_kind",
+    "kubernetes.owner_name",
+    "kubernetes.restart_count",
 ];
 
 /// Dotted field names and their values, e.g. `kubernetes.namespace_name`; sorted by name. There are some for each

@@ -68,9 +68,9 @@ fn read(path: &Path) {
 
 /// The documents of one file, as the output writes them but for batch-wide framing.
 fn documents(path: &Path, pod: &tailrace::metadata::pod::Pod, output: &str) -> (Vec<u8>, u64) {
-    let wanted = tailrace::metadata::pod::Wanted { labels: true, annotations: Default::default() };
-    let fields =
-        tailrace::metadata::pod::fields(pod, "app", 0, &wanted, vec![("kubernetes.host".into(), "bench-node".into())]);
+    let wanted = tailrace::metadata::pod::Wanted { labels: true, ..Default::default() };
+    let base = vec![("kubernetes.host".into(), "bench-node".into())];
+    let fields = tailrace::metadata::pod::fields(pod, "app", 0, &wanted, Default::default(), base);
     let meta = tailrace::origin::Meta::new(Arc::new(fields));
     let text = std::fs::read(path).unwrap();
     let (mut out, mut count) = (Vec::new(), 0);

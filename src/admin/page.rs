@@ -209,12 +209,12 @@ fn pods(s: &Snapshot, p: &mut String) {
         m.pods, m.deleted
     ));
     match m.state {
-        MetadataState::Starting => p.push_str("<p class=\"warn\">The API server was not heard yet.</p>\n"),
+        MetadataState::Starting => p.push_str("<p class=\"warn\">Nothing was heard of this node's pods yet.</p>\n"),
         MetadataState::Watching => {}
         MetadataState::Failing => {
             let (code, say) = m.trouble.as_ref().map_or(("", ""), |(code, say)| (code.as_str(), say.as_str()));
             p.push_str(&format!(
-                "<p class=\"warn\">The API server cannot be watched since {}: {}: {}. What is known stays known; new pods' logs \
+                "<p class=\"warn\">This node's pods cannot be watched since {}: {}: {}. What is known stays known; new pods' logs \
                  go out with what their path says.</p>\n",
                 time(m.since),
                 escape(code),

@@ -14,7 +14,8 @@ use std::sync::Arc;
 pub enum Follow {
     /// Not at all (`kubernetes` inputs: a pod may write into /var/log).
     Never,
-    /// Docker mode: the last component may be a link, followed once, into one of these directories.
+    /// Docker mode: the last component may be a link, followed once, into one of these directories. What Docker rotated
+    /// behind such a link is shown, and opened, as if it lay beside it (see [`super::docker`]).
     Into(Vec<PathBuf>),
     /// As far as the system does (`file` inputs: the operator named the path).
     Any,
@@ -83,6 +84,8 @@ pub trait Content: Send + Sync {
 pub trait Disk: Send + Sync {
     /// The entries of a directory, in any order, without `.` and `..`.
     fn list(&self, base: &Base, dir: &Path) -> io::Result<Vec<Listed>>;
+    /// Where the link at `path` leads, whatever is there.
+    fn read_link(&self, base: &Base, path: &Path) -> io::Result<PathBuf>;
     /// Opens a regular file for reading.
     fn open(&self, base: &Base, path: &Path) -> io::Result<Arc<dyn Content>>;
     /// Looks without opening, following links as [`Follow::Any`] and [`Follow::Into`] allow.

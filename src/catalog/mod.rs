@@ -16,6 +16,7 @@
 pub mod ages;
 mod copy;
 pub mod disk;
+mod docker;
 mod entry;
 mod files;
 mod forget;
@@ -27,6 +28,7 @@ pub mod identity;
 mod judge;
 mod keep;
 mod known;
+mod links;
 mod measure;
 pub mod name;
 mod nameless;

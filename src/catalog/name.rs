@@ -65,7 +65,7 @@ pub struct LogName<'a> {
     pub gz: bool,
 }
 
-/// `N.log`, `N.log.STAMP`, `N.log.STAMP.gz`. `None` for anything else: kubelet's `.tmp` is never opened.
+/// `N.log`, `N.log.STAMP`, `N.log.STAMP.gz`, and in Docker mode `N.log.1`, `N.log.2.gz`. `None` for anything else: kubelet's `.tmp` is never opened.
 pub fn kubelet(name: &OsStr) -> Option<LogName<'_>> {
     let bytes = name.as_bytes();
     let dot = bytes.iter().position(|b| *b == b'.')?;
@@ -79,6 +79,10 @@ pub fn kubelet(name: &OsStr) -> Option<LogName<'_>> {
     let (rest, gz) = rest.strip_suffix(b".gz").map_or((rest, false), |rest| (rest, true));
     let suffix = match rest.strip_prefix(b".") {
         None if rest.is_empty() => Suffix::Live,
+        // Docker's, behind a link.
+        Some(count) if count.len() <= 5 && count.iter().all(u8::is_ascii_digit) && !count.is_empty() => {
+            Suffix::Count(std::str::from_utf8(count).ok()?.parse().ok()?)
+        }
         Some(stamp) if is_stamp(stamp) => Suffix::Stamp(stamp.into()),
         None | Some(_) => return None,
     };
@@ -133,6 +137,8 @@ mod tests {
         assert_eq!((rotated.restart, rotated.stem, rotated.gz), (12, b"12.log".as_slice(), false));
         assert_eq!(rotated.suffix, Suffix::Stamp(b"20261122-101500".as_slice().into()));
         assert!(of("12.log.20261122-101500.gz").unwrap().gz);
+        let dockers = of("3.log.2.gz").unwrap();
+        assert_eq!((dockers.restart, dockers.suffix, dockers.gz), (3, Suffix::Count(2), true));
         let wrong = [
             "0.log.20261122-101500.tmp",
             "0.log.tmp",

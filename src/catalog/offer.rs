@@ -2,6 +2,7 @@
 //! is in danger. The fields of that moment are its fields for life.
 
 use super::entry::{Facts, Key, Who};
+use super::links::LINK_WAIT;
 use super::pods::{Extra, PodState, Pods, path_fields};
 use super::spec::SpecKind;
 use super::stock::Stock;
@@ -12,6 +13,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// So long a file in danger waits for its pod's facts to be confirmed or completed.
+const IN_DANGER: Duration = Duration::from_secs(3);
 
 impl Stock {
     pub fn offer<P: Pods>(&mut self, key: Key, pods: &P) {
@@ -28,14 +32,16 @@ impl Stock {
             Some(SpecKind::File { .. }) | None => None,
         };
         let Some(facts) = self.facts(chain, restart, wait, pods) else { return };
-        if let Some(wait) = wait
-            && !facts.complete
-        {
-            if !danger && waited < wait {
+        if !facts.complete {
+            let patience = wait.unwrap_or(LINK_WAIT);
+            // In danger it waits only for word on what is known of its pod; while it is held nothing of it is lost.
+            let patience =
+                if danger { patience.min(if facts.known { IN_DANGER } else { Duration::ZERO }) } else { patience };
+            if waited < patience {
                 self.active.insert(key);
                 return;
             }
-            self.without_metadata += u64::from(!facts.known);
+            self.without_metadata += u64::from(!facts.known && wait.is_some());
         }
         let Some(e) = self.entries.get(&key) else { return };
         // Of a file that is read from its copy: where it was.
@@ -83,7 +89,7 @@ impl Stock {
     /// What is known of a restart now, looked up again while it is not complete.
     fn facts<P: Pods>(&mut self, chain: u64, restart: u32, wait: Option<Duration>, pods: &P) -> Option<Facts> {
         let kept = self.groups.get(&chain)?.run(restart).and_then(|r| r.facts.clone());
-        if let Some(facts) = kept.filter(|f| f.complete || wait.is_none()) {
+        if let Some(facts) = kept.filter(|f| f.complete) {
             return Some(facts);
         }
         let facts = self.look_up(chain, restart, wait, pods)?;
@@ -91,9 +97,9 @@ impl Stock {
         Some(facts)
     }
 
-    fn look_up<P: Pods>(&self, chain: u64, restart: u32, wait: Option<Duration>, pods: &P) -> Option<Facts> {
-        let group = self.groups.get(&chain)?;
+    fn look_up<P: Pods>(&mut self, chain: u64, restart: u32, wait: Option<Duration>, pods: &P) -> Option<Facts> {
         let mut extra = self.extra(chain, restart);
+        let group = self.groups.get(&chain)?;
         let Some(of) = self.pod_path(group, restart) else {
             if let Some(SpecKind::File { pod, .. }) = self.inputs.get(group.input).map(|input| &input.kind) {
                 extra.extend_from_slice(pod);
@@ -101,11 +107,18 @@ impl Stock {
             return Some(facts_of(Arc::new(Fields::new(extra)), false, true));
         };
         let state = if wait.is_some() { pods.lookup(&of, extra.clone()) } else { PodState::NeverKnown };
-        Some(match state {
-            PodState::Known { fields, complete } => facts_of(fields, true, complete),
-            PodState::Unknown => facts_of(Arc::new(path_fields(&of, &self.host, extra)), false, false),
-            PodState::NeverKnown => facts_of(Arc::new(path_fields(&of, &self.host, extra)), false, true),
-        })
+        let never = match state {
+            PodState::Known { fields, complete } => return Some(facts_of(fields, true, complete)),
+            PodState::Unknown => false,
+            PodState::NeverKnown => true,
+        };
+        let newest = group.newest == restart;
+        let id = self.linked_id(chain, restart);
+        let of = self.groups.get(&chain).and_then(|group| self.pod_path(group, restart))?;
+        let fields = path_fields(&of, id.as_deref().ok(), &self.host, extra);
+        // The link of an earlier run is gone.
+        let comes = id == Err(true) && newest;
+        Some(facts_of(Arc::new(fields), false, never && !comes))
     }
 
     /// `path` (the live one: all siblings share it), `input`, `host`.

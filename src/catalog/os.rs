@@ -5,6 +5,7 @@
 //! us, `O_NOATIME` where we may, and regular files only.
 
 use super::disk::{Base, Content, Disk, Follow, Kind, Listed, Stat};
+use super::docker;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{self, Advice, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -83,6 +84,13 @@ impl OsDisk {
                     let (root, inside) = self.link_target(base, path, roots)?;
                     self.beneath(&root, &inside, flags)
                 }
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    let Some((link, suffix)) = path.file_name().and_then(docker::behind) else { return Err(e) };
+                    let (root, mut inside) =
+                        self.link_target(base, &path.with_file_name(link), roots).map_err(|_| e)?;
+                    inside.as_mut_os_string().push(suffix);
+                    self.beneath(&root, &inside, flags)
+                }
                 other => other,
             },
         }
@@ -91,10 +99,7 @@ impl OsDisk {
     /// Where the link at `path` leads: one of the roots, and the path inside it.
     fn link_target(&self, base: &Base, path: &Path, roots: &[PathBuf]) -> io::Result<(PathBuf, PathBuf)> {
         let refused = || io::Error::from(Errno::XDEV);
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(refused()) };
-        let dir = self.beneath(&base.root, parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC)?;
-        let text = fs::readlinkat(&dir, name, Vec::new())?;
-        let target = base.root.join(parent).join(OsStr::from_bytes(text.as_bytes()));
+        let target = self.read_link(base, path)?;
         for root in roots {
             if let Ok(inside) = target.strip_prefix(root)
                 && inside.components().all(|c| matches!(c, Component::Normal(_)))
@@ -103,6 +108,25 @@ impl OsDisk {
             }
         }
         Err(refused())
+    }
+
+    /// What Docker rotated behind the links that were listed.
+    fn behind_links(&self, base: &Base, dir: &Path, roots: &[PathBuf], listed: &mut Vec<Listed>) {
+        let is_link = |l: &&Listed| l.kind == Kind::Link && docker::is_link(&l.name);
+        let links: Vec<OsString> = listed.iter().filter(is_link).map(|l| l.name.clone()).collect();
+        for link in links {
+            // A link that leads nowhere, or elsewhere, is refused when it is opened.
+            let Ok((root, inside)) = self.link_target(base, &dir.join(&link), roots) else { continue };
+            let (Some(folder), Some(target)) = (inside.parent(), inside.file_name()) else { continue };
+            let there = self.list(&Base { root, follow: Follow::Never }, folder).unwrap_or_default();
+            for file in there.into_iter().filter(|file| file.kind == Kind::File) {
+                if let Some(name) = docker::shown(&link, target, &file.name)
+                    && !listed.iter().any(|l| l.name == name)
+                {
+                    listed.push(Listed { name, ..file });
+                }
+            }
+        }
     }
 
     fn beneath(&self, root: &Path, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
@@ -205,7 +229,21 @@ impl Disk for OsDisk {
             };
             out.push(Listed { name: OsString::from_vec(name.to_vec()), kind, inode: entry.ino() });
         }
+        if let Follow::Into(roots) = &base.follow {
+            self.behind_links(base, dir, roots, &mut out);
+        }
         Ok(out)
+    }
+
+    fn read_link(&self, base: &Base, path: &Path) -> io::Result<PathBuf> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::INVAL.into()) };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = match base.follow {
+            Follow::Any => fs::openat(CWD, base.root.join(parent), flags, Mode::empty())?,
+            Follow::Never | Follow::Into(_) => self.beneath(&base.root, parent, flags)?,
+        };
+        let text = fs::readlinkat(&dir, name, Vec::new())?;
+        Ok(base.root.join(parent).join(OsStr::from_bytes(text.as_bytes())))
     }
 
     fn open(&self, base: &Base, path: &Path) -> io::Result<Arc<dyn Content>> {

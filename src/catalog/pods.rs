@@ -113,8 +113,8 @@ impl Pods for NodePods {
     }
 }
 
-/// The fields of a container whose pod is not known: what its path says.
-pub fn path_fields(of: &PodPath<'_>, host: &str, extra: Extra) -> Fields {
+/// The fields of a container whose pod is not known: what its path says, and a link.
+pub fn path_fields(of: &PodPath<'_>, docker_id: Option<&str>, host: &str, extra: Extra) -> Fields {
     let path = LogPath { namespace: of.namespace, pod: of.pod, uid: of.uid, container: of.container };
-    pod::path_fields(path, None, host, extra)
+    pod::path_fields(path, docker_id, host, extra)
 }

@@ -50,7 +50,7 @@ impl InputSpec {
             InputKind::Kubernetes { path, docker_roots, metadata, include_self } => {
                 let follow = if docker_roots.is_empty() { Follow::Never } else { Follow::Into(docker_roots.clone()) };
                 let wait = match metadata.source {
-                    MetadataSource::Api => Some(metadata.wait),
+                    MetadataSource::Api | MetadataSource::Kubelet => Some(metadata.wait),
                     MetadataSource::Path => None,
                 };
                 let skip_pod = own_pod.filter(|_| !include_self).map(Into::into);

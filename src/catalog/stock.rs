@@ -4,6 +4,7 @@ use super::Turn;
 use super::disk::{Base, Disk};
 use super::entry::{Dir, Entry, Group, Heat, Key, Trail, Who};
 use super::known::Known;
+use super::links::Links;
 use super::progress::Progress;
 use super::retain::Retained;
 use super::shed::Space;
@@ -96,6 +97,8 @@ pub(super) struct Stock {
     pub syncing: VecDeque<Vec<Key>>,
     /// Those of this tick.
     pub to_sync: Vec<Key>,
+    /// Links that name containers.
+    pub links: Links,
     /// Everything is to be looked at in this tick.
     pub reconcile: bool,
     /// While polling: the next look at cold files (mono).
@@ -150,6 +153,7 @@ impl Stock {
             retained: Retained::new(&setup.retain_dir),
             syncing: VecDeque::new(),
             to_sync: Vec::new(),
+            links: Links::default(),
             reconcile: false,
             next_cold_look: Duration::ZERO,
         }

@@ -10,6 +10,7 @@ mod change;
 mod config_file;
 mod finish;
 mod fleet;
+pub mod followed;
 mod lanes;
 mod notify;
 mod outside;

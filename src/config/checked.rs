@@ -119,6 +119,25 @@ pub struct Metadata {
     pub labels: bool,
     /// Annotations that go into documents, by exact name; default none.
     pub annotations: Vec<String>,
+    /// Further facts that go into documents: some of [`crate::origin::ON_REQUEST`]; default none.
+    pub fields: Vec<&'static str>,
+    /// The namespace's labels go into documents; default false.
+    pub namespace_labels: bool,
+    /// The node's labels go into documents; default false.
+    pub node_labels: bool,
+    /// With `Kubelet`: where it is.
+    pub kubelet: Kubelet,
+}
+
+/// How kubelet is reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kubelet {
+    /// Default https://127.0.0.1:10250.
+    pub url: String,
+    /// Who signed its certificate; default: the cluster's authority, as the service account has it.
+    pub ca_file: Option<CaFile>,
+    /// Its certificate is checked; default true.
+    pub verify: bool,
 }
 
 /// The pod that we run in, as a sidecar, and whose files these are: what the downward API tells.
@@ -145,6 +164,8 @@ pub struct OwnPod {
 pub enum MetadataSource {
     /// List and watch this node's pods.
     Api,
+    /// Ask this node's kubelet.
+    Kubelet,
     /// Directory names alone.
     Path,
 }

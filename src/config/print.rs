@@ -4,8 +4,8 @@
 //! be kept as a configuration. Values that a user chose stand in double quotes, escaped; the rest needs none.
 
 use super::checked::{
-    Auth, Aws, CatchUpOrder, CloudWatch, Compression, Config, ExitWhen, Input, InputKind, LogClass, MetadataSource,
-    OpenSearch, Output, OutputKind, OwnPod, S3, SpotNotice, Start,
+    Auth, Aws, CatchUpOrder, CloudWatch, Compression, Config, ExitWhen, Input, InputKind, LogClass, Metadata,
+    MetadataSource, OpenSearch, Output, OutputKind, OwnPod, S3, SpotNotice, Start,
 };
 use super::expand;
 use super::units::{show_duration, show_size};
@@ -102,16 +102,32 @@ impl Page {
                 let roots: Vec<_> = docker_roots.iter().map(|root| root.to_string_lossy()).collect();
                 self.line(2, "docker_roots", list(&roots));
                 self.line(2, "include_self", include_self);
-                self.line(2, "metadata", "");
-                let source = match metadata.source {
-                    MetadataSource::Api => "api",
-                    MetadataSource::Path => "path",
-                };
-                self.line(3, "source", source);
-                self.line(3, "wait", show_duration(&metadata.wait));
-                self.line(3, "labels", metadata.labels);
-                self.line(3, "annotations", list(&metadata.annotations));
+                self.metadata(metadata);
             }
+        }
+    }
+
+    fn metadata(&mut self, metadata: &Metadata) {
+        self.line(2, "metadata", "");
+        let source = match metadata.source {
+            MetadataSource::Api => "api",
+            MetadataSource::Kubelet => "kubelet",
+            MetadataSource::Path => "path",
+        };
+        self.line(3, "source", source);
+        self.line(3, "wait", show_duration(&metadata.wait));
+        self.line(3, "labels", metadata.labels);
+        self.line(3, "annotations", list(&metadata.annotations));
+        let short: Vec<_> = metadata.fields.iter().map(|name| name.trim_start_matches("kubernetes.")).collect();
+        self.line(3, "fields", list(&short));
+        self.line(3, "namespace_labels", metadata.namespace_labels);
+        self.line(3, "node_labels", metadata.node_labels);
+        if metadata.source == MetadataSource::Kubelet {
+            self.line(3, "kubelet", "");
+            self.line(4, "url", quoted(&metadata.kubelet.url));
+            let ca = metadata.kubelet.ca_file.as_ref().map(|file| file.path.to_string_lossy());
+            self.text(4, "ca_file", ca.as_deref());
+            self.line(4, "verify", metadata.kubelet.verify);
         }
     }
 

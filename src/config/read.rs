@@ -8,6 +8,7 @@ mod ca_file;
 mod cloudwatch;
 mod exit_when;
 mod input;
+mod metadata;
 mod names;
 mod opensearch;
 mod output;

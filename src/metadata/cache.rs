@@ -1,14 +1,16 @@
-//! The pods of an earlier life: `pods.log` in `data_dir`, one pod a record, in the one log format of the store.
+//! The pods of an earlier life: `pods.log` in `data_dir`, one pod a record, in the one log format of the store; and the
+//! labels of their namespaces and node, where they are wanted, which earlier versions pass over as pods without a UID.
 //!
 //! Written whole, beside the old one, at most every [`WRITE_EVERY`] while pods change, and at the end. It is only a
 //! cache: what is torn, odd or missing is left out and the next list of the API server makes it good; what cannot be written is told and tried
 //! again. Not synced: after a loss of power an older or a shorter one will do.
 
-use super::pod::Pod;
+use super::pod::{Labels, Pod};
 use super::pods::Pods;
 use crate::record::Now;
 use crate::store::log;
 use crate::store::storage::Storage;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::time::Duration;
 
@@ -47,8 +49,16 @@ impl<S: Storage> Cache<S> {
                 Vec::new()
             }
         };
-        let count = found.len();
-        pods.preload(found);
+        let mut all = Vec::new();
+        for kept in found {
+            match kept {
+                Kept::Pod(pod) => all.push(*pod),
+                Kept::Namespace(name, labels) => pods.put_namespace(&name, labels),
+                Kept::Node(labels) => pods.put_node(labels),
+            }
+        }
+        let count = all.len();
+        pods.preload(all);
         self.written = pods.version();
         count
     }
@@ -91,8 +101,12 @@ impl<S: Storage> Cache<S> {
 fn bytes(now: Now, pods: &Pods) -> Vec<u8> {
     let mut out = Vec::new();
     log::write_header(&mut out);
-    for pod in pods.all() {
-        let payload = serde_json::to_vec(&*pod).unwrap_or_default();
+    let (namespaces, node) = pods.surroundings();
+    let namespaces = namespaces.iter().map(|(name, labels)| Surrounding { namespace: Some(name), labels });
+    let around = namespaces.chain(node.iter().map(|labels| Surrounding { namespace: None, labels }));
+    let around = around.map(|surrounding| serde_json::to_vec(&surrounding).unwrap_or_default());
+    let all = pods.all();
+    for payload in all.iter().map(|pod| serde_json::to_vec(&**pod).unwrap_or_default()).chain(around) {
         // A pod above the format's limit does not exist (etcd's is a tenth of it); it would only be missing.
         if log::write_record(now.unix_ns, &payload, &mut out).is_err() {
             continue;
@@ -101,12 +115,42 @@ fn bytes(now: Now, pods: &Pods) -> Vec<u8> {
     out
 }
 
-fn read(bytes: &[u8]) -> Vec<Pod> {
+/// What a record says.
+enum Kept {
+    Pod(Box<Pod>),
+    Namespace(Box<str>, Labels),
+    Node(Labels),
+}
+
+/// As it is written, for those who tell a pod by its UID.
+#[derive(Serialize)]
+struct Surrounding<'a> {
+    #[serde(rename = "of_namespace")]
+    namespace: Option<&'a str>,
+    labels: &'a Labels,
+}
+
+/// As it is read.
+#[derive(Deserialize)]
+struct Told {
+    of_namespace: Option<Box<str>>,
+    labels: Labels,
+}
+
+fn kept(payload: &[u8]) -> Option<Kept> {
+    let pod = serde_json::from_slice::<Pod>(payload).ok()?;
+    if !pod.uid.is_empty() {
+        return Some(Kept::Pod(Box::new(pod)));
+    }
+    // Whatever else a later version may write lacks this name.
+    memchr::memmem::find(payload, b"\"of_namespace\":")?;
+    let told = serde_json::from_slice::<Told>(payload).ok()?;
+    Some(told.of_namespace.map_or(Kept::Node(told.labels.clone()), |name| Kept::Namespace(name, told.labels)))
+}
+
+fn read(bytes: &[u8]) -> Vec<Kept> {
     match log::Reader::new(bytes) {
-        Ok(records) => records
-            .filter_map(|(_, payload)| serde_json::from_slice::<Pod>(payload).ok())
-            .filter(|pod| !pod.uid.is_empty())
-            .collect(),
+        Ok(records) => records.filter_map(|(_, payload)| kept(payload)).collect(),
         Err(error) => {
             tracing::warn!(%error, file = NAME, "the pods of an earlier life cannot be read; the API server has them too");
             Vec::new()
@@ -165,6 +209,24 @@ mod tests {
         assert_eq!(cache(&dir.path().join("sub")).load(&again), 2);
         assert_eq!(again.get("a"), pods.get("a"));
         assert!(again.get("b").is_some() && !again.is_loaded(), "the list will say that it is gone");
+    }
+
+    #[test]
+    fn labels_of_namespaces_and_node_are_there_too_and_are_no_pods_to_an_earlier_version() {
+        let dir = tempfile::tempdir().unwrap();
+        let pods = Pods::new();
+        pods.put(pod("a"));
+        pods.put_namespace("s", Box::new([("team".into(), "blue".into())]));
+        pods.put_node(Box::new([("zone".into(), "1a".into())]));
+        cache(dir.path()).write(at(0), &pods);
+        let again = Pods::new();
+        assert_eq!(cache(dir.path()).load(&again), 1);
+        assert_eq!(again.surroundings(), pods.surroundings());
+        // What an earlier version makes of each record.
+        let bytes = std::fs::read(dir.path().join(NAME)).unwrap();
+        let read = log::Reader::new(&bytes).unwrap().map(|(_, record)| serde_json::from_slice::<Pod>(record).unwrap());
+        let uids: Vec<Box<str>> = read.map(|pod| pod.uid).collect();
+        assert_eq!(uids.iter().filter(|uid| !uid.is_empty()).count(), 1, "{uids:?}");
     }
 
     #[test]

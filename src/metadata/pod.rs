@@ -9,6 +9,8 @@ mod api;
 mod tests;
 
 use crate::origin::Fields;
+#[cfg(doc)]
+use crate::origin::ON_REQUEST;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -36,12 +38,25 @@ pub struct Pod {
     pub hashes: Box<[Box<str>]>,
     /// From the controlling ReplicaSet's name and the label `pod-template-hash`.
     pub deployment: Option<Box<str>>,
+    /// Who looks after it in the end: the Deployment of its ReplicaSet, the CronJob of its Job, else its controller.
+    pub owner: Option<Owner>,
+    /// `status.podIP`; empty until there is one.
+    pub ip: Box<str>,
     /// Ordinary, init and ephemeral ones.
     pub containers: Box<[Container]>,
     /// `metadata.deletionTimestamp` is set.
     pub deleting: bool,
     /// Phase Succeeded or Failed: no container will run again.
     pub finished: bool,
+}
+
+/// What a pod is a part of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// `Deployment`, `StatefulSet`, `CronJob`, ...
+    pub kind: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
 }
 
 /// One container of a pod.
@@ -52,6 +67,8 @@ pub struct Container {
     pub name: Box<str>,
     /// As the status says it, or the spec while the status only knows a digest.
     pub image: Box<str>,
+    /// Name and digest of the image that runs (`registry/web@sha256:..`); empty until the runtime has pulled it.
+    pub image_id: Box<str>,
     /// Restart number of `id`: the N of N.log.
     pub restart: u32,
     /// Without its scheme (`containerd://`); `None` until the runtime made one.
@@ -71,6 +88,24 @@ pub struct Wanted {
     pub labels: bool,
     /// Annotations that go in, by exact name.
     pub annotations: Box<[String]>,
+    /// Some of [`ON_REQUEST`].
+    pub facts: Box<[&'static str]>,
+    /// The namespace's labels go in.
+    pub namespace_labels: bool,
+    /// The node's labels go in.
+    pub node_labels: bool,
+}
+
+/// Labels of a namespace or a node, sorted by name.
+pub type Labels = Box<[(Box<str>, Box<str>)]>;
+
+/// What is known of a pod's surroundings; `None`: not known yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Around<'a> {
+    /// Labels of its namespace.
+    pub namespace: Option<&'a Labels>,
+    /// Labels of its node.
+    pub node: Option<&'a Labels>,
 }
 
 /// The path of a pod log file, read apart: `NAMESPACE_POD_UID/CONTAINER/RESTART.log`.
@@ -112,8 +147,11 @@ impl Pod {
     pub fn cost(&self) -> usize {
         let pair = |(k, v): &(Box<str>, Box<str>)| k.len() + v.len() + 32;
         let id = |id: &Option<Box<str>>| id.as_ref().map_or(0, |i| i.len());
-        let container = |c: &Container| c.name.len() + c.image.len() + id(&c.id) + id(&c.previous) + 80;
-        256 + self.uid.len()
+        let container =
+            |c: &Container| c.name.len() + c.image.len() + c.image_id.len() + id(&c.id) + id(&c.previous) + 96;
+        320 + self.uid.len()
+            + self.ip.len()
+            + self.owner.as_ref().map_or(0, |o| o.kind.len() + o.name.len())
             + self.name.len()
             + self.namespace.len()
             + self.node.len()
@@ -137,7 +175,7 @@ impl Container {
 
 /// The fields of a log file whose pod is known. They say `tailrace.pod=known`, by which a lane tells a pod without a
 /// label from a pod that nobody knows.
-pub fn fields(pod: &Pod, container: &str, restart: u32, wanted: &Wanted, base: Base) -> Fields {
+pub fn fields(pod: &Pod, container: &str, restart: u32, wanted: &Wanted, around: Around<'_>, base: Base) -> Fields {
     let mut all = base;
     let mut put = |name: &'static str, value: &str| {
         if !value.is_empty() {
@@ -150,16 +188,40 @@ pub fn fields(pod: &Pod, container: &str, restart: u32, wanted: &Wanted, base: B
     put("kubernetes.host", &pod.node);
     put("kubernetes.container_name", container);
     put("kubernetes.deployment_name", pod.deployment.as_deref().unwrap_or(""));
-    if let Some(c) = pod.container(container) {
+    let status = pod.container(container);
+    if let Some(c) = status {
         put("kubernetes.container_image", &c.image);
         put("kubernetes.docker_id", c.id_of(restart).unwrap_or(""));
     }
-    put("tailrace.pod", "known");
-    if wanted.labels {
-        all.extend(pod.labels.iter().map(|(k, v)| (Cow::Owned(format!("kubernetes.labels.{k}")), v.clone())));
+    let owner = pod.owner.as_ref();
+    for name in &wanted.facts {
+        match *name {
+            "kubernetes.pod_ip" => put(name, &pod.ip),
+            // Of an earlier run nobody knows it.
+            "kubernetes.container_hash" => {
+                put(name, status.filter(|c| c.restart == restart).map_or("", |c| &c.image_id))
+            }
+            "kubernetes.owner_kind" => put(name, owner.map_or("", |o| &o.kind)),
+            "kubernetes.owner_name" => put(name, owner.map_or("", |o| &o.name)),
+            "kubernetes.restart_count" => put(name, &restart.to_string()),
+            _ => {}
+        }
     }
-    let listed = pod.annotations.iter().filter(|(k, _)| wanted.annotations.iter().any(|w| w.as_str() == k.as_ref()));
-    all.extend(listed.map(|(k, v)| (Cow::Owned(format!("kubernetes.annotations.{k}")), v.clone())));
+    put("tailrace.pod", "known");
+    let mut map = |prefix: &str, labels: &mut dyn Iterator<Item = &(Box<str>, Box<str>)>| {
+        all.extend(labels.map(|(k, v)| (Cow::Owned(format!("kubernetes.{prefix}.{k}")), v.clone())));
+    };
+    if wanted.labels {
+        map("labels", &mut pod.labels.iter());
+    }
+    let listed = |name: &str| wanted.annotations.iter().any(|w| w.as_str() == name);
+    map("annotations", &mut pod.annotations.iter().filter(|(k, _)| listed(k)));
+    if wanted.namespace_labels {
+        map("namespace_labels", &mut around.namespace.into_iter().flatten());
+    }
+    if wanted.node_labels {
+        map("node_labels", &mut around.node.into_iter().flatten());
+    }
     Fields::new(all)
 }
 

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::pod::{self, Base, Pod, Wanted};
+use super::pod::{self, Around, Base, Labels, Pod, Wanted};
 use crate::origin::Fields;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -20,7 +20,8 @@ pub const PODS_MAX: usize = 10_000;
 pub struct Found {
     /// The file's fields as the pod is now.
     pub fields: Arc<Fields>,
-    /// The container id of this restart is among them: nothing more will become known.
+    /// The container id of this restart is among them, and labels of namespace and node where they are wanted: nothing
+    /// more will become known.
     pub complete: bool,
 }
 
@@ -29,6 +30,7 @@ pub struct Found {
 pub struct Pods {
     table: Mutex<Table>,
     bell: OnceLock<Bell>,
+    missing: OnceLock<Bell>,
 }
 
 /// What is rung after each change; it must not wait for anything.
@@ -43,10 +45,15 @@ struct Table {
     gone: BTreeSet<(u64, Arc<str>)>,
     /// UIDs and hashes whose pod changed since they were last taken.
     changed: HashSet<Arc<str>>,
+    /// Labels by namespace, and the node's, as far as anybody asked for them.
+    namespaces: HashMap<Box<str>, Arc<Labels>>,
+    node: Option<Arc<Labels>>,
     /// Counts changes of any kind.
     version: u64,
     /// The API server's list was read in this process.
     loaded: bool,
+    /// What is known is an earlier life's.
+    unconfirmed: bool,
     /// Pods refused or thrown away because the table was full.
     shed: u64,
     /// Somebody asked for a pod that is not here.
@@ -59,6 +66,11 @@ struct Entry {
     gone: Option<u64>,
 }
 
+/// A namespace's name and labels.
+pub type Named = (Box<str>, Arc<Labels>);
+/// A pod with labels of its namespace and of the node, where they are known.
+type Known = (Arc<Pod>, Option<Arc<Labels>>, Option<Arc<Labels>>);
+
 impl Pods {
     /// An empty table.
     pub fn new() -> Self {
@@ -69,6 +81,11 @@ impl Pods {
     /// bell stays.
     pub fn ring(&self, bell: Bell) {
         self.bell.get_or_init(|| bell);
+    }
+
+    /// From now on `bell` rings whenever somebody asks for what is not here (yet). The first bell stays.
+    pub fn ring_when_missing(&self, bell: Bell) {
+        self.missing.get_or_init(|| bell);
     }
 
     /// Runs a change and rings when it was one; never under the lock.
@@ -101,12 +118,30 @@ impl Pods {
 
     /// A complete list of the node's pods: what is not in it is deleted.
     pub fn replace(&self, pods: Vec<Pod>) {
-        self.change(|table| table.replace(pods));
+        self.change(|table| {
+            let listed = pods.iter().map(|pod| pod.uid.clone()).collect();
+            for pod in pods {
+                table.put(pod);
+            }
+            table.listed(&listed);
+        });
     }
 
-    /// Pods of an earlier life of this process. They count as known; the next list says which are gone.
+    /// Nobody can tell for now: what an earlier life knew will do.
+    pub fn rely_on_these(&self) {
+        self.change(Table::confirm);
+    }
+
+    /// The UIDs of all of the node's pods, each of which was put: what is not among them is deleted.
+    pub fn listed(&self, uids: &HashSet<Box<str>>) {
+        self.change(|table| table.listed(uids));
+    }
+
+    /// Pods of an earlier life of this process. What is known of them may be out of date: it is not complete until the
+    /// next list, or [`Pods::rely_on_these`]. That list says which are gone.
     pub fn preload(&self, pods: Vec<Pod>) {
         self.change(|table| {
+            table.unconfirmed = !pods.is_empty();
             for pod in pods {
                 table.put(pod);
             }
@@ -116,12 +151,51 @@ impl Pods {
     /// The fields of a log file: `uid` is what its directory says (a UID or a static pod's hash), `base` what the
     /// caller adds. `None` when the pod is not known (yet).
     pub fn lookup(&self, uid: &str, container: &str, restart: u32, wanted: &Wanted, base: Base) -> Option<Found> {
-        let Some(pod) = self.get(uid) else {
-            self.table().missed = true;
-            return None;
+        let (known, confirmed) = {
+            let table = self.table();
+            (table.around(uid), !table.unconfirmed)
         };
-        let fields = pod::fields(&pod, container, restart, wanted, base);
-        Some(Found { complete: fields.get("kubernetes.docker_id").is_some(), fields: Arc::new(fields) })
+        let found = known.map(|(pod, namespace, node)| {
+            let around = Around { namespace: namespace.as_deref(), node: node.as_deref() };
+            let fields = pod::fields(&pod, container, restart, wanted, around, base);
+            let namespace_known = namespace.is_some() || !wanted.namespace_labels;
+            let node_known = node.is_some() || !wanted.node_labels;
+            let has_id = fields.get("kubernetes.docker_id").is_some();
+            Found { complete: confirmed && namespace_known && node_known && has_id, fields: Arc::new(fields) }
+        });
+        if found.is_none() {
+            self.table().missed = true;
+        }
+        if let Some(bell) = self.missing.get().filter(|_| found.as_ref().is_none_or(|f| !f.complete)) {
+            bell();
+        }
+        found
+    }
+
+    /// Namespaces of the pods that are kept, each once.
+    pub fn namespaces(&self) -> BTreeSet<Box<str>> {
+        self.table().by_uid.values().map(|entry| entry.pod.namespace.clone()).collect()
+    }
+
+    /// Labels of a namespace; its pods changed where these are new.
+    pub fn put_namespace(&self, name: &str, labels: Labels) {
+        self.change(|table| table.put_namespace(name, labels));
+    }
+
+    /// Labels of namespaces that no kept pod is in go.
+    pub fn keep_namespaces(&self, names: &BTreeSet<Box<str>>) {
+        self.table().namespaces.retain(|name, _| names.contains(name));
+    }
+
+    /// Labels of this node; every pod changed where these are new.
+    pub fn put_node(&self, labels: Labels) {
+        self.change(|table| table.put_node(labels));
+    }
+
+    /// Labels that are kept: of namespaces by name, and of the node.
+    pub fn surroundings(&self) -> (Vec<Named>, Option<Arc<Labels>>) {
+        let table = self.table();
+        (table.namespaces.iter().map(|(name, labels)| (name.clone(), labels.clone())).collect(), table.node.clone())
     }
 
     /// The pod's facts, by UID or hash.
@@ -196,6 +270,33 @@ impl Table {
         self.by_uid.get(name).or_else(|| self.by_uid.get(self.by_hash.get(name)?))
     }
 
+    fn around(&self, name: &str) -> Option<Known> {
+        let pod = self.find(name)?.pod.clone();
+        let namespace = self.namespaces.get(&pod.namespace).cloned();
+        Some((pod, namespace, self.node.clone()))
+    }
+
+    fn put_namespace(&mut self, name: &str, labels: Labels) {
+        if self.namespaces.get(name).is_some_and(|old| **old == labels) {
+            return;
+        }
+        self.namespaces.insert(name.into(), Arc::new(labels));
+        let inside = |entry: &&Entry| *entry.pod.namespace == *name;
+        let pods: Vec<Arc<Pod>> = self.by_uid.values().filter(inside).map(|entry| entry.pod.clone()).collect();
+        pods.iter().for_each(|pod| self.note(pod));
+        self.version += 1;
+    }
+
+    fn put_node(&mut self, labels: Labels) {
+        if self.node.as_ref().is_some_and(|old| **old == labels) {
+            return;
+        }
+        self.node = Some(Arc::new(labels));
+        let pods: Vec<Arc<Pod>> = self.by_uid.values().map(|entry| entry.pod.clone()).collect();
+        pods.iter().for_each(|pod| self.note(pod));
+        self.version += 1;
+    }
+
     fn put(&mut self, pod: Pod) -> bool {
         if let Some(entry) = self.by_uid.get_mut(pod.uid.as_ref()) {
             if entry.gone.is_none() && *entry.pod == pod {
@@ -220,15 +321,20 @@ impl Table {
         true
     }
 
-    fn replace(&mut self, pods: Vec<Pod>) {
-        let listed: HashSet<Box<str>> = pods.iter().map(|p| p.uid.clone()).collect();
-        for pod in pods {
-            self.put(pod);
-        }
+    fn listed(&mut self, listed: &HashSet<Box<str>>) {
         let live = self.by_uid.iter().filter(|(_, entry)| entry.gone.is_none()).map(|(uid, _)| uid);
         let missing: Vec<Arc<str>> = live.filter(|uid| !listed.contains(uid.as_ref())).cloned().collect();
         missing.iter().for_each(|uid| self.mark_gone(uid));
         self.loaded = true;
+        self.confirm();
+    }
+
+    /// Whoever waited for that looks again.
+    fn confirm(&mut self) {
+        if std::mem::take(&mut self.unconfirmed) {
+            let pods: Vec<Arc<Pod>> = self.by_uid.values().map(|entry| entry.pod.clone()).collect();
+            pods.iter().for_each(|pod| self.note(pod));
+        }
     }
 
     fn mark_gone(&mut self, uid: &str) {

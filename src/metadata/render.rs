@@ -7,7 +7,7 @@
 use crate::origin::Fields;
 
 /// Members that stand directly under `kubernetes`, in order.
-const PLAIN: [&str; 7] = [
+const PLAIN: [&str; 12] = [
     "kubernetes.pod_name",
     "kubernetes.namespace_name",
     "kubernetes.pod_id",
@@ -15,10 +15,19 @@ const PLAIN: [&str; 7] = [
     "kubernetes.container_name",
     "kubernetes.container_image",
     "kubernetes.docker_id",
+    "kubernetes.container_hash",
+    "kubernetes.pod_ip",
+    "kubernetes.owner_kind",
+    "kubernetes.owner_name",
+    RESTARTS,
 ];
 
+/// The one member that is a number.
+const RESTARTS: &str = "kubernetes.restart_count";
+
 /// Objects under `kubernetes`, in order.
-const MAPS: [&str; 2] = ["kubernetes.labels.", "kubernetes.annotations."];
+const MAPS: [&str; 4] =
+    ["kubernetes.labels.", "kubernetes.annotations.", "kubernetes.namespace_labels.", "kubernetes.node_labels."];
 
 /// What becomes of dots in the names of labels and annotations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +46,16 @@ const PODLESS: [&str; 2] = ["host", "path"];
 pub fn member(fields: &Fields, dots: Dots) -> Box<[u8]> {
     let mut inside = Vec::new();
     for name in PLAIN {
-        if let Some(value) = fields.get(name) {
-            pair(name.trim_start_matches("kubernetes."), value, &mut inside);
+        let key = name.trim_start_matches("kubernetes.");
+        match fields.get(name) {
+            Some(digits) if name == RESTARTS && digits.parse::<u32>().is_ok_and(|n| n.to_string() == digits) => {
+                comma(&mut inside);
+                string(key, &mut inside);
+                inside.push(b':');
+                inside.extend_from_slice(digits.as_bytes());
+            }
+            Some(value) => pair(key, value, &mut inside),
+            None => {}
         }
     }
     for prefix in MAPS {
@@ -155,6 +172,28 @@ mod tests {
         );
         assert_eq!(text(&[("kubernetes.labels.a", "b")]), r#","kubernetes":{"labels":{"a":"b"}}"#);
         assert_eq!(text(&[("kubernetes.pod_name", "p")]), r#","kubernetes":{"pod_name":"p"}"#);
+    }
+
+    #[test]
+    fn facts_on_request_follow_those_of_every_document_and_the_count_is_a_number() {
+        let pairs = [
+            ("kubernetes.docker_id", "c1"),
+            ("kubernetes.restart_count", "3"),
+            ("kubernetes.owner_name", "web"),
+            ("kubernetes.owner_kind", "Deployment"),
+            ("kubernetes.pod_ip", "10.0.0.1"),
+            ("kubernetes.container_hash", "i@sha256:a"),
+            ("kubernetes.labels.a", "b"),
+            ("kubernetes.node_labels.zone", "1a"),
+            ("kubernetes.namespace_labels.team", "blue"),
+        ];
+        let want = concat!(
+            r#","kubernetes":{"docker_id":"c1","container_hash":"i@sha256:a","pod_ip":"10.0.0.1","#,
+            r#""owner_kind":"Deployment","owner_name":"web","restart_count":3,"labels":{"a":"b"},"#,
+            r#""namespace_labels":{"team":"blue"},"node_labels":{"zone":"1a"}}"#
+        );
+        assert_eq!(text(&pairs), want);
+        assert_eq!(text(&[("kubernetes.restart_count", "03")]), r#","kubernetes":{"restart_count":"03"}"#);
     }
 
     proptest::proptest! {

@@ -53,6 +53,7 @@ pub struct Seen {
 struct Log {
     counts: BTreeMap<(&'static str, String), u64>,
     recent: VecDeque<Seen>,
+    unauthorized: u64,
 }
 
 #[derive(Debug)]
@@ -105,6 +106,10 @@ impl Control {
     pub fn requests_of(&self, operation: &str, outcome: &str) -> u64 {
         let log = lock(&self.0.log);
         log.counts.iter().filter(|((op, out), _)| *op == operation && out == outcome).map(|(_, n)| n).sum()
+    }
+    /// Requests that were refused for their signature, credentials or date.
+    pub fn unauthorized(&self) -> u64 {
+        lock(&self.0.log).unauthorized
     }
     /// The last requests, oldest first; at most 1,000.
     pub fn recent(&self) -> Vec<Seen> {
@@ -223,7 +228,10 @@ fn judge<'a>(
     operation: &mut Operation,
 ) -> Result<(Cow<'a, [u8]>, Act), Answer> {
     let service = &control.0.service;
-    service.authorize(head, body)?;
+    if let Err(refused) = service.authorize(head, body) {
+        lock(&control.0.log).unauthorized += 1;
+        return Err(refused);
+    }
     let plain = service.plain(head, body)?;
     if let Some((guard, region)) = &control.0.guard
         && !rights::of(service, region, head, operation, &plain).iter().all(|right| (guard.0)(right))

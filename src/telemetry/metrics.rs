@@ -163,12 +163,18 @@ fn metadata(m: &MetadataReport, t: &mut Text) {
     t.family(Gauge, "metadata_bytes", "Memory that the pod table costs, roughly.").int(&[], m.bytes);
     t.family(Counter, "metadata_shed_pods_total", "Pods thrown away or refused because the table was full.")
         .int(&[], m.shed);
-    t.family(Counter, "metadata_lists_total", "Complete lists read from the API server.").int(&[], m.lists);
+    t.family(Counter, "metadata_requests_total", "Requests to the API server or kubelet, by what was asked for.");
+    for (what, n) in &m.requests {
+        t.int(&[("what", what)], *n);
+    }
+    t.family(Counter, "metadata_received_bytes_total", "Bytes of their answers, without TLS and headers.")
+        .int(&[], m.received);
+    t.family(Counter, "metadata_lists_total", "Complete lists read from the API server or kubelet.").int(&[], m.lists);
     t.family(Counter, "metadata_watches_total", "Watches begun at the API server.").int(&[], m.watches);
     t.family(Counter, "metadata_events_total", "Pod events read.").int(&[], m.events);
     t.family(Counter, "metadata_unreadable_total", "Objects of the API server that could not be read, passed over.")
         .int(&[], m.unreadable);
-    t.family(Counter, "metadata_failures_total", "Requests to the API server that failed, by code.");
+    t.family(Counter, "metadata_failures_total", "Requests to the API server or kubelet that failed, by code.");
     codes(&m.failures, |code, n, t| t.int(&[("code", code)], n), t);
 }
 

@@ -168,7 +168,7 @@ pub struct InputReport {
 /// The pod metadata as it is now.
 #[derive(Clone, Debug, Default)]
 pub struct MetadataReport {
-    /// How it goes with the API server.
+    /// How it goes with the API server, or kubelet.
     pub state: MetadataState,
     /// While `Failing`: why, and what to do about it.
     pub trouble: Option<(Code, String)>,
@@ -182,6 +182,10 @@ pub struct MetadataReport {
     pub shed: u64,
     /// Bytes that the table costs, roughly.
     pub bytes: u64,
+    /// Requests sent, by what was asked for: `list`, `watch`, `namespace`, `node`, `kubelet`.
+    pub requests: BTreeMap<&'static str, u64>,
+    /// Bytes of answers, as JSON (without TLS and headers).
+    pub received: u64,
     /// Complete lists read.
     pub lists: u64,
     /// Watches begun.

@@ -131,7 +131,7 @@ fn mistakes_in_log_streams_are_named() {
         (
             "'{colour}'",
             &[
-                "5:64: outputs.o.log_stream: there is no field `{colour}`; write one of path, input, host, kubernetes.namespace_name, kubernetes.pod_name, kubernetes.pod_id, kubernetes.host, kubernetes.container_name, kubernetes.docker_id, kubernetes.container_image, kubernetes.labels.NAME, kubernetes.annotations.NAME",
+                "5:64: outputs.o.log_stream: there is no field `{colour}`; write one of path, input, host, kubernetes.namespace_name, kubernetes.pod_name, kubernetes.pod_id, kubernetes.host, kubernetes.container_name, kubernetes.docker_id, kubernetes.container_image, kubernetes.deployment_name, kubernetes.pod_ip, kubernetes.container_hash, kubernetes.owner_kind, kubernetes.owner_name, kubernetes.restart_count, kubernetes.labels.NAME, kubernetes.annotations.NAME",
             ][..],
         ),
     ] {
@@ -158,6 +158,13 @@ fn mistakes_in_streams_of_pods_known_by_path_are_named() {
             "'{kubernetes.annotations.team}'",
             &[
                 "5:64: outputs.o.log_stream: `kubernetes.annotations.team` cannot exist: no input of this output reads it; write `metadata: {source: api, annotations: [team]}` in the input, or another field",
+            ][..],
+        ),
+        (
+            "'{kubernetes.owner_name}{kubernetes.node_labels.zone}'",
+            &[
+                "5:64: outputs.o.log_stream: `kubernetes.owner_name` cannot exist: no input of this output reads it; write `metadata: {source: api, fields: [owner_name]}` in the input, or another field",
+                "5:64: outputs.o.log_stream: `kubernetes.node_labels.zone` cannot exist: no input of this output reads it; write `metadata: {source: api, node_labels: true}` in the input, or another field",
             ][..],
         ),
     ] {

@@ -165,9 +165,16 @@ fn mistakes_in_inputs_are_named() {
             &["2:37: inputs.i.max_record: a size needs its unit; write `1000B`, `1000KiB` or `1000MiB`"][..],
         ),
         (
-            "{type: kubernetes, metadata: {source: kubelet}}",
+            "{type: kubernetes, metadata: {source: kubelet, kubelet: {url: 'https://n1/pods'}}}",
             &[
-                "2:44: inputs.i.metadata.source: not there yet: kubelet as the source of metadata; write `api` or `path`",
+                "2:68: inputs.i.metadata.kubelet.url: `https://n1/pods` is not kubelet's address; write `https://HOST:10250`, with the node's name or address",
+            ][..],
+        ),
+        (
+            "{type: kubernetes, metadata: {source: path, node_labels: true, kubelet: {verify: false}}}",
+            &[
+                "2:50: inputs.i.metadata.node_labels: is not for this source of metadata; write `source: api` beside it, or remove it",
+                "2:69: inputs.i.metadata.kubelet: is not for this source of metadata; write `source: kubelet` beside it, or remove it",
             ][..],
         ),
         (
@@ -175,8 +182,11 @@ fn mistakes_in_inputs_are_named() {
             &["2:36: inputs.i.metadata.sourc: there is no key `sourc`; write `source`"][..],
         ),
         (
-            "{type: kubernetes, metadata: {namespace_labels: true}}",
-            &["2:36: inputs.i.metadata.namespace_labels: not there yet: labels of namespaces; remove the key"][..],
+            "{type: kubernetes, metadata: {source: api, fields: [pod_ips, uid]}}",
+            &[
+                "2:58: inputs.i.metadata.fields[0]: there is no fact `pod_ips` to ask for; write `pod_ip`",
+                "2:67: inputs.i.metadata.fields[1]: there is no fact `uid` to ask for; write some of pod_ip, container_hash, owner_kind, owner_name, restart_count",
+            ][..],
         ),
         (
             "{type: kubernetes, metadata: {labels: yes, annotations: ['*'], wait: 10}}",
@@ -202,6 +212,14 @@ fn mistakes_in_inputs_are_named() {
     ] {
         assert_problems(&inp(typed), want);
     }
+}
+
+#[test]
+fn two_sources_of_the_same_pods_are_refused() {
+    let text = "inputs:\n  a: {type: kubernetes, metadata: {source: api}}\n  b: {type: kubernetes, metadata: {source: kubelet}}\n\
+                outputs: {o: {type: s3, inputs: [a, b], bucket: abc, key: k}}\n";
+    let want = "1:1: inputs: ask the API server and kubelet for the same pods; write the same `metadata: {source: ...}` in all of them";
+    assert_problems(text, &[want]);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! An API server for one node's pods: lists, watches, and troubles on demand.
 //!
-//! It is strict about the one thing that would hurt a cluster: a request that is not for the pods of the node `n1` is
-//! noted, and fails the test when the server is dropped.
+//! It is strict about the one thing that would hurt a cluster: a request that is not for the pods of the node `n1`, for
+//! that node or for one namespace is noted, and fails the test when the server is dropped. At `/pods` it answers as that
+//! node's kubelet.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub enum Mode {
 struct State {
     mode: Mode,
     pods: BTreeMap<String, Value>,
+    /// Labels by path of a namespace or node; a status where there are none.
+    labels: BTreeMap<String, Result<Value, u16>>,
     /// Every change: its version, kind, and the pod.
     log: Vec<(u64, &'static str, Value)>,
     /// Watches from before this version are too old.
@@ -50,6 +53,7 @@ impl Api {
         let state = Arc::new(Mutex::new(State {
             mode,
             pods: BTreeMap::new(),
+            labels: BTreeMap::new(),
             log: Vec::new(),
             oldest: 0,
             version: 100,
@@ -78,6 +82,10 @@ impl Api {
         let mut state = self.state();
         state.mode = mode;
         state.reign += 1;
+    }
+    /// Labels of `namespaces/NAME` or `nodes/n1`, or the status that a request for them brings.
+    pub fn labels(&self, of: &str, labels: Result<Value, u16>) {
+        self.state().labels.insert(format!("/api/v1/{of}"), labels);
     }
     /// Adds or changes a pod; watches hear of it.
     pub fn put(&self, pod: &Value) {
@@ -112,11 +120,14 @@ impl Api {
     pub fn asked(&self) -> Vec<String> {
         self.state().asked.clone()
     }
+    /// Requests for all of the node's pods.
     pub fn lists(&self) -> usize {
-        self.asked().iter().filter(|path| !path.contains("watch=1")).count()
+        let all = |path: &&String| path.contains("sendInitialEvents") || !path.contains("watch=1");
+        self.asked().iter().filter(all).count()
     }
-    pub fn watches(&self) -> usize {
-        self.asked().len() - self.lists()
+    /// How often this was asked for.
+    pub fn count(&self, path: &str) -> usize {
+        self.asked().iter().filter(|asked| *asked == path).count()
     }
     /// A kubeconfig that leads here.
     pub fn kubeconfig(addr: SocketAddr) -> String {
@@ -161,8 +172,11 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
     let path = line.split(' ').nth(1).unwrap().to_owned();
     let reign = {
         let mut state = state.lock().unwrap();
-        let ours = path.starts_with("/api/v1/pods?")
+        let pods = path.starts_with("/api/v1/pods?")
             && path.split(['?', '&']).any(|p| p == "fieldSelector=spec.nodeName%3Dn1");
+        let namespace =
+            path.strip_prefix("/api/v1/namespaces/").is_some_and(|n| !n.contains(['/', '?']) && !n.is_empty());
+        let ours = pods || namespace || path == "/api/v1/nodes/n1" || path == "/pods";
         if !ours || !line.starts_with("GET ") {
             state.strange.push(line.to_owned());
         }
@@ -174,6 +188,13 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
         Mode::Hang => while still(state, reign) {},
         Mode::Status(code, text) => answer(&mut stream, code, &text),
         Mode::Fine if path.contains("watch=1") => watch(&mut stream, state, reign, &path),
+        Mode::Fine if path.starts_with("/api/v1/n") => {
+            let labels = state.lock().unwrap().labels.get(&path).cloned();
+            match labels.unwrap_or(Err(404)) {
+                Ok(labels) => answer(&mut stream, 200, &json!({"metadata": {"labels": labels}}).to_string()),
+                Err(code) => answer(&mut stream, code, &json!({"kind": "Status", "code": code}).to_string()),
+            }
+        }
         Mode::Fine => {
             let state = state.lock().unwrap();
             let pods: Vec<&Value> = state.pods.values().collect();
@@ -198,7 +219,7 @@ fn answer(stream: &mut TcpStream, code: u16, text: &str) {
 }
 
 fn watch(stream: &mut TcpStream, state: &Mutex<State>, reign: u64, path: &str) {
-    let from = path.split("resourceVersion=").nth(1).unwrap().split('&').next().unwrap();
+    let from = path.split("&resourceVersion=").nth(1).unwrap().split('&').next().unwrap();
     let mut seen: u64 = from.parse().unwrap();
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
     if stream.write_all(head.as_bytes()).is_err() {
@@ -208,6 +229,20 @@ fn watch(stream: &mut TcpStream, state: &Mutex<State>, reign: u64, path: &str) {
         let line = event.to_string() + "\n";
         stream.write_all(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes()).is_ok()
     };
+    if path.contains("sendInitialEvents=true") {
+        // What is there, and that this was all.
+        let there: Vec<Value> = {
+            let state = state.lock().unwrap();
+            seen = state.version;
+            state.pods.values().cloned().collect()
+        };
+        let end = json!({"resourceVersion": seen.to_string(), "annotations": {"k8s.io/initial-events-end": "true"}});
+        let mut all: Vec<Value> = there.iter().map(|pod| json!({"type": "ADDED", "object": pod})).collect();
+        all.push(json!({"type": "BOOKMARK", "object": {"kind": "Pod", "metadata": end}}));
+        if !all.into_iter().all(|event| send(stream, event)) {
+            return;
+        }
+    }
     if seen < state.lock().unwrap().oldest {
         let status = json!({"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"});
         send(stream, json!({"type": "ERROR", "object": status}));

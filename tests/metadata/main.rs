@@ -5,11 +5,14 @@
 
 mod api;
 mod discovery;
+mod docker;
 mod documents;
 mod keys;
+mod kubelet;
 mod restart;
 mod rig;
 #[path = "../support/mod.rs"]
 mod support;
+mod surroundings;
 mod troubles;
 mod unknown;

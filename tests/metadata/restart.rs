@@ -57,6 +57,23 @@ fn after_a_restart_a_pod_that_the_cache_does_not_know_is_asked_for_at_once() {
 }
 
 #[test]
+fn after_a_restart_no_line_carries_labels_that_changed_meanwhile() {
+    let (rig, api) = (Rig::new(), Api::start(Mode::Fine));
+    let pod = Pod::new(1, &["colour=red"]);
+    api.put(&pod.json());
+    let mut agent = rig.start(api.addr, ", wait: 60s");
+    rig.say(&pod, "before");
+    rig.everywhere("before", &agent);
+    assert!(agent.stop(SOON).success());
+    api.put(&pod.with_labels(&["colour=blue"]).json());
+    rig.say(&pod, "after");
+    let agent = rig.start(api.addr, ", wait: 60s");
+    for (_, document) in rig.everywhere("after", &agent) {
+        assert_eq!(document["kubernetes"]["labels"]["colour"], "blue");
+    }
+}
+
+#[test]
 fn after_sigkill_the_pods_written_last_are_known() {
     let (rig, api) = (Rig::new(), Api::start(Mode::Fine));
     let pod = Pod::new(1, &["app=web"]);

@@ -82,6 +82,10 @@ impl Rig {
     }
     /// The agent on the node `n1`, with the API server at `api`. `metadata` is further text for that key: `, wait: 1s`.
     pub fn start(&self, api: SocketAddr, metadata: &str) -> Agent {
+        self.start_from("api", api, metadata)
+    }
+    /// The same, with another source of metadata.
+    pub fn start_from(&self, source: &str, api: SocketAddr, metadata: &str) -> Agent {
         let place = &self.place;
         let kubeconfig = place.path().join("kubeconfig");
         std::fs::write(&kubeconfig, Api::kubeconfig(api)).unwrap();
@@ -89,7 +93,7 @@ impl Rig {
         let outputs = self.outputs.clone().unwrap_or_else(|| self.services.outputs());
         let text = format!(
             "data_dir: {}\nnode: n1\nadmin: {{listen: \"{}\"}}\ninputs:\n  pods:\n    type: kubernetes\n    path: {}\n    \
-             metadata: {{source: api{metadata}}}\n{}outputs:\n{outputs}",
+             metadata: {{source: {source}{metadata}}}\n{}outputs:\n{outputs}",
             place.data_dir().display(),
             place.admin,
             place.pods().display(),

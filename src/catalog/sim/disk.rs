@@ -2,7 +2,7 @@
 
 use super::world::{Item, World, lock};
 use super::{SimDisk, SimWriter};
-use crate::catalog::disk::{Base, Content, Disk, Kind, Listed, Stat};
+use crate::catalog::disk::{Base, Content, Disk, Follow, Kind, Listed, Stat};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -87,7 +87,19 @@ impl Disk for SimDisk {
         let (later, unseen) = unseen.into_iter().partition(|p| p.parent() != Some(&full));
         w.unseen = later;
         let here = w.names.iter().filter(|(p, _)| p.parent() == Some(&full) && !unseen.contains(*p));
-        Ok(here.map(listed).collect())
+        let mut out: Vec<Listed> = here.map(listed).collect();
+        if let Follow::Into(_) = base.follow {
+            w.behind_links(&full, &mut out);
+        }
+        Ok(out)
+    }
+
+    fn read_link(&self, base: &Base, path: &Path) -> io::Result<PathBuf> {
+        match lock(&self.0).names.get(&base.root.join(path)) {
+            Some(Item::Link(_, to)) => Ok(to.clone()),
+            Some(Item::Dir(_) | Item::File(_) | Item::Fifo(_)) => Err(rustix::io::Errno::INVAL.into()),
+            None => Err(rustix::io::Errno::NOENT.into()),
+        }
     }
 
     fn open(&self, base: &Base, path: &Path) -> io::Result<Arc<dyn Content>> {

@@ -2,8 +2,10 @@
 
 use super::Calls;
 use crate::catalog::Hint;
-use crate::catalog::disk::{Base, Follow, Stat};
+use crate::catalog::disk::{Base, Follow, Kind, Listed, Stat};
+use crate::catalog::docker;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -157,6 +159,7 @@ impl World {
             return Err(io::Error::from_raw_os_error(*errno));
         }
         match (self.names.get(&full), &base.follow) {
+            (None, Follow::Into(roots)) => self.behind(&full, roots),
             (None, _) => Err(rustix::io::Errno::NOENT.into()),
             (Some(Item::Link(_, _)), Follow::Never) => Err(rustix::io::Errno::LOOP.into()),
             (Some(Item::Link(_, to)), follow) => {
@@ -172,6 +175,33 @@ impl World {
                 }
             }
             (Some(item), _) => Ok(item.clone()),
+        }
+    }
+
+    /// What Docker rotated behind a link.
+    fn behind(&self, full: &Path, roots: &[PathBuf]) -> io::Result<Item> {
+        let missing = || io::Error::from(rustix::io::Errno::NOENT);
+        let (link, suffix) = full.file_name().and_then(docker::behind).ok_or_else(missing)?;
+        let Some(Item::Link(_, to)) = self.names.get(&full.with_file_name(link)) else { return Err(missing()) };
+        let mut file = to.clone();
+        file.as_mut_os_string().push(suffix);
+        let inside = roots.iter().any(|root| to.starts_with(root));
+        self.names.get(&file).filter(|_| inside).cloned().ok_or_else(missing)
+    }
+
+    pub(super) fn behind_links(&self, dir: &Path, listed: &mut Vec<Listed>) {
+        let links: Vec<OsString> = listed.iter().filter(|l| l.kind == Kind::Link).map(|l| l.name.clone()).collect();
+        for link in links {
+            let Some(Item::Link(_, to)) = self.names.get(&dir.join(&link)) else { continue };
+            let Some(target) = to.file_name() else { continue };
+            let beside = self.names.iter().filter(|(path, _)| path.parent() == to.parent());
+            for (path, item) in beside {
+                if let (Item::File(inode), Some(file)) = (item, path.file_name())
+                    && let Some(name) = docker::shown(&link, target, file)
+                {
+                    listed.push(Listed { name, kind: Kind::File, inode: *inode });
+                }
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! A catalog over a simulated disk: every rule by the sentence that promises it.
 
+mod dockers;
 mod files_world;
 mod finding;
 mod growing;

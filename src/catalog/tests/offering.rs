@@ -231,3 +231,35 @@ fn the_table_of_pods_answers_as_the_catalog_asks() {
     assert!(!pods.terminated(&of) && !pods.going("uid1"));
     assert_eq!(pods.changed(), ["uid1"]);
 }
+
+#[test]
+fn a_file_in_danger_waits_a_moment_for_word_on_what_an_earlier_life_knew_of_its_pod() {
+    use crate::catalog::pods::NodePods;
+    use crate::catalog::{Catalog, view::FileView};
+    let table = std::sync::Arc::new(crate::metadata::pods::Pods::new());
+    let pod = |colour: &str| {
+        let json = format!(
+            r#"{{"metadata":{{"uid":"uid1","name":"web-1","namespace":"shop","labels":{{"colour":"{colour}"}},"deletionTimestamp":"x"}},
+            "status":{{"containerStatuses":[{{"name":"app","restartCount":0,"containerID":"containerd://abc"}}]}}}}"#
+        );
+        crate::metadata::pod::Pod::from_json(json.as_bytes(), &[]).unwrap()
+    };
+    table.preload(vec![pod("red")]);
+    let wanted = crate::metadata::pod::Wanted { labels: true, ..Default::default() };
+    let pods = NodePods::new(table.clone(), [("pods".into(), wanted)].into());
+    let disk = crate::catalog::sim::SimDisk::new();
+    disk.append(format!("{POD}/0.log"), &line(1, "one"));
+    let input = waiting_input(Duration::from_secs(60));
+    let mut catalog = Catalog::new(setup(vec![input]), std::sync::Arc::new(disk), pods);
+    let at = |ms: u64| crate::record::Now { mono: Duration::from_millis(100_000 + ms), unix_ns: START_NS };
+    let mut offered: Vec<FileView> = Vec::new();
+    for ms in (0..2_500).step_by(100) {
+        offered.extend(catalog.tick(at(ms), &[]).changed);
+    }
+    assert!(offered.is_empty(), "its pod is going, so it is in danger");
+    table.replace(vec![pod("blue")]);
+    offered.extend(catalog.tick(at(2_600), &[]).changed);
+    let colour =
+        |view: &FileView| view.file.origin.meta.load().fields().get("kubernetes.labels.colour").map(str::to_owned);
+    assert_eq!(offered.first().and_then(colour).as_deref(), Some("blue"));
+}

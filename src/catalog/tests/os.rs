@@ -91,6 +91,36 @@ fn docker_links_lead_into_the_listed_roots_and_one_step_only() {
 }
 
 #[test]
+fn what_docker_rotated_behind_a_link_is_shown_and_opened_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pods, docker) = (dir.path().join("pods"), dir.path().join("docker"));
+    std::fs::create_dir_all(pods.join("app")).unwrap();
+    std::fs::create_dir_all(docker.join("abc")).unwrap();
+    for name in ["abc-json.log", "abc-json.log.1", "abc-json.log.2.gz", "config.v2.json", "abc-json.log.x"] {
+        std::fs::write(docker.join("abc").join(name), name).unwrap();
+    }
+    symlink(dir.path().join("secret"), docker.join("abc/abc-json.log.3")).unwrap();
+    symlink(docker.join("abc/abc-json.log"), pods.join("app/0.log")).unwrap();
+    std::fs::write(dir.path().join("secret"), "secret").unwrap();
+    std::fs::write(dir.path().join("secret.1"), "secret").unwrap();
+    symlink(dir.path().join("secret"), pods.join("app/1.log")).unwrap();
+    for disk in disks() {
+        let base = base(&pods, Follow::Into(vec![docker.clone()]));
+        let mut names: Vec<_> = disk.list(&base, Path::new("app")).unwrap().into_iter().map(|l| l.name).collect();
+        names.sort();
+        assert_eq!(names, ["0.log", "0.log.1", "0.log.2.gz", "1.log"]);
+        let first = disk.open(&base, Path::new("app/0.log.1")).unwrap();
+        let mut text = [0; 14];
+        assert_eq!((first.read_at(0, &mut text).unwrap(), &text), (14, b"abc-json.log.1"));
+        assert_eq!(disk.peek(&base, Path::new("app/0.log.2.gz")).unwrap().size, 17);
+        assert_eq!(errno(disk.open(&base, Path::new("app/0.log.3"))), Some(Errno::LOOP));
+        assert_eq!(errno(disk.open(&base, Path::new("app/0.log.4"))), Some(Errno::NOENT));
+        assert!(disk.open(&base, Path::new("app/1.log.1")).is_err());
+        assert_eq!(disk.read_link(&base, Path::new("app/0.log")).unwrap(), docker.join("abc/abc-json.log"));
+    }
+}
+
+#[test]
 fn what_is_no_regular_file_is_refused_without_hanging() {
     let dir = tempfile::tempdir().unwrap();
     fs::mkfifoat(CWD, dir.path().join("fifo"), Mode::RUSR).unwrap();

@@ -1,13 +1,14 @@
-//! The API server, where an input wants more than paths say: whether it answers, which rule is missing, its clock.
+//! The API server, or kubelet, where an input wants more than paths say: whether it answers, which rule is missing, its clock.
 
 use super::clock;
 use super::line::Line;
 use crate::cli::clock::Clock;
-use crate::config::checked::{Config, InputKind, MetadataSource};
+use crate::cli::run::followed;
+use crate::config::checked::Config;
 use crate::metadata::pods::Pods;
+use crate::metadata::watch::Watch;
 use crate::metadata::watch::plan::Timing;
 use crate::metadata::watch::probe::Probe;
-use crate::metadata::watch::{Api, Settings, Watch};
 use crate::telemetry::board::{About, Board};
 use crate::telemetry::recent::Recent;
 use std::sync::Arc;
@@ -19,29 +20,30 @@ const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Nothing, where nobody asks it.
 pub async fn look(config: &Config, time: Clock) -> Vec<Line> {
-    let asks = config.inputs.iter().any(|input| match &input.kind {
-        InputKind::Kubernetes { metadata, .. } => metadata.source == MetadataSource::Api,
-        InputKind::File { .. } => false,
-    });
-    if !asks {
+    if followed::wanted(config).is_empty() {
         return Vec::new();
     }
     let board = Board::new(About { node: config.node.clone(), started_unix_ns: 0 }, Arc::new(Recent::default()));
-    let timing = Timing { answer: PATIENCE, ..Timing::default() };
-    let settings = Settings { api: Api::Infer, node: config.node.clone(), annotations: Vec::new(), timing };
+    let settings = followed::settings(config, Timing { answer: PATIENCE, ..Timing::default() });
+    let by_kubelet = settings.kubelet.is_some();
     match Watch::new(settings, Arc::new(Pods::new()), Arc::new(board), move || time.now()) {
-        Ok(watch) => lines(&watch.probe().await, &config.node, time),
+        Ok(watch) => lines(&watch.probe().await, by_kubelet, &config.node, time),
         Err(why) => vec![Line::fail(OF, why)],
     }
 }
 
-fn lines(probe: &Probe, node: &str, time: Clock) -> Vec<Line> {
+fn lines(probe: &Probe, by_kubelet: bool, node: &str, time: Clock) -> Vec<Line> {
     let mut lines = Vec::new();
     match &probe.refused {
+        None if by_kubelet => lines.push(Line::ok(OF, format!("kubelet of node {node} tells of its pods"))),
         None => lines.push(Line::ok(OF, format!("pods of node {node} may be listed and watched"))),
         // Log files go on with what their path says.
-        Some((verb, code, say)) => {
-            let first = if *verb == "connect" { String::new() } else { format!("{verb} pods: ") };
+        Some((what, code, say)) => {
+            let first = match (*what, code.as_str()) {
+                (_, "connect" | "config" | "auth") => String::new(),
+                (verb @ ("list" | "watch"), _) => format!("{verb} pods: "),
+                (what, _) => format!("{what}: "),
+            };
             lines.push(Line::fail(OF, format!("{first}{code}: {say}")));
         }
     }

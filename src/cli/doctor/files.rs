@@ -155,6 +155,10 @@ impl Disk for Notes {
         opened
     }
 
+    fn read_link(&self, base: &Base, path: &Path) -> io::Result<PathBuf> {
+        self.disk.read_link(base, path)
+    }
+
     fn peek(&self, base: &Base, path: &Path) -> io::Result<Stat> {
         self.disk.peek(base, path)
     }

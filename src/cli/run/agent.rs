@@ -6,6 +6,7 @@
 
 use super::Run;
 use super::fleet::Fleet;
+use super::followed;
 use super::lanes::{News, Parts};
 use super::own_pod;
 use super::state::{self, Opened};
@@ -14,18 +15,15 @@ use crate::catalog::pods::NodePods;
 use crate::catalog::spec::{InputSpec, Setup};
 use crate::catalog::thread::{Around, Caller};
 use crate::catalog::{self, Catalog};
-use crate::config::checked::{Config, Input, InputKind, MetadataSource};
+use crate::config::checked::{Config, Input};
 use crate::metadata::cache::Cache;
-use crate::metadata::pod::Wanted;
 use crate::metadata::pods::Pods;
-use crate::metadata::watch::{Api, Settings, Watch};
-use crate::record::Now;
+use crate::metadata::watch::Watch;
 use crate::store::saved::marks;
 use crate::store::storage::OsStorage;
 use crate::store::thread::StoreHandle;
 use crate::telemetry::board::Board;
 use crate::telemetry::report::Written;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -55,8 +53,8 @@ type SharedCache = Arc<Mutex<Cache<OsStorage>>>;
 /// Whether an agent could be started with `config`, as far as that can be told without starting it.
 pub fn check(run: &Run, config: &Config) -> Result<(), String> {
     config.outputs.iter().try_for_each(crate::cli::output::check)?;
-    let wanted = wanted(config);
-    if wanted.is_empty() { Ok(()) } else { pod_watch(run, config, &wanted, &Arc::new(Pods::new())).map(drop) }
+    let wanted = followed::wanted(config);
+    if wanted.is_empty() { Ok(()) } else { pod_watch(run, config, &Arc::new(Pods::new())).map(drop) }
 }
 
 impl Agent {
@@ -64,13 +62,13 @@ impl Agent {
     pub fn start(run: &Run, opened: Opened) -> Result<Agent, String> {
         run.config.outputs.iter().try_for_each(crate::cli::output::check)?;
         let pods = Arc::new(Pods::new());
-        let wanted = wanted(&run.config);
+        let wanted = followed::wanted(&run.config);
         let mut cache = (!wanted.is_empty()).then(|| Cache::new(OsStorage::new(&run.config.data_dir)));
         let cached = cache.as_mut().map_or(0, |c| c.load(&pods)) > 0;
         let watch = match wanted.is_empty() {
             true => None,
             false => {
-                let watch = pod_watch(run, &run.config, &wanted, &pods)?;
+                let watch = pod_watch(run, &run.config, &pods)?;
                 Some(tokio::spawn(async move { watch.run(cached).await }).abort_handle())
             }
         };
@@ -191,30 +189,10 @@ fn fallback_id() -> u128 {
     half() << 64 | half()
 }
 
-/// What each input that asks the API server wants of a pod.
-fn wanted(config: &Config) -> HashMap<Arc<str>, Wanted> {
-    let of = |input: &Input| match &input.kind {
-        InputKind::Kubernetes { metadata, .. } if metadata.source == MetadataSource::Api => {
-            let annotations = metadata.annotations.clone().into_boxed_slice();
-            Some((input.name.clone(), Wanted { labels: metadata.labels, annotations }))
-        }
-        InputKind::Kubernetes { .. } | InputKind::File { .. } => None,
-    };
-    config.inputs.iter().filter_map(of).collect()
-}
-
 /// Follows this node's pods, where an input wants more than paths say.
-fn pod_watch(
-    run: &Run,
-    config: &Config,
-    wanted: &HashMap<Arc<str>, Wanted>,
-    pods: &Arc<Pods>,
-) -> Result<Watch<impl Fn() -> Now + Send + Sync + 'static>, String> {
-    let mut annotations: Vec<String> = wanted.values().flat_map(|w| w.annotations.iter().cloned()).collect();
-    annotations.sort();
-    annotations.dedup();
-    let settings = Settings { api: Api::Infer, node: config.node.clone(), annotations, timing: Default::default() };
+fn pod_watch(run: &Run, config: &Config, pods: &Arc<Pods>) -> Result<Watch, String> {
     let clock = run.clock;
+    let settings = followed::settings(config, Default::default());
     Watch::new(settings, pods.clone(), run.board.clone(), move || clock.now())
 }
 

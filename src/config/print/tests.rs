@@ -83,7 +83,17 @@ const PODS: &[(&str, &[&str])] = &[
     ("max_record", &["1KiB", "1000KB", "1MiB"]),
     ("include_self", &["true", "false"]),
     ("docker_roots", &["[/var/lib/docker/containers]"]),
-    ("metadata", &["{source: path, wait: 0s}", "{source: api, labels: false, annotations: [a.b/c]}", "{wait: 1ms}"]),
+    (
+        "metadata",
+        &[
+            "{source: path, wait: 0s}",
+            "{source: api, labels: false, annotations: [a.b/c]}",
+            "{wait: 1ms}",
+            "{source: api, fields: [owner_name, pod_ip], namespace_labels: true, node_labels: true}",
+            "{source: kubelet}",
+            "{source: kubelet, kubelet: {url: 'https://n1:1', verify: false}}",
+        ],
+    ),
 ];
 const COMMON: &[(&str, &[&str])] = &[
     ("max_age", &["100ms", "1h", "61s"]),

@@ -1,14 +1,13 @@
 //! `inputs`: where data comes from.
 
-use super::{own_pod, values};
-use crate::config::checked::{Input, InputKind, Metadata, MetadataSource, Start};
+use super::{metadata, own_pod, values};
+use crate::config::checked::{Input, InputKind, MetadataSource, Start};
 use crate::config::expand::Env;
 use crate::config::problem::{Wrong, nearest, shown};
 use crate::config::section::{Place, Section};
-use crate::config::units::{KIB, MIB, boolean, choice, duration, show_duration, show_size, size, within};
+use crate::config::units::{KIB, MIB, boolean, choice, show_size, size, within};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// An input's name, which outputs may use even when the rest of it is wrong.
 #[derive(Debug)]
@@ -32,7 +31,18 @@ pub(super) fn all(top: &Section<'_>, env: Env<'_>) -> Vec<Named> {
     if inputs.is_empty() {
         place.wrong_key(Wrong::new("has no input", format!("write {example}")));
     }
-    inputs.named().map(|(name, place)| one(name, &place, env)).collect()
+    let all: Vec<Named> = inputs.named().map(|(name, place)| one(name, &place, env)).collect();
+    let from = |wanted: MetadataSource| {
+        all.iter().any(|named| match named.input.as_ref().map(|input| &input.kind) {
+            Some(InputKind::Kubernetes { metadata, .. }) => metadata.source == wanted,
+            Some(InputKind::File { .. }) | None => false,
+        })
+    };
+    if from(MetadataSource::Api) && from(MetadataSource::Kubelet) {
+        let instead = "write the same `metadata: {source: ...}` in all of them";
+        place.wrong_key(Wrong::new("ask the API server and kubelet for the same pods", instead));
+    }
+    all
 }
 
 fn one(name: &str, place: &Place<'_>, env: Env<'_>) -> Named {
@@ -92,48 +102,12 @@ fn file(section: &Section<'_>, env: Env<'_>) -> InputKind {
 }
 
 fn kubernetes(section: &Section<'_>, env: Env<'_>) -> InputKind {
-    let in_cluster = env("KUBERNETES_SERVICE_HOST").is_some_and(|host| !host.is_empty());
-    let mut metadata = Metadata {
-        source: if in_cluster { MetadataSource::Api } else { MetadataSource::Path },
-        wait: Duration::from_secs(10),
-        labels: true,
-        annotations: Vec::new(),
-    };
-    if let Some(keys) = section.get("metadata").and_then(|place| place.section("`metadata: {source: api}`")) {
-        metadata.source = keys.value("source", source).unwrap_or(metadata.source);
-        let wait =
-            keys.value("wait", |text| within(duration(text)?, Duration::ZERO, Duration::from_secs(300), show_duration));
-        metadata.wait = wait.unwrap_or(metadata.wait);
-        metadata.labels = keys.value("labels", boolean).unwrap_or(metadata.labels);
-        metadata.annotations = keys.get("annotations").map(|place| place.items(annotation)).unwrap_or_default();
-        keys.not_yet("namespace_labels", "labels of namespaces");
-        keys.done();
-    }
     InputKind::Kubernetes {
         path: section.value("path", values::absolute).unwrap_or_else(|| PathBuf::from("/var/log/pods")),
         docker_roots: section.get("docker_roots").map(|place| place.items(values::absolute)).unwrap_or_default(),
-        metadata,
+        metadata: metadata::read(section, env),
         include_self: section.value("include_self", boolean).unwrap_or(false),
     }
-}
-
-fn source(text: &str) -> Result<MetadataSource, Wrong> {
-    if text == "kubelet" {
-        return Err(Wrong::new("not there yet: kubelet as the source of metadata", "write `api` or `path`"));
-    }
-    choice(text, &[("api", MetadataSource::Api), ("path", MetadataSource::Path)])
-}
-
-/// An annotation's name, as Kubernetes has them: `prefix/name`.
-pub(super) fn annotation(text: &str) -> Result<String, Wrong> {
-    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-    if !text.chars().all(fine) || text.len() > 317 {
-        return Err(Wrong::new(
-            format!("{} is not the name of an annotation", shown(text)),
-            "write its exact name, such as `prometheus.io/port` (there are no patterns)",
-        ));
-    }
-    Ok(text.to_string())
 }
 
 /// The input that `name` means, or a problem that names the nearest one.

@@ -1,6 +1,6 @@
 //! `metadata` of a `file` input: its files are those of the pod that we run in.
 
-use super::{input, values};
+use super::{metadata, values};
 use crate::config::checked::OwnPod;
 use crate::config::expand::Env;
 use crate::config::problem::{Wrong, shown};
@@ -52,7 +52,7 @@ pub(super) fn read(input: &Section<'_>, env: Env<'_>) -> Option<OwnPod> {
         container: keys.value("container_name", fact),
         dir: keys.value("dir", values::absolute).unwrap_or_else(|| PathBuf::from("/etc/podinfo")),
         labels: keys.value("labels", boolean).unwrap_or(true),
-        annotations: keys.get("annotations").map(|place| place.items(input::annotation)).unwrap_or_default(),
+        annotations: keys.get("annotations").map(|place| place.items(metadata::annotation)).unwrap_or_default(),
     };
     keys.done();
     Some(pod)

@@ -8,7 +8,7 @@ use crate::config::checked::{InputKind, Metadata, MetadataSource, OwnPod};
 use crate::config::problem::{Wrong, nearest, shown};
 use crate::config::section::Place;
 use crate::config::template::{Template, render};
-use crate::origin::Fields;
+use crate::origin::{Fields, ON_REQUEST};
 
 /// What one kind of name must be like.
 pub(super) struct Rules<'r> {
@@ -34,7 +34,13 @@ const FROM_PATH: [&str; 6] = [
     "kubernetes.docker_id",
 ];
 /// Fields that only the API server tells.
-const FROM_API: [&str; 1] = ["kubernetes.container_image"];
+const FROM_API: [&str; 2] = ["kubernetes.container_image", "kubernetes.deployment_name"];
+const LABELS: &str = "kubernetes.labels.";
+const ANNOTATIONS: &str = "kubernetes.annotations.";
+const NAMESPACE_LABELS: &str = "kubernetes.namespace_labels.";
+const NODE_LABELS: &str = "kubernetes.node_labels.";
+/// Fields of which there is one for each name after the last dot.
+const MAPS: [&str; 4] = [LABELS, ANNOTATIONS, NAMESPACE_LABELS, NODE_LABELS];
 /// Fields that change from record to record.
 const PER_RECORD: [&str; 8] = ["log", "stream", "time", "@timestamp", "message", "level", "log_processed", "part"];
 
@@ -109,20 +115,28 @@ pub(super) fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
     }
     let api = |test: &dyn Fn(&Metadata) -> bool| {
         let mut read = inputs.iter().filter_map(|named| pods(named));
-        read.any(|metadata| metadata.source == MetadataSource::Api && test(metadata))
+        read.any(|metadata| metadata.source != MetadataSource::Path && test(metadata))
     };
     let own = |test: &dyn Fn(&OwnPod) -> bool| inputs.iter().filter_map(|named| own_pod(named)).any(test);
-    let label = name.strip_prefix("kubernetes.labels.").filter(|rest| !rest.is_empty());
-    let annotation = name.strip_prefix("kubernetes.annotations.").filter(|rest| !rest.is_empty());
-    let (known, instead) = match (label, annotation) {
-        (Some(_), _) => (api(&|read| read.labels) || own(&|pod| pod.labels), "{source: api, labels: true}".to_string()),
-        (_, Some(name)) => (
-            api(&|read| read.annotations.iter().any(|listed| listed == name))
-                || own(&|pod| pod.annotations.iter().any(|listed| listed == name)),
-            format!("{{source: api, annotations: [{name}]}}"),
+    let (map, key) = match MAPS.iter().find_map(|map| Some((*map, name.strip_prefix(map)?))) {
+        Some((map, key)) if !key.is_empty() => (map, key),
+        Some(_) | None => ("", ""),
+    };
+    let (known, instead) = match map {
+        LABELS => (api(&|read| read.labels) || own(&|pod| pod.labels), "{source: api, labels: true}".to_string()),
+        ANNOTATIONS => (
+            api(&|read| read.annotations.iter().any(|listed| listed == key))
+                || own(&|pod| pod.annotations.iter().any(|listed| listed == key)),
+            format!("{{source: api, annotations: [{key}]}}"),
         ),
-        (None, None) if FROM_API.contains(&name) => (api(&|_| true), "{source: api}".to_string()),
-        (None, None) => return Err(unknown(name)),
+        NAMESPACE_LABELS => (api(&|read| read.namespace_labels), "{source: api, namespace_labels: true}".to_string()),
+        NODE_LABELS => (api(&|read| read.node_labels), "{source: api, node_labels: true}".to_string()),
+        _ if FROM_API.contains(&name) => (api(&|_| true), "{source: api}".to_string()),
+        _ if ON_REQUEST.contains(&name) => (
+            api(&|read| read.fields.contains(&name)),
+            format!("{{source: api, fields: [{}]}}", name.trim_start_matches("kubernetes.")),
+        ),
+        _ => return Err(unknown(name)),
     };
     if known {
         return Ok(());
@@ -132,7 +146,7 @@ pub(super) fn field(name: &str, inputs: &[&Named]) -> Result<(), Wrong> {
 }
 
 fn unknown(name: &str) -> Wrong {
-    let all = || ALWAYS.iter().chain(&FROM_PATH).chain(&FROM_API).copied();
+    let all = || ALWAYS.iter().chain(&FROM_PATH).chain(&FROM_API).chain(&ON_REQUEST).copied();
     let instead = match nearest(name, all()) {
         Some(meant) => format!("write `{{{meant}}}`"),
         None => format!(

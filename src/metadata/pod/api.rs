@@ -1,6 +1,6 @@
 //! The few members of a Kubernetes Pod object that we read. Every one may be absent or null.
 
-use super::{Container, Pod};
+use super::{Container, Owner, Pod};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -21,12 +21,13 @@ struct Meta {
     namespace: Option<Box<str>>,
     labels: Option<Map>,
     annotations: Option<Map>,
-    owner_references: Option<Vec<Owner>>,
+    owner_references: Option<Vec<Reference>>,
+    creation_timestamp: Option<Box<str>>,
     deletion_timestamp: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
-struct Owner {
+struct Reference {
     kind: Option<Box<str>>,
     name: Option<Box<str>>,
     controller: Option<bool>,
@@ -51,6 +52,8 @@ struct Wish {
 #[serde(rename_all = "camelCase")]
 struct Status {
     phase: Option<Box<str>>,
+    #[serde(rename = "podIP")]
+    pod_ip: Option<Box<str>>,
     container_statuses: Option<Vec<State>>,
     init_container_statuses: Option<Vec<State>>,
     ephemeral_container_statuses: Option<Vec<State>>,
@@ -63,6 +66,8 @@ struct State {
     image: Option<Box<str>>,
     #[serde(rename = "containerID")]
     container_id: Option<Box<str>>,
+    #[serde(rename = "imageID")]
+    image_id: Option<Box<str>>,
     restart_count: Option<i64>,
     state: Option<Phase>,
     last_state: Option<Phase>,
@@ -92,12 +97,15 @@ pub(super) fn read(json: &[u8], annotations: &[String]) -> Result<Pod, String> {
     let labels = pairs(meta.labels);
     let all_annotations = pairs(meta.annotations);
     let hashes = hashes(&all_annotations);
+    let owner = owner(meta.owner_references.unwrap_or_default(), &labels, meta.creation_timestamp.as_deref());
     Ok(Pod {
         uid: need(meta.uid, "uid")?,
         name: need(meta.name, "name")?,
         namespace: need(meta.namespace, "namespace")?,
         node: spec.node_name.clone().unwrap_or_default(),
-        deployment: deployment(meta.owner_references.unwrap_or_default(), &labels),
+        deployment: owner.as_ref().filter(|o| &*o.kind == "Deployment").map(|o| o.name.clone()),
+        owner,
+        ip: status.pod_ip.clone().unwrap_or_default(),
         hashes,
         annotations: all_annotations
             .into_iter()
@@ -124,12 +132,28 @@ fn hashes(annotations: &[(Box<str>, Box<str>)]) -> Box<[Box<str>]> {
     found.into()
 }
 
-/// A ReplicaSet that a Deployment made is called DEPLOYMENT-HASH, and its pods carry the hash as a label.
-fn deployment(owners: Vec<Owner>, labels: &[(Box<str>, Box<str>)]) -> Option<Box<str>> {
-    let hash = &labels.iter().find(|(k, _)| k.as_ref() == "pod-template-hash")?.1;
-    let set = owners.into_iter().find(|o| o.controller == Some(true) && o.kind.as_deref() == Some("ReplicaSet"))?;
-    let name = set.name?.strip_suffix(hash.as_ref())?.strip_suffix('-')?.to_owned();
-    (!name.is_empty() && !hash.is_empty()).then(|| name.into())
+/// The controller, or the one behind it, as names tell without asking for either: a ReplicaSet of a Deployment is
+/// called DEPLOYMENT-HASH, and its pods carry the hash as a label; a Job of a CronJob is called CRONJOB-MINUTES, after
+/// the minute that it was due.
+fn owner(owners: Vec<Reference>, labels: &[(Box<str>, Box<str>)], created: Option<&str>) -> Option<Owner> {
+    let controller = owners.into_iter().find(|o| o.controller == Some(true))?;
+    let (kind, name) = (controller.kind?, controller.name?);
+    let hash = labels.iter().find(|(k, _)| k.as_ref() == "pod-template-hash").map_or("", |(_, hash)| hash);
+    let (before, after) = name.rsplit_once('-').filter(|(before, _)| !before.is_empty()).unwrap_or((&*name, ""));
+    Some(match &*kind {
+        "ReplicaSet" if !hash.is_empty() && after == hash => Owner { kind: "Deployment".into(), name: before.into() },
+        "Job" if is_due_minute(after, created) => Owner { kind: "CronJob".into(), name: before.into() },
+        _ => Owner { kind, name },
+    })
+}
+
+/// Whether these digits are minutes since 1970 of the week before the pod was made: a name like `import-20261122`, which
+/// somebody gave a Job, is not taken for a CronJob's.
+fn is_due_minute(digits: &str, created: Option<&str>) -> bool {
+    const WEEK: i64 = 7 * 24 * 60;
+    let due = if digits.len() == 8 { digits.parse::<i64>().ok() } else { None };
+    let created = created.and_then(|text| text.parse::<jiff::Timestamp>().ok()).map(|at| at.as_second() / 60);
+    due.zip(created).is_some_and(|(due, made)| (-1..=WEEK).contains(&(made - due)))
 }
 
 fn containers(spec: Spec, status: Status) -> Box<[Container]> {
@@ -160,6 +184,8 @@ fn observe(container: &mut Container, state: State) {
     if let Some(image) = state.image.filter(|i| !i.is_empty() && !i.starts_with("sha256:")) {
         container.image = image;
     }
+    // Docker's has a scheme before it.
+    container.image_id = bare(state.image_id).unwrap_or_default();
     container.restart = u32::try_from(state.restart_count.unwrap_or(0)).unwrap_or(0);
     container.id = bare(state.container_id);
     let (now, last) = (state.state, state.last_state);

@@ -40,7 +40,7 @@ fn web() -> Value {
 }
 
 fn labelled() -> Wanted {
-    Wanted { labels: true, annotations: Box::new(["team".to_owned()]) }
+    Wanted { labels: true, annotations: Box::new(["team".to_owned()]), ..Wanted::default() }
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_deployments_pod_is_read_with_all_its_containers() {
 #[test]
 fn fields_carry_the_names_that_fluent_bits_users_know() {
     let base: Base = vec![("input".into(), "pods".into())];
-    let all = fields(&pod(&web()), "main", 2, &labelled(), base);
+    let all = fields(&pod(&web()), "main", 2, &labelled(), Around::default(), base);
     let got: Vec<(&str, &str)> = all.iter().collect();
     assert_eq!(
         got,
@@ -77,15 +77,18 @@ fn fields_carry_the_names_that_fluent_bits_users_know() {
             ("tailrace.pod", "known"),
         ]
     );
-    let bare = fields(&pod(&web()), "main", 2, &Wanted::default(), Vec::new());
+    let bare = fields(&pod(&web()), "main", 2, &Wanted::default(), Around::default(), Vec::new());
     assert!(bare.iter().all(|(k, _)| !k.starts_with("kubernetes.labels") && !k.starts_with("kubernetes.annotations")));
 }
 
 #[test]
 fn each_restart_has_its_own_container_id_as_long_as_the_status_tells_it() {
     let pod = pod(&web());
-    let id =
-        |restart| fields(&pod, "main", restart, &labelled(), Vec::new()).get("kubernetes.docker_id").map(str::to_owned);
+    let id = |restart| {
+        fields(&pod, "main", restart, &labelled(), Around::default(), Vec::new())
+            .get("kubernetes.docker_id")
+            .map(str::to_owned)
+    };
     assert_eq!(id(2).as_deref(), Some("c2"));
     assert_eq!(id(1).as_deref(), Some("c1"));
     assert_eq!(id(0), None, "forgotten by the status");
@@ -145,6 +148,87 @@ fn the_deployment_is_told_only_by_a_controlling_replica_set_with_the_pods_hash()
         value["metadata"]["ownerReferences"] = json!([{"kind": kind, "name": name, "controller": controller}]);
         assert_eq!(pod(&value).deployment.as_deref(), want, "{kind} {name}");
     }
+}
+
+#[test]
+fn the_owner_is_who_made_the_controller_as_far_as_names_tell() {
+    // 29,700,000 minutes after 1970.
+    let made = "2026-06-21T00:00:30Z";
+    let minute = |ago: i64| made.parse::<jiff::Timestamp>().unwrap().as_second() / 60 - ago;
+    let (due, long_ago) = (format!("night-{}", minute(3)), format!("night-{}", minute(20_000)));
+    let cases = [
+        ("ReplicaSet", "web-5d4f8c7b9", "Deployment", "web"),
+        ("ReplicaSet", "bare-set", "ReplicaSet", "bare-set"),
+        ("ReplicaSet", "-5d4f8c7b9", "ReplicaSet", "-5d4f8c7b9"),
+        ("DaemonSet", "web-5d4f8c7b9", "DaemonSet", "web-5d4f8c7b9"),
+        ("StatefulSet", "db", "StatefulSet", "db"),
+        ("Job", due.as_str(), "CronJob", "night"),
+        ("Job", long_ago.as_str(), "Job", long_ago.as_str()),
+        ("Job", "import-20261122", "Job", "import-20261122"),
+        ("Job", "import", "Job", "import"),
+        ("Job", "-29700000", "Job", "-29700000"),
+        ("Node", "n1", "Node", "n1"),
+    ];
+    for (kind, name, want_kind, want_name) in cases {
+        let mut value = web();
+        value["metadata"]["creationTimestamp"] = json!(made);
+        value["metadata"]["ownerReferences"] = json!([{"kind": kind, "name": name, "controller": true}]);
+        let owner = pod(&value).owner.unwrap();
+        assert_eq!((&*owner.kind, &*owner.name), (want_kind, want_name), "{kind} {name}");
+    }
+    let mut value = web();
+    value["metadata"]["ownerReferences"] = json!([{"kind": "Job", "name": due, "controller": true}]);
+    assert_eq!(&*pod(&value).owner.unwrap().kind, "Job", "without a time of creation nothing is guessed");
+    value["metadata"]["ownerReferences"] = json!([{"kind": "ReplicaSet", "name": "x", "controller": false}]);
+    assert_eq!(pod(&value).owner, None);
+}
+
+#[test]
+fn facts_on_request_are_fields_only_where_they_are_asked_for() {
+    let mut value = web();
+    value["status"]["podIP"] = json!("10.1.2.3");
+    value["status"]["containerStatuses"][0]["imageID"] = json!("docker-pullable://reg/web@sha256:aa");
+    let pod = pod(&value);
+    let labels: Labels = Box::new([("team".into(), "blue".into())]);
+    let around = Around { namespace: Some(&labels), node: Some(&labels) };
+    let wanted = Wanted {
+        facts: Box::new(crate::origin::ON_REQUEST),
+        namespace_labels: true,
+        node_labels: true,
+        ..Wanted::default()
+    };
+    let all = fields(&pod, "main", 2, &wanted, around, Vec::new());
+    let plain = fields(&pod, "main", 2, &Wanted::default(), around, Vec::new());
+    let more: Vec<(&str, &str)> = all.iter().filter(|(name, _)| plain.get(name).is_none()).collect();
+    let want = [
+        ("kubernetes.container_hash", "reg/web@sha256:aa"),
+        ("kubernetes.namespace_labels.team", "blue"),
+        ("kubernetes.node_labels.team", "blue"),
+        ("kubernetes.owner_kind", "Deployment"),
+        ("kubernetes.owner_name", "web"),
+        ("kubernetes.pod_ip", "10.1.2.3"),
+        ("kubernetes.restart_count", "2"),
+    ];
+    assert_eq!(more, want);
+    let earlier = fields(&pod, "main", 1, &wanted, around, Vec::new());
+    assert_eq!(earlier.get("kubernetes.container_hash"), None, "the image may have changed in between");
+    assert_eq!(earlier.get("kubernetes.restart_count"), Some("1"));
+}
+
+#[test]
+fn a_pod_of_an_earlier_versions_cache_is_read_and_an_earlier_version_reads_ours() {
+    let of_then = r#"{"uid":"u","name":"n","namespace":"s","node":"n1","labels":[["a","b"]],"annotations":[],"hashes":[],
+        "deployment":"web","containers":[{"name":"main","image":"i","restart":1,"id":"c","previous":null,"ended":false,
+        "running":true}],"deleting":false,"finished":false}"#;
+    let read: Pod = serde_json::from_str(of_then).unwrap();
+    assert_eq!((read.deployment.as_deref(), read.owner.as_ref()), (Some("web"), None));
+    let now: Value = serde_json::to_value(pod(&web())).unwrap();
+    let then: Value = serde_json::from_str(of_then).unwrap();
+    for (member, value) in then.as_object().unwrap() {
+        assert!(now.get(member).is_some(), "{member}");
+        assert_eq!(value.is_array(), now[member].is_array(), "{member}");
+    }
+    assert_eq!(now["deployment"], "web");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn mirror(uid: &str, hash: &str) -> Pod {
 }
 
 fn label(pods: &Pods, uid: &str) -> Option<String> {
-    let wanted = Wanted { labels: true, annotations: Box::default() };
+    let wanted = Wanted { labels: true, ..Wanted::default() };
     let found = pods.lookup(uid, "main", 0, &wanted, Vec::new())?;
     found.fields.get("kubernetes.labels.app").map(str::to_owned)
 }
@@ -110,4 +110,67 @@ fn the_bound_sheds_the_longest_deleted_and_then_refuses() {
     assert_eq!((pods.get("u7"), pods.get("u3").is_some()), (None, true));
     assert_eq!(pods.counts(), (PODS_MAX as u64 - 1, 1, 2));
     assert_eq!(pods.all().len(), PODS_MAX);
+}
+
+#[test]
+fn labels_of_namespace_and_node_complete_what_is_known_and_change_their_pods() {
+    let pods = Pods::new();
+    let rang = Arc::new(AtomicU64::new(0));
+    let counter = rang.clone();
+    pods.ring_when_missing(Box::new(move || {
+        counter.fetch_add(1, Relaxed);
+    }));
+    let with_id = |uid: &str, namespace: &str| Pod {
+        namespace: namespace.into(),
+        containers: Box::new([pod::Container { name: "main".into(), id: Some("c".into()), ..Default::default() }]),
+        ..pod(uid, "a")
+    };
+    pods.put(with_id("u", "prod"));
+    pods.put(with_id("v", "test"));
+    changed(&pods);
+    let wanted = Wanted { namespace_labels: true, node_labels: true, ..Wanted::default() };
+    let found = |uid| pods.lookup(uid, "main", 0, &wanted, Vec::new()).unwrap();
+    assert!(!found("u").complete && pods.lookup("u", "main", 0, &Wanted::default(), Vec::new()).unwrap().complete);
+    assert_eq!(rang.load(Relaxed), 1, "only who wants them misses them");
+    assert!(pods.lookup("nobody", "main", 0, &Wanted::default(), Vec::new()).is_none() && rang.load(Relaxed) == 2);
+    let team = |name: &str| -> Labels { Box::new([("team".into(), name.into())]) };
+    pods.put_namespace("prod", team("blue"));
+    assert_eq!(changed(&pods), ["u"]);
+    pods.put_node(team("metal"));
+    assert_eq!(changed(&pods), ["u", "v"]);
+    pods.put_namespace("prod", team("blue"));
+    pods.put_node(team("metal"));
+    assert!(changed(&pods).is_empty(), "the same labels are no change");
+    let full = found("u");
+    assert!(full.complete && !found("v").complete);
+    assert_eq!(full.fields.get("kubernetes.namespace_labels.team"), Some("blue"));
+    assert_eq!(full.fields.get("kubernetes.node_labels.team"), Some("metal"));
+    assert_eq!(pods.namespaces(), BTreeSet::from(["prod".into(), "test".into()]));
+    pods.keep_namespaces(&BTreeSet::from(["test".into()]));
+    assert!(!found("u").complete);
+}
+
+#[test]
+fn what_an_earlier_life_knew_is_complete_once_it_is_confirmed_or_nobody_can_tell() {
+    let full = || Pod {
+        containers: Box::new([pod::Container { name: "main".into(), id: Some("c".into()), ..Default::default() }]),
+        ..pod("u", "a")
+    };
+    let complete = |pods: &Pods| pods.lookup("u", "main", 0, &Wanted::default(), Vec::new()).unwrap().complete;
+    let confirm: [fn(&Pods); 3] = [
+        |pods| pods.listed(&HashSet::from(["u".into()])),
+        |pods| pods.replace(pods.all().iter().map(|pod| (**pod).clone()).collect()),
+        Pods::rely_on_these,
+    ];
+    for confirm in confirm {
+        let pods = Pods::new();
+        pods.preload(vec![full()]);
+        assert!(!complete(&pods), "it may have changed meanwhile");
+        confirm(&pods);
+        assert!(complete(&pods) && !pods.going("u"));
+    }
+    let fresh = Pods::new();
+    fresh.preload(Vec::new());
+    fresh.put(full());
+    assert!(complete(&fresh));
 }

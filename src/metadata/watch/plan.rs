@@ -1,7 +1,8 @@
 //! What to ask the API server next, and when. Pure: it is told what came of the last request.
 //!
-//! A list from the server's cache (`resourceVersion=0`), then one watch after another from where the last one ended. After
-//! 410 the list is made anew; after two in a row not from the cache, which is then too far behind. A failed request is
+//! First all pods, from the server's cache (`resourceVersion=0`): as the beginning of a watch, or, of a server that cannot do
+//! that, as a list; then one watch after another from where the last one ended. After
+//! 410 that is done anew; after two in a row not from the cache, which is then too far behind. A failed request is
 //! repeated: with growing pauses, or, when the server is busy (429, 5xx), spread over 30 s so that the nodes of a cluster do not
 //! come back all at once.
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 /// Times that tests shorten.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Nodes spread their requests over this time, after a start with a cache and when the server is busy.
+    /// Nodes spread their requests over this time when the server is busy.
     pub spread: Duration,
     /// First pause after a failure.
     pub pause_first: Duration,
@@ -22,6 +23,8 @@ pub struct Timing {
     pub silence: Duration,
     /// The server ends a watch after this.
     pub watch: Duration,
+    /// Kubelet is asked again after this, should no file wait for a pod earlier.
+    pub refresh: Duration,
 }
 
 impl Default for Timing {
@@ -33,10 +36,13 @@ impl Default for Timing {
             answer: Duration::from_secs(30),
             silence: Duration::from_secs(120),
             watch: Duration::from_secs(290),
+            refresh: Duration::from_secs(30),
         }
     }
 }
 
+/// The nodes of a cluster whose agents all start together spread their first requests over this time.
+const START_SPREAD: Duration = Duration::from_secs(1);
 /// Longest wish of the server that is followed.
 const WISH_MAX: Duration = Duration::from_secs(300);
 /// After so many failures in a row the version is not trusted any more: list.
@@ -47,6 +53,8 @@ const WATCH_SHORT: Duration = Duration::from_secs(1);
 /// The next request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
+    /// A watch that begins with all pods of the node (`sendInitialEvents`). From the server's cache, or as they are.
+    Begin { cached: bool },
     /// All pods of the node. From the server's cache, or (dearer) as they are.
     List { cached: bool },
     /// Changes since this version.
@@ -58,6 +66,8 @@ pub enum Ask {
 pub enum Came {
     /// A complete list, as of this version.
     Listed { version: String },
+    /// It does not begin watches with what is there: list from now on.
+    CannotBegin,
     /// A watch ended in good order or by its timeout, after this time, having reached this version.
     Ended { after: Duration, version: String },
     /// A watch broke off: a server that restarts ends all of its watches so.
@@ -79,26 +89,30 @@ pub struct Plan {
     timing: Timing,
     /// Where the watch goes on; `None`: list first.
     version: Option<String>,
+    /// The server was not found unable to begin a watch with what is there.
+    begins: bool,
     failures: u32,
     gone: u32,
-    random: u64,
+    jitter: Jitter,
 }
 
 impl Plan {
     /// `seed`: different on every node.
     pub fn new(timing: Timing, seed: u64) -> Self {
-        Plan { timing, version: None, failures: 0, gone: 0, random: seed }
+        Plan { timing, version: None, begins: true, failures: 0, gone: 0, jitter: Jitter(seed) }
     }
 
-    /// How long to wait before the first request: pods of a cache can do without for a while.
+    /// How long to wait before the first request: with pods of an earlier life it can be a moment later than that of
+    /// other nodes, but files wait until somebody says that they are still as they were.
     pub fn start(&mut self, cached: bool) -> Duration {
-        if cached { self.up_to(self.timing.spread) } else { Duration::ZERO }
+        if cached { self.jitter.up_to(START_SPREAD) } else { Duration::ZERO }
     }
 
     /// What to ask now.
     pub fn ask(&self) -> Ask {
         match &self.version {
             Some(version) => Ask::Watch { from: version.clone() },
+            None if self.begins => Ask::Begin { cached: self.gone < 2 },
             None => Ask::List { cached: self.gone < 2 },
         }
     }
@@ -109,6 +123,10 @@ impl Plan {
             Came::Listed { version } => {
                 self.failures = 0;
                 self.version = Some(version);
+                Duration::ZERO
+            }
+            Came::CannotBegin => {
+                self.begins = false;
                 Duration::ZERO
             }
             Came::Ended { after, version } => {
@@ -129,7 +147,7 @@ impl Plan {
             Came::Failed { busy, wish } => {
                 let pause = self.pause();
                 self.failed();
-                let spread = if busy { self.up_to(self.timing.spread) } else { Duration::ZERO };
+                let spread = if busy { self.jitter.up_to(self.timing.spread) } else { Duration::ZERO };
                 let wish = wish.unwrap_or(Duration::ZERO).min(WISH_MAX);
                 pause.max(wish).saturating_add(spread)
             }
@@ -153,13 +171,20 @@ impl Plan {
     fn pause(&mut self) -> Duration {
         let doubled = self.timing.pause_first.saturating_mul(1 << self.failures.min(10));
         let most = doubled.min(self.timing.pause_max);
-        most / 2 + self.up_to(most / 2)
+        most / 2 + self.jitter.up_to(most / 2)
     }
+}
 
-    fn up_to(&mut self, most: Duration) -> Duration {
+/// Random times.
+#[derive(Debug)]
+pub(super) struct Jitter(pub u64);
+
+impl Jitter {
+    /// From nothing to `most`.
+    pub(super) fn up_to(&mut self, most: Duration) -> Duration {
         // splitmix64: any seed will do, and nothing depends on its quality.
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         let share = ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64;
@@ -186,7 +211,8 @@ mod tests {
     #[test]
     fn a_list_is_followed_by_watches_that_go_on_where_the_last_one_ended() {
         let mut p = plan();
-        assert_eq!((p.start(false), p.ask()), (Duration::ZERO, Ask::List { cached: true }));
+        assert_eq!((p.start(false), p.ask()), (Duration::ZERO, Ask::Begin { cached: true }));
+        assert_eq!((p.came(Came::CannotBegin), p.ask()), (Duration::ZERO, Ask::List { cached: true }));
         assert_eq!(p.came(Came::Listed { version: "5".into() }), Duration::ZERO);
         assert_eq!(p.ask(), watch("5"));
         p.reached("7".into());
@@ -208,16 +234,18 @@ mod tests {
         for _ in 0..5 {
             p.came(failed(false, None));
         }
-        assert_eq!(p.ask(), Ask::List { cached: true }, "perhaps it is the version that the server does not like");
+        assert_eq!(p.ask(), Ask::Begin { cached: true }, "perhaps it is the version that the server does not like");
     }
 
     #[test]
     fn gone_lists_anew_and_the_second_time_in_a_row_past_the_cache() {
         let mut p = plan();
         p.came(Came::Listed { version: "5".into() });
-        assert_eq!((p.came(Came::Gone), p.ask()), (Duration::ZERO, Ask::List { cached: true }));
+        assert_eq!((p.came(Came::Gone), p.ask()), (Duration::ZERO, Ask::Begin { cached: true }));
         p.came(Came::Listed { version: "5".into() });
         assert!(p.came(Came::Gone) >= Duration::from_millis(500), "no hot loop");
+        assert_eq!(p.ask(), Ask::Begin { cached: false });
+        p.came(Came::CannotBegin);
         assert_eq!(p.ask(), Ask::List { cached: false });
         p.came(Came::Listed { version: "6".into() });
         p.reached("7".into());
@@ -252,9 +280,8 @@ mod tests {
     #[test]
     fn a_start_with_cached_pods_is_spread_and_one_without_is_not() {
         let waits: Vec<Duration> = (0..100).map(|seed| Plan::new(Timing::default(), seed).start(true)).collect();
-        assert!(
-            waits.iter().all(|w| *w <= Duration::from_secs(30)) && waits.iter().any(|w| *w > Duration::from_secs(20))
-        );
+        let ms = Duration::from_millis;
+        assert!(waits.iter().all(|w| *w <= ms(1000)) && waits.iter().any(|w| *w > ms(700)));
         assert_eq!(plan().start(false), Duration::ZERO);
     }
 }

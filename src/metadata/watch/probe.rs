@@ -1,9 +1,9 @@
-//! Whether the API server would answer what the watch asks: one pod, and the head of a watch that ends at once. For
-//! `tailrace doctor`.
+//! Whether everything that will be asked would be answered: one pod, the head of a watch that ends at once, kubelet's pods,
+//! labels where they are wanted. For `tailrace doctor`.
 
-use super::{Watch, connect};
+use super::Watch;
+use super::ask::{To, What};
 use crate::lane::batch::Code;
-use crate::record::Now;
 use std::time::Duration;
 
 /// What came of it.
@@ -11,29 +11,41 @@ use std::time::Duration;
 pub struct Probe {
     /// When the first answer came (mono), and its `Date`.
     pub heard: Option<(Duration, Option<String>)>,
-    /// The verb that was refused, why, and what to do.
+    /// What was refused (`list`, `watch`, `namespace`, `node`, `kubelet`), why, and what to do.
     pub refused: Option<(&'static str, Code, String)>,
 }
 
-impl<C: Fn() -> Now> Watch<C> {
+impl Watch {
     /// Asks once; nothing of the answers is kept.
     pub async fn probe(&self) -> Probe {
-        let mut probe = Probe::default();
-        let client = match connect(&self.settings.api).await {
-            Ok(client) => client,
-            Err(trouble) => {
-                probe.refused = Some(("connect", trouble.code, trouble.say));
-                return probe;
-            }
+        let (mut probe, node) = (Probe::default(), &self.settings.node);
+        let pods = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}");
+        let mut asks = match &self.settings.kubelet {
+            Some(_) => vec![(What::Kubelet, "/pods".to_owned())],
+            None => vec![
+                (What::List, format!("{pods}&limit=1")),
+                (What::Watch, format!("{pods}&watch=1&timeoutSeconds=1&resourceVersion=0")),
+            ],
         };
-        for (verb, query) in [("list", "&limit=1"), ("watch", "&watch=1&timeoutSeconds=1&resourceVersion=0")] {
-            match self.ask(&client, query).await {
+        if self.settings.namespace_labels {
+            asks.push((What::Namespace, "/api/v1/namespaces/default".to_owned()));
+        }
+        if self.settings.node_labels {
+            asks.push((What::Node, format!("/api/v1/nodes/{node}")));
+        }
+        for (what, uri) in asks {
+            let api = self.settings.api.clone();
+            let to = match (&self.settings.kubelet, what) {
+                (Some(kubelet), What::Kubelet) => To::Kubelet(api, kubelet.clone(), node.clone()),
+                (_, _) => To::Api(api),
+            };
+            match self.asker(to).get(what, &uri).await {
                 Ok(answer) => {
                     let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
-                    probe.heard.get_or_insert_with(|| ((self.clock)().mono, date.map(str::to_owned)));
+                    probe.heard.get_or_insert_with(|| (self.tell.now(), date.map(str::to_owned)));
                 }
                 Err(trouble) => {
-                    probe.refused = Some((verb, trouble.code, trouble.say));
+                    probe.refused = Some((what.as_str(), trouble.code, trouble.say));
                     return probe;
                 }
             }

@@ -1,14 +1,20 @@
 //! The follower against a fake API server that answers as scripted, one connection a request.
 
+mod beginning;
+
 use super::*;
 use crate::metadata::pod::Wanted;
 use crate::telemetry::board::Snapshot;
+use crate::telemetry::report::{MetadataReport, MetadataState};
+use kube::Config;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
 
 /// One answer: bytes, and whether the connection then stays open.
 #[derive(Clone, Debug)]
@@ -51,6 +57,8 @@ fn expired() -> Value {
 
 #[derive(Default)]
 struct Script {
+    /// As of a server that cannot begin a watch with what is there: such requests are refused, and not of the script.
+    old: bool,
     answers: Mutex<VecDeque<Answer>>,
     asked: Mutex<Vec<String>>,
 }
@@ -69,6 +77,12 @@ async fn answer(mut stream: TcpStream, script: Arc<Script>) {
         head.push(byte);
     }
     let line = String::from_utf8(head).unwrap().lines().next().unwrap_or("").to_owned();
+    if script.old && line.contains("sendInitialEvents") {
+        let text = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+        let refused = status(422, "", &json!({"kind": "Status", "code": 422, "message": text}).to_string());
+        drop(stream.write_all(refused.bytes.as_bytes()).await);
+        return;
+    }
     script.asked.lock().unwrap().push(line);
     // With nothing more scripted the server is silent.
     let next = script.answers.lock().unwrap().pop_front().unwrap_or_else(|| hang(""));
@@ -94,7 +108,15 @@ fn settings(address: SocketAddr) -> Settings {
         silence: Duration::from_secs(30),
         ..Timing::default()
     };
-    Settings { api: Api::At(Box::new(config)), node: "n1".into(), annotations: Vec::new(), timing }
+    Settings {
+        api: Api::At(Box::new(config)),
+        kubelet: None,
+        node: "n1".into(),
+        annotations: Vec::new(),
+        namespace_labels: false,
+        node_labels: false,
+        timing,
+    }
 }
 
 /// The follower, the script, and what they brought about.
@@ -110,15 +132,25 @@ impl World {
         World::with(answers, |settings| settings)
     }
 
+    /// A server that has to be asked for a list first.
     fn with(answers: Vec<Answer>, change: impl FnOnce(Settings) -> Settings) -> World {
+        World::start(Script { old: true, answers: Mutex::new(answers.into()), ..Script::default() }, change)
+    }
+
+    /// One that begins a watch with what is there.
+    fn recent(answers: Vec<Answer>) -> World {
+        World::start(Script { answers: Mutex::new(answers.into()), ..Script::default() }, |settings| settings)
+    }
+
+    fn start(script: Script, change: impl FnOnce(Settings) -> Settings) -> World {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let script = Arc::new(Script { answers: Mutex::new(answers.into()), ..Script::default() });
+        let script = Arc::new(script);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let settings = change(settings(listener.local_addr().unwrap()));
         runtime.spawn(serve(listener, script.clone()));
         let (pods, board) = (Arc::new(Pods::new()), Arc::new(Board::default()));
         let follower = Watch::new(settings, pods.clone(), board.clone(), clock).unwrap();
-        runtime.spawn(follower.run(false));
+        runtime.spawn(async move { follower.run(false).await });
         World { pods, board, script, runtime }
     }
 
@@ -143,7 +175,7 @@ impl World {
     }
 
     fn label(&self, uid: &str) -> Option<String> {
-        let wanted = Wanted { labels: true, annotations: Box::default() };
+        let wanted = Wanted { labels: true, ..Wanted::default() };
         let found = self.pods.lookup(uid, "main", 0, &wanted, Vec::new())?;
         found.fields.get("kubernetes.labels.app").map(str::to_owned)
     }

@@ -1,5 +1,6 @@
 //! Why a request to the API server brought nothing, and what a person can do about it.
 
+use super::ask::What;
 use crate::lane::batch::Code;
 use std::error::Error;
 use std::time::Duration;
@@ -15,6 +16,8 @@ pub(super) struct Trouble {
     pub busy: bool,
     /// The version asked for is too old: list anew. No failure.
     pub gone: bool,
+    /// Our credentials are not taken: they may have been replaced on disk since they were read.
+    pub denied: bool,
     /// Read configuration and credentials again.
     pub again_from_scratch: bool,
     /// When the server wants to be asked again.
@@ -23,45 +26,81 @@ pub(super) struct Trouble {
 
 impl Trouble {
     fn new(code: &str, say: String) -> Self {
-        Trouble { code: Code::new(code), say, busy: false, gone: false, again_from_scratch: false, wish: None }
+        Trouble {
+            code: Code::new(code),
+            say,
+            busy: false,
+            gone: false,
+            denied: false,
+            again_from_scratch: false,
+            wish: None,
+        }
     }
 
     /// An HTTP status, or the code in an ERROR event of a watch.
-    pub(super) fn status(code: u16, message: &str, wish: Option<Duration>) -> Self {
+    pub(super) fn status(what: What, code: u16, message: &str, wish: Option<Duration>) -> Self {
+        let who = what.server();
         let advice = match code {
-            401 => "the API server does not take our credentials; is the service account's token mounted and current? ",
+            401 => format!("{who} does not take our credentials; is the service account's token mounted and current? "),
             403 => {
-                "the service account may not read pods; bind it to a ClusterRole with the rule \
-                 {apiGroups: [\"\"], resources: [\"pods\"], verbs: [\"list\", \"watch\"]}. "
+                let (resource, verbs) = what.right();
+                let rule = format!("{{apiGroups: [\"\"], resources: [\"{resource}\"], verbs: [{verbs}]}}");
+                let more = match what {
+                    What::Kubelet => {
+                        " (kubelets before 1.33 know only `nodes/proxy`, which lets its owner run commands in every \
+                         pod: use `source: api` there)"
+                    }
+                    What::List | What::Watch | What::Namespace | What::Node => "",
+                };
+                format!(
+                    "the service account may not read {resource}; bind it to a ClusterRole with the rule {rule}{more}. "
+                )
             }
-            429 | 500.. => "the API server is busy or in trouble; it is asked again. ",
-            _ => "",
+            429 | 500.. => format!("{who} is busy or in trouble; it is asked again. "),
+            _ => String::new(),
         };
         Trouble {
             busy: code == 429 || code >= 500,
             gone: code == 410,
+            denied: code == 401,
             again_from_scratch: code == 401,
             wish,
             ..Trouble::new(&format!("http_{code}"), format!("{advice}It said {code}: {message}"))
         }
     }
 
+    /// It would not be better for a plain list: the way, or the right, is missing.
+    pub(super) fn is_general(&self) -> bool {
+        matches!(self.code.as_str(), "auth" | "connect" | "config" | "http_401" | "http_403" | "http_429") || self.gone
+    }
+
     /// No head of an answer, or no further piece of one, in time.
-    pub(super) fn slow(limit: Duration) -> Self {
-        Trouble::new("timeout", format!("the API server did not answer within {} s", limit.as_secs_f64()))
+    pub(super) fn slow(what: What, limit: Duration) -> Self {
+        Trouble::new("timeout", format!("{} did not answer within {} s", what.server(), limit.as_secs_f64()))
     }
 
     /// The request did not get out.
-    pub(super) fn unsent(error: &kube::Error) -> Self {
+    pub(super) fn unsent(what: What, error: &kube::Error) -> Self {
         // Of the many things it may be, credentials and addresses can only mend when they are read again.
         let code = if matches!(error, kube::Error::Auth(_)) { "auth" } else { "connect" };
-        let say = format!("the API server cannot be reached: {}", chain(error));
+        let cause = chain(error);
+        let advice = match what {
+            What::Kubelet if cause.contains("certificate") => {
+                "; give the authority that signed kubelet's certificate as `metadata.kubelet.ca_file`, or do without: \
+                 `metadata.kubelet.verify: false`"
+            }
+            What::Kubelet if cause.contains("refused") => {
+                "; 127.0.0.1 is the node's own only with hostNetwork, else give `metadata.kubelet.url`"
+            }
+            What::Kubelet | What::List | What::Watch | What::Namespace | What::Node => "",
+        };
+        let say = format!("{} cannot be reached: {cause}{advice}", what.server());
         Trouble { again_from_scratch: true, ..Trouble::new(code, say) }
     }
 
     /// The answer broke off.
-    pub(super) fn broken(error: impl Error) -> Self {
-        Trouble::new("broken", format!("the API server's answer broke off: {}", chain(&error)))
+    pub(super) fn broken(what: What, error: impl Error) -> Self {
+        Trouble::new("broken", format!("{}'s answer broke off: {}", what.server(), chain(&error)))
     }
 
     /// An answer that is none.

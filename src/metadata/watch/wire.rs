@@ -1,25 +1,56 @@
 //! The API server's answers: a list, a watch's lines, an error. Pure; bounded; pods that cannot be read are passed over.
 
-use crate::metadata::pod::Pod;
+use crate::metadata::pod::{Labels, Pod};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A longer list is refused: a node's pods are a few megabytes.
 pub(super) const LIST_BYTES_MAX: usize = 64 << 20;
 /// A longer line of a watch is passed over: etcd keeps no object above 1.5 MiB.
 const LINE_BYTES_MAX: usize = 4 << 20;
+/// A longer namespace or node is refused; the same bound.
+pub(super) const OBJECT_BYTES_MAX: usize = 4 << 20;
 /// Bytes of an error's body that are read.
 pub(super) const ERROR_BYTES_MAX: usize = 64 << 10;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct Version {
     resource_version: Option<String>,
 }
 
 #[derive(Deserialize)]
+struct Mark {
+    metadata: MarkMeta,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct MarkMeta {
+    resource_version: Option<String>,
+    annotations: Option<BTreeMap<String, Option<String>>>,
+}
+
+/// Of a namespace or a node: what `PartialObjectMetadata` has of it.
+#[derive(Deserialize)]
+struct Labelled {
+    metadata: LabelledMeta,
+}
+
+#[derive(Deserialize)]
+struct LabelledMeta {
+    labels: Option<BTreeMap<Box<str>, Box<str>>>,
+}
+
+/// On the bookmark that ends the pods that were there when a watch began.
+const INITIAL_END: &str = "k8s.io/initial-events-end";
+
+#[derive(Deserialize)]
 struct RawList<'a> {
+    /// Kubelet's has none.
+    #[serde(default)]
     metadata: Version,
     #[serde(borrow)]
     items: Option<Vec<&'a RawValue>>,
@@ -29,14 +60,15 @@ struct RawList<'a> {
 #[derive(Debug)]
 pub(super) struct List {
     pub pods: Vec<Pod>,
-    pub version: String,
+    /// Kubelet's has none.
+    pub version: Option<String>,
     pub unreadable: u64,
 }
 
 pub(super) fn list(body: &[u8], annotations: &[String]) -> Result<List, String> {
     let raw: RawList<'_> = serde_json::from_slice(body).map_err(|e| format!("not a list of pods: {e}"))?;
     let version = raw.metadata.resource_version.filter(|v| !v.is_empty());
-    let mut list = List { pods: Vec::new(), version: version.ok_or("a list without resourceVersion")?, unreadable: 0 };
+    let mut list = List { pods: Vec::new(), version, unreadable: 0 };
     for item in raw.items.unwrap_or_default() {
         match Pod::from_json(item.get().as_bytes(), annotations) {
             Ok(pod) => list.pods.push(pod),
@@ -53,8 +85,8 @@ pub(super) enum Event {
     Put(Box<Pod>, Option<String>),
     /// Deleted: the pod as it was last.
     Deleted(Box<Pod>, Option<String>),
-    /// Only the version moved on.
-    Bookmark(Option<String>),
+    /// Only the version moved on; or (true) all pods that were there at the beginning are told.
+    Bookmark(Option<String>, bool),
     /// The server ends the watch: its code.
     Error(u16, String),
     /// Nothing that we know; passed over.
@@ -87,13 +119,25 @@ pub(super) fn event(line: &[u8], annotations: &[String]) -> Event {
     match (raw.kind, Pod::from_json(object, annotations)) {
         ("ADDED" | "MODIFIED", Ok(pod)) => Event::Put(Box::new(pod), version()),
         ("DELETED", Ok(pod)) => Event::Deleted(Box::new(pod), version()),
-        ("BOOKMARK", _) => Event::Bookmark(version()),
+        ("BOOKMARK", _) => {
+            let of = serde_json::from_slice::<Mark>(object).map(|v| v.metadata).unwrap_or_default();
+            let end = of
+                .annotations
+                .is_some_and(|all| all.get(INITIAL_END).is_some_and(|value| value.as_deref() == Some("true")));
+            Event::Bookmark(of.resource_version, end)
+        }
         ("ERROR", _) => {
             let (code, message) = status(object);
             Event::Error(code.unwrap_or(500), message)
         }
         (_, _) => Event::Unreadable,
     }
+}
+
+/// The labels of a namespace or a node.
+pub(super) fn labels(body: &[u8]) -> Result<Labels, String> {
+    let read: Labelled = serde_json::from_slice(body).map_err(|e| format!("no object with labels: {e}"))?;
+    Ok(read.metadata.labels.unwrap_or_default().into_iter().collect())
 }
 
 /// Code and message of a Status object, or the beginning of whatever it is.
@@ -169,7 +213,10 @@ mod tests {
         assert!(matches!(read("MODIFIED", POD), Event::Put(..)));
         assert!(matches!(read("DELETED", POD), Event::Deleted(pod, Some(v)) if pod.uid.as_ref() == "u" && v == "9"));
         let bookmark = r#"{"kind":"Pod","metadata":{"resourceVersion":"12","creationTimestamp":null}}"#;
-        assert_eq!(read("BOOKMARK", bookmark), Event::Bookmark(Some("12".into())));
+        assert_eq!(read("BOOKMARK", bookmark), Event::Bookmark(Some("12".into()), false));
+        let end =
+            r#"{"kind":"Pod","metadata":{"resourceVersion":"12","annotations":{"k8s.io/initial-events-end":"true"}}}"#;
+        assert_eq!(read("BOOKMARK", end), Event::Bookmark(Some("12".into()), true));
         let expired = r#"{"kind":"Status","code":410,"message":"too old","reason":"Expired"}"#;
         assert_eq!(read("ERROR", expired), Event::Error(410, "too old".into()));
         assert_eq!(read("ERROR", "{}"), Event::Error(500, String::new()));
@@ -179,12 +226,21 @@ mod tests {
     }
 
     #[test]
-    fn a_list_passes_over_pods_that_cannot_be_read_and_needs_a_version() {
+    fn labels_are_read_of_whatever_object_has_them() {
+        let read = |text: &str| labels(text.as_bytes()).unwrap().to_vec();
+        assert_eq!(read(r#"{"kind":"PartialObjectMetadata","metadata":{"labels":{"b":"2","a":"1"}}}"#).len(), 2);
+        assert!(read(r#"{"metadata":{"name":"x"}}"#).is_empty());
+        assert!(labels(b"{}").is_err() && labels(b"<html>").is_err());
+    }
+
+    #[test]
+    fn a_list_passes_over_pods_that_cannot_be_read_and_kubelets_has_no_version() {
         let body = format!(r#"{{"metadata":{{"resourceVersion":"3"}},"items":[{POD},{{"metadata":{{}}}},7]}}"#);
         let read = list(body.as_bytes(), &[]).unwrap();
-        assert_eq!((read.pods.len(), read.version.as_str(), read.unreadable), (1, "3", 2));
+        assert_eq!((read.pods.len(), read.version.as_deref(), read.unreadable), (1, Some("3"), 2));
         assert_eq!(list(br#"{"metadata":{"resourceVersion":"3"},"items":null}"#, &[]).unwrap().pods.len(), 0);
-        assert!(list(br#"{"metadata":{},"items":[]}"#, &[]).is_err());
+        let kubelets = format!(r#"{{"kind":"PodList","metadata":{{}},"items":[{POD}]}}"#);
+        assert_eq!(list(kubelets.as_bytes(), &[]).unwrap().version, None);
         assert!(list(b"<html>", &[]).unwrap_err().contains("not a list"));
     }
 

@@ -6,7 +6,7 @@ use super::{Expr, Field, Leaf, Test};
 use regex::bytes::RegexBuilder;
 
 /// Field names that can exist; those that end in a dot take any name after it.
-pub const KNOWN: [&str; 15] = [
+pub const KNOWN: [&str; 22] = [
     "kubernetes.namespace_name",
     "kubernetes.pod_name",
     "kubernetes.pod_id",
@@ -17,6 +17,13 @@ pub const KNOWN: [&str; 15] = [
     "kubernetes.deployment_name",
     "kubernetes.labels.",
     "kubernetes.annotations.",
+    "kubernetes.namespace_labels.",
+    "kubernetes.node_labels.",
+    "kubernetes.pod_ip",
+    "kubernetes.container_hash",
+    "kubernetes.owner_kind",
+    "kubernetes.owner_name",
+    "kubernetes.restart_count",
     "path",
     "input",
     "host",
@@ -227,7 +234,7 @@ fn nearest(name: &str) -> String {
         let short = known.strip_prefix("kubernetes.").unwrap_or(known);
         edits(name, known).min(edits(name, short))
     };
-    for labels in ["kubernetes.labels.", "kubernetes.annotations."] {
+    for labels in KNOWN.iter().filter(|known| known.ends_with('.')) {
         let short = labels.strip_prefix("kubernetes.").unwrap_or(labels);
         if let Some(rest) = name.strip_prefix(short) {
             return format!("{labels}{rest}");
