@@ -12,6 +12,7 @@ use super::wire::{Cursor, put, put_list, put_option, put_pairs, put_text};
 use crate::catalog::view::Place;
 use crate::lane::batch::PartTag;
 use crate::record::{FileId, Mark, Span};
+use crate::ruling::{Ruling, Rulings};
 use std::time::Duration;
 
 const FILE: u8 = 1;
@@ -181,7 +182,13 @@ fn put_sums(sums: &Sums, out: &mut Vec<u8>) {
     };
     both(&sums.delivered, out);
     both(&sums.dead_lettered, out);
-    put_list(&sums.dropped, out, both);
+    // The last reason came later: left out while it counts nothing, as 0.1.0 wrote it.
+    let [first @ .., last] = &sums.dropped;
+    if *last == (0, 0) {
+        put_list(first, out, both)
+    } else {
+        put_list(&sums.dropped, out, both)
+    }
     put(sums.lost_bytes, out);
     put(sums.possible_duplicates, out);
     put(sums.skipped, out);
@@ -236,13 +243,24 @@ fn put_file(file: &KnownFile, out: &mut Vec<u8>) {
         put_text(value, out);
     });
     // Came later: a reader takes their absence for `None` and no proof.
-    if file.kept.is_some() || file.proof.len > 0 {
+    let rulings = file.rulings.all();
+    if file.kept.is_some() || file.proof.len > 0 || !rulings.is_empty() {
         put_option(file.kept.as_ref(), out, |kept, out| {
             put(kept.plain, out);
             out.push(u8::from(kept.gz));
             put_mark(&kept.end, out);
         });
         put_mark(&file.proof, out);
+    }
+    // Later still.
+    if !rulings.is_empty() {
+        put_list(rulings, out, |(input, steps), out| {
+            put_text(input, out);
+            put_list(steps, out, |(from, ruling), out| {
+                put(*from, out);
+                out.push(ruling.code());
+            });
+        });
     }
 }
 
@@ -366,10 +384,13 @@ impl<'a> Cursor<'a> {
             fields: self.list(|c| Some((c.text()?.to_owned(), c.text()?.to_owned())))?,
             kept: self.option(|c| Some(Box::new(c.kept()?))).flatten(),
             proof: Mark::NONE,
+            rulings: Rulings::default(),
         };
         // What makes no sense here is a newer version's.
         let proof = self.mark().filter(|m| m.at <= file.size && (1..=Mark::MAX).contains(&usize::from(m.len)));
-        Some(KnownFile { proof: proof.unwrap_or(Mark::NONE), ..file })
+        let steps = |c: &mut Self| Some((c.arc()?, c.list(|c| Some((c.number()?, Ruling::of_code(c.byte()?))))?));
+        let rulings = Rulings::new(self.list(steps).unwrap_or_default());
+        Some(KnownFile { proof: proof.unwrap_or(Mark::NONE), rulings, ..file })
     }
 
     fn kept(&mut self) -> Option<Kept> {
