@@ -1,6 +1,8 @@
 use super::super::arbitrary;
 use super::*;
-use crate::ruling::{Streams, Why};
+use crate::catalog::view::Place;
+use crate::ruling::{Ruling, Rulings, Streams, Why};
+use crate::store::saved::{Kept, KnownFile};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::Arc;
