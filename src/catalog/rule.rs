@@ -112,9 +112,12 @@ impl Stock {
     pub fn rule_group<P: Pods>(&mut self, chain: u64, pods: &P) {
         let entries = self.groups.get(&chain).map(|g| g.entries.clone()).unwrap_or_default();
         for key in entries {
-            if self.entries.get(&key).is_some_and(|e| e.offered.is_some()) {
-                self.rule(key, pods);
+            let Some(e) = self.entries.get(&key).filter(|e| e.offered.is_some()) else { continue };
+            if !e.complete() && self.ruling_inputs(e).next().is_some() {
+                // What was written until now was written before.
+                self.last_look(key);
             }
+            self.rule(key, pods);
         }
     }
 
