@@ -167,6 +167,8 @@ fn what_was_written_before_a_pod_left_itself_out_arrives_though_it_is_read_later
     rig.say(&pod, "hidden");
     api.put(&pod.json());
     until_heard_again(&rig, &pod, &agent, "again");
+    rig.say(&pod, "last");
+    until_or("the last line", SOON, || !Rig::arrived(search, "last").is_empty(), || agent.log());
     assert!(Rig::arrived(&rig.services.s3, "owed").is_empty());
     assert!(agent.stop(SOON).success());
     assert_eq!(Rig::arrived(&rig.services.s3, "owed").len(), 1);
@@ -255,7 +257,9 @@ fn a_pod_that_stays_unknown_is_read_after_the_wait_and_left_out_once_it_says_so(
     rig.everywhere("nobody knows me", &agent);
     api.put(&hidden.json());
     until_left_out(&rig, &hidden, &agent, "turning");
+    let before = excluded(&agent, "pods", "pod");
     rig.say(&hidden, "hidden");
+    until_or("it is counted", SOON, || excluded(&agent, "pods", "pod") > before, || agent.log());
     assert!(agent.stop(SOON).success());
     assert!(nowhere(&rig, "hidden"));
     assert_eq!(to_do(&audited(&rig)), ["0", "0", "0"]);
