@@ -174,11 +174,13 @@ pub fn either(a: &[(u64, Ruling)], b: &[(u64, Ruling)]) -> Steps {
 
 /// What is decided about one file, by input; an input that is not here decides nothing. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Rulings(Option<Arc<[(Arc<str>, Steps)]>>);
+pub struct Rulings(Option<Arc<ByInput>>);
+
+type ByInput = Vec<(Arc<str>, Steps)>;
 
 impl PartialEq for Rulings {
     fn eq(&self, other: &Rulings) -> bool {
-        let same = |a: &Arc<[_]>, b: &Arc<[_]>| Arc::ptr_eq(a, b) || a == b;
+        let same = |a: &Arc<ByInput>, b: &Arc<ByInput>| Arc::ptr_eq(a, b) || a == b;
         match (&self.0, &other.0) {
             (Some(a), Some(b)) => same(a, b),
             (None, None) => true,
@@ -192,11 +194,11 @@ impl Eq for Rulings {}
 impl Rulings {
     /// By name of input.
     pub fn new(by_input: Vec<(Arc<str>, Steps)>) -> Rulings {
-        Rulings((!by_input.is_empty()).then(|| by_input.into()))
+        Rulings((!by_input.is_empty()).then(|| Arc::new(by_input)))
     }
     /// All, by name of input.
     pub fn all(&self) -> &[(Arc<str>, Steps)] {
-        self.0.as_deref().unwrap_or_default()
+        self.0.as_deref().map_or(&[], Vec::as_slice)
     }
     /// Of one input.
     pub fn of(&self, input: &str) -> &[(u64, Ruling)] {

@@ -73,19 +73,7 @@ impl<F: Format> Lane<F> {
         };
         self.ledger.open(id, account);
         self.ledger.retake(id);
-        let name = self.format.key(&view.file.origin);
-        let key = match self.key_of.get(&name) {
-            Some(key) => *key,
-            None => {
-                let key = self.keys.last_key_value().map_or(0, |(k, _)| k + 1);
-                self.keys.insert(key, Key::new(name.clone(), self.now));
-                self.key_of.insert(name, key);
-                key
-            }
-        };
-        if let Some(key) = self.keys.get_mut(&key) {
-            key.files += 1;
-        }
+        let key = self.key_of_file(&view);
         let cap = self.settings.once.and(view.file.at_scan);
         self.files.insert(
             id,
@@ -108,6 +96,23 @@ impl<F: Format> Lane<F> {
         self.note_behind(id);
         self.look_again(id);
         self.lose_what_is_gone(id);
+    }
+    /// The key that a new file feeds.
+    fn key_of_file(&mut self, view: &FileView) -> usize {
+        let name = self.format.key(&view.file.origin);
+        let key = match self.key_of.get(&name) {
+            Some(key) => *key,
+            None => {
+                let key = self.keys.last_key_value().map_or(0, |(k, _)| k + 1);
+                self.keys.insert(key, Key::new(name.clone(), self.now));
+                self.key_of.insert(name, key);
+                key
+            }
+        };
+        if let Some(key) = self.keys.get_mut(&key) {
+            key.files += 1;
+        }
+        key
     }
     pub(super) fn update_file(&mut self, view: FileView) {
         let id = view.file.id;

@@ -44,6 +44,7 @@ pub fn encode(saved: &Saved, out: &mut Vec<u8>) {
 }
 
 /// One entry of a payload.
+#[expect(clippy::large_enum_variant, reason = "one at a time, taken apart at once")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     /// Understood.

@@ -153,8 +153,11 @@ pub struct CatalogReport {
     pub lost: BTreeMap<String, u64>,
     /// Times a pod asked for a parser that there is not; the annotation and the parser, by `namespace/pod/container` (at
     /// most 100 names).
-    pub strange_parsers: (u64, BTreeMap<String, (Box<str>, Box<str>)>),
+    pub strange_parsers: (u64, BTreeMap<String, Asked>),
 }
+
+/// An annotation, and the parser that it asks for.
+pub type Asked = (Box<str>, Box<str>);
 
 /// One input as it is now.
 #[derive(Clone, Debug, Default)]
