@@ -2,6 +2,7 @@
 
 use crate::lane::batch::PartTag;
 use crate::record::{FileId, Mark, Span};
+use crate::ruling::Rulings;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +47,7 @@ pub struct Sums {
     /// Records and source bytes in the dead-letter file.
     pub dead_lettered: (u64, u64),
     /// Records and source bytes dropped, by [`crate::lane::batch::Reason`] in the order of `Reason::ALL`.
-    pub dropped: [(u64, u64); 4],
+    pub dropped: [(u64, u64); 5],
     /// Source bytes that a deleted file took with it.
     pub lost_bytes: u64,
     /// Records that were possibly delivered twice.
@@ -109,6 +110,8 @@ pub struct KnownFile {
     pub kept: Option<Box<Kept>>,
     /// Proof of its bytes below `size`, or below an earlier size: what begins alike is not always the same.
     pub proof: Mark,
+    /// What of it is left out, by input.
+    pub rulings: Rulings,
 }
 
 /// A copy of a file, whole and durable under the file's id.
