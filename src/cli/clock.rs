@@ -26,6 +26,12 @@ impl Clock {
         };
         Now { mono: self.start.elapsed(), unix_ns }
     }
+
+    /// CLOCK_MONOTONIC as it stands, for others on this machine who count by it.
+    pub fn since_boot(&self) -> Duration {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+    }
 }
 
 #[cfg(test)]

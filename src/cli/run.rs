@@ -1,8 +1,9 @@
 //! `tailrace run`: puts the parts together and says how it ended.
 //!
 //! Only this command sees all parts: `standby` (lock and port), `state` (data_dir), `agent` (threads), `fleet` and `lanes`
-//! (one lane a configured output), `supervise` (what happens meanwhile), `outside`, `config_file` and `change` (what it is
-//! told), `finish` (its own end). Each part does its own work; here is the order of start and stop.
+//! (one lane a configured output), `supervise` (what happens meanwhile), `outside`, `config_file`, `change` and `spot` (what
+//! it is told), `finish` (its own end), `notify` (what it tells its service manager). Each part does its own work; here is
+//! the order of start and stop.
 
 mod agent;
 mod change;
@@ -11,27 +12,31 @@ mod finish;
 mod fleet;
 pub mod followed;
 mod lanes;
+mod notify;
 mod outside;
+mod spot;
 mod standby;
 mod state;
 mod supervise;
 
 use super::clock::Clock;
 use super::{Exit, RunArgs, complain, file};
-use crate::config::checked::Config;
+use crate::config::checked::{Config, Output};
 use crate::telemetry::board::{About, Board, Phase};
 use crate::telemetry::recent::Recent;
 use crate::telemetry::report::ConfigReport;
 use config_file::{ConfigFile, Content};
 use finish::Finish;
+use notify::ServiceManager;
 use outside::Outside;
 use sha2::{Digest, Sha256};
+use spot::Notice;
 use standby::Admin;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use supervise::Next;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 /// What all parts of one run share.
 pub(super) struct Run {
@@ -45,7 +50,13 @@ pub(super) struct Run {
     once: Option<Duration>,
     clock: Clock,
     board: Arc<Board>,
+    manager: Arc<ServiceManager>,
+    /// EC2 takes this machine back.
+    leaving: bool,
 }
+
+/// While the machine is about to go: nothing waits longer for its batch.
+const HURRY: Duration = Duration::from_secs(1);
 
 /// Runs until everything is delivered (`--once`) or a signal comes.
 pub fn run(args: &RunArgs) -> Exit {
@@ -68,7 +79,9 @@ pub fn run(args: &RunArgs) -> Exit {
     let about_config = ConfigReport { hash: hash(&text), since: clock.now().unix_ns, ..ConfigReport::default() };
     board.config(about_config.clone());
     let once = args.once.then_some(args.give_up);
-    let run = Run { config, path: args.config.clone(), about_config, once, clock, board };
+    let manager = Arc::new(ServiceManager::of_environment());
+    let path = args.config.clone();
+    let run = Run { config, path, about_config, once, clock, board, manager, leaving: false };
     // One thread for all senders: bodies are small, and signing and TLS of one never takes long.
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
@@ -95,14 +108,25 @@ async fn whole(mut run: Run, text: String) -> Result<Exit, String> {
     let mut admin = Admin::new(&run, drain.clone());
     let watched = if run.once.is_none() { Some(ConfigFile::watch(run.path.clone(), text)) } else { None };
     let watched = watched.transpose().map_err(|e| format!("no thread for the configuration's file: {e}"))?;
-    let mut outside = Outside::new(drain, watched).map_err(|e| format!("signals cannot be caught: {e}"))?;
+    let (notices, spot) = mpsc::channel(1);
+    if run.once.is_none() {
+        let asked_for = run.config.spot_notice;
+        tokio::spawn(async move { notices.send(spot::notice(asked_for).await).await });
+    }
+    tokio::spawn(notify::keep_telling(run.manager.clone(), run.board.clone(), run.clock));
+    let told = (run.manager.clone(), run.clock);
+    let mut outside = Outside::new(drain, watched, spot, told).map_err(|e| format!("signals cannot be caught: {e}"))?;
     let Some(mut lock) = standby::stand_by(&mut run, &mut outside, &mut admin).await? else { return Ok(Exit::Done) };
     admin.open().await.map_err(|error| error.to_string())?;
     let mut opened = state::open(&run)?;
     let mut finish = Finish::default();
     let exit = loop {
         let agent = agent::Agent::start(&run, opened)?;
-        run.board.phase(if finish.begun { Phase::Draining } else { Phase::Started });
+        run.phase(match (finish.begun, run.leaving) {
+            (true, _) => Phase::Draining,
+            (false, true) => Phase::Leaving,
+            (false, false) => Phase::Started,
+        });
         tracing::info!(node = %run.config.node, outputs = run.config.outputs.len(), version = env!("CARGO_PKG_VERSION"), "started");
         match supervise::supervise(agent, &mut run, &mut outside, &mut lock, &mut finish).await {
             Next::End(exit) => break exit,
@@ -115,6 +139,21 @@ async fn whole(mut run: Run, text: String) -> Result<Exit, String> {
 }
 
 impl Run {
+    /// The process moved on.
+    fn phase(&self, phase: Phase) {
+        self.board.phase(phase);
+        self.manager.phase(phase, self.config.shutdown_timeout);
+    }
+
+    /// EC2 takes this machine back, in two minutes or less: from now on nothing waits for a full batch, or for anything
+    /// but its destination. The process stays to the end: containers write their last lines until then.
+    fn leave_soon(&mut self, notice: &Notice) {
+        let Notice { action, time } = notice;
+        tracing::warn!(%action, at = %time, "spot notice: draining: everything is due now, and so is what is still written until this machine goes");
+        self.leaving = true;
+        self.config.outputs.iter_mut().for_each(hasten);
+    }
+
     /// A changed configuration: checked, then judged by `fits`. What is wrong with it goes into the log, a metric and
     /// the status page, and nothing else happens.
     fn judge<T>(
@@ -129,7 +168,7 @@ impl Run {
             Ok((config, fits, hash(&text)))
         });
         let about = &mut self.about_config;
-        let good = match judged {
+        let mut good = match judged {
             Ok((config, fits, hash)) => {
                 tracing::info!(sha256 = %hash, "the configuration changed and is in effect");
                 *about = ConfigReport { hash, since: now, reloads: about.reloads + 1, refused: None, ..about.clone() };
@@ -144,8 +183,19 @@ impl Run {
             }
         };
         self.board.config(about.clone());
+        self.manager.reloaded();
+        if self.leaving
+            && let Some((config, _)) = &mut good
+        {
+            config.outputs.iter_mut().for_each(hasten);
+        }
         good
     }
+}
+
+fn hasten(output: &mut Output) {
+    output.max_age = output.max_age.min(HURRY);
+    output.catch_up.share_percent = 100;
 }
 
 /// Names a configuration's text.

@@ -22,12 +22,25 @@ pub struct Config {
     pub node: Arc<str>,
     /// Caps on what is kept of deleted files.
     pub retain: Retain,
+    /// Whether instance metadata is asked if EC2 takes this spot instance back.
+    pub spot_notice: SpotNotice,
     /// For an agent whose files go when it does, as a sidecar's.
     pub exit_when: Option<ExitWhen>,
     /// In the order of the file.
     pub inputs: Vec<Input>,
     /// In the order of the file.
     pub outputs: Vec<Output>,
+}
+
+/// Whether instance metadata is asked for a spot interruption notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpotNotice {
+    /// Where this machine's firmware says that it is an EC2 instance.
+    Auto,
+    /// Wherever this runs.
+    On,
+    /// Never.
+    Off,
 }
 
 /// When an agent ends by itself. However it ends, the end of its files is the end: what is unfinished goes out too.

@@ -5,7 +5,7 @@
 
 use super::checked::{
     Auth, Aws, CatchUpOrder, CloudWatch, Compression, Config, ExitWhen, Input, InputKind, LogClass, Metadata,
-    MetadataSource, OpenSearch, Output, OutputKind, OwnPod, S3, Start,
+    MetadataSource, OpenSearch, Output, OutputKind, OwnPod, S3, SpotNotice, Start,
 };
 use super::expand;
 use super::units::{show_duration, show_size};
@@ -25,6 +25,12 @@ pub fn yaml(config: &Config) -> String {
     page.line(0, "admin", format!("{{listen: {}}}", quoted(&listen)));
     let (max_bytes, free) = (show_size(&config.retain.max_bytes), config.retain.min_free_percent);
     page.line(0, "retain", format!("{{max_bytes: {max_bytes}, min_free: {free}%}}"));
+    let spot_notice = match config.spot_notice {
+        SpotNotice::Auto => "auto",
+        SpotNotice::On => "on",
+        SpotNotice::Off => "off",
+    };
+    page.line(0, "spot_notice", spot_notice);
     match &config.exit_when {
         None => {}
         Some(ExitWhen { file: None, idle: None }) => page.line(0, "exit_when", "stopped"),

@@ -18,12 +18,12 @@ mod target;
 mod transforms;
 mod values;
 
-use super::checked::{Config, Retain};
+use super::checked::{Config, Retain, SpotNotice};
 use super::expand::Env;
 use super::memory;
 use super::problem::{Report, Wrong};
 use super::section::{Place, Section};
-use super::units::{MIB, duration, percent, show_duration, show_size, size, within};
+use super::units::{MIB, choice, duration, percent, show_duration, show_size, size, within};
 use super::yaml::Node;
 use output::Outputs;
 use std::net::SocketAddr;
@@ -47,6 +47,8 @@ pub(crate) fn config(root: &Node, env: Env<'_>, report: &Report) -> Option<Confi
     let admin = admin(&top);
     let node = node(&top, env);
     let retain = retain(&top);
+    let spots = [("auto", SpotNotice::Auto), ("on", SpotNotice::On), ("off", SpotNotice::Off)];
+    let spot_notice = top.value("spot_notice", |text| choice(text, &spots)).unwrap_or(SpotNotice::Auto);
     let exit_when = exit_when::read(&top);
     top.refuse("threads", || Wrong::new("not there yet: each output has one thread of its own", "remove the key"));
     let inputs = input::all(&top, env);
@@ -63,6 +65,7 @@ pub(crate) fn config(root: &Node, env: Env<'_>, report: &Report) -> Option<Confi
         admin,
         node,
         retain,
+        spot_notice,
         exit_when,
         inputs: inputs.into_iter().filter_map(|named| named.input).collect(),
         outputs: outputs.list,

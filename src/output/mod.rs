@@ -2,7 +2,6 @@
 //!
 //! Formats build without any feature; what judges answers needs `answers`, what talks to the network `outputs`.
 
-#[cfg(feature = "answers")]
 pub mod aws;
 pub mod bucket;
 pub mod cloudwatch;

@@ -14,6 +14,7 @@ mod manage;
 pub mod opensearch;
 pub mod receipts;
 mod request;
+pub mod rights;
 pub mod rng;
 pub mod s3;
 mod serve;
@@ -50,6 +51,8 @@ pub enum Which {
 pub struct Options {
     /// Who may call the AWS services; `None`: signatures are not looked at.
     pub keys: Option<Keys>,
+    /// Which rights those have who may call; `None`: all of them.
+    pub guard: Option<rights::Guard>,
     /// Instead of `keys`: whoever has credentials that this handed out and that have not ended.
     pub issued: Option<identity::issuer::Issuer>,
     /// The region that a signature's scope has to name.
@@ -70,6 +73,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             keys: Some(Keys::demo()),
+            guard: None,
             issued: None,
             region: "us-east-1".into(),
             port: 0,

@@ -6,6 +6,7 @@ use super::identity::Identity;
 use super::opensearch::OpenSearch;
 use super::receipts::Receipts;
 use super::request::{Answer, Head};
+use super::rights::{self, Guard};
 use super::s3::S3;
 use super::service::{Operation, Service};
 use super::wire::{Cut, Wire};
@@ -52,11 +53,13 @@ pub struct Seen {
 struct Log {
     counts: BTreeMap<(&'static str, String), u64>,
     recent: VecDeque<Seen>,
+    unauthorized: u64,
 }
 
 #[derive(Debug)]
 struct Shared {
     service: Service,
+    guard: Option<(Guard, String)>,
     clock: Clock,
     faults: Mutex<Faults>,
     log: Mutex<Log>,
@@ -70,9 +73,10 @@ pub struct Control(Arc<Shared>);
 impl Control {
     pub(super) fn new(which: Which, options: Options) -> Control {
         let receipts = Receipts::new(options.max_ids, options.keep_records);
+        let guard = options.guard.clone().map(|guard| (guard, options.region.clone()));
         let clock = options.clock.clone();
         let service = Service::new(which, options, receipts.clone());
-        Control(Arc::new(Shared { service, clock, faults: Mutex::default(), log: Mutex::default(), receipts }))
+        Control(Arc::new(Shared { service, guard, clock, faults: Mutex::default(), log: Mutex::default(), receipts }))
     }
     /// Sets a fault.
     pub fn fault(&self, rule: Rule) -> FaultId {
@@ -102,6 +106,10 @@ impl Control {
     pub fn requests_of(&self, operation: &str, outcome: &str) -> u64 {
         let log = lock(&self.0.log);
         log.counts.iter().filter(|((op, out), _)| *op == operation && out == outcome).map(|(_, n)| n).sum()
+    }
+    /// Requests that were refused for their signature, credentials or date.
+    pub fn unauthorized(&self) -> u64 {
+        lock(&self.0.log).unauthorized
     }
     /// The last requests, oldest first; at most 1,000.
     pub fn recent(&self) -> Vec<Seen> {
@@ -220,8 +228,16 @@ fn judge<'a>(
     operation: &mut Operation,
 ) -> Result<(Cow<'a, [u8]>, Act), Answer> {
     let service = &control.0.service;
-    service.authorize(head, body)?;
+    if let Err(refused) = service.authorize(head, body) {
+        lock(&control.0.log).unauthorized += 1;
+        return Err(refused);
+    }
     let plain = service.plain(head, body)?;
+    if let Some((guard, region)) = &control.0.guard
+        && !rights::of(service, region, head, operation, &plain).iter().all(|right| (guard.0)(right))
+    {
+        return Err(service.deny(operation));
+    }
     let mut faults = lock(&control.0.faults);
     if faults.want_place() && operation.place.is_none() {
         operation.place = service.place(&plain);

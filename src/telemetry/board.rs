@@ -24,6 +24,8 @@ pub enum Phase {
     StandingBy,
     /// Lanes run.
     Started,
+    /// The machine is about to go: everything is sent at once, reading goes on to the end.
+    Leaving,
     /// Told to stop: what is read goes out.
     Draining,
 }
@@ -35,6 +37,7 @@ impl Phase {
             Phase::Starting => "starting",
             Phase::StandingBy => "standing by: another process holds data_dir",
             Phase::Started => "running",
+            Phase::Leaving => "sending everything at once: this machine is about to be taken back",
             Phase::Draining => "draining",
         }
     }
@@ -227,7 +230,7 @@ impl Snapshot {
     pub fn ready(&self) -> bool {
         match self.phase {
             Phase::Starting => false,
-            Phase::StandingBy | Phase::Started | Phase::Draining => true,
+            Phase::StandingBy | Phase::Started | Phase::Leaving | Phase::Draining => true,
         }
     }
 
@@ -274,7 +277,7 @@ mod tests {
     fn standing_by_is_ready_and_starting_is_not() {
         let board = Board::default();
         assert!(!board.snapshot().ready());
-        for phase in [Phase::StandingBy, Phase::Started, Phase::Draining] {
+        for phase in [Phase::StandingBy, Phase::Started, Phase::Leaving, Phase::Draining] {
             board.phase(phase);
             assert!(board.snapshot().ready(), "{phase:?}");
         }

@@ -44,7 +44,8 @@ fn process(s: &Snapshot, now: Now, t: &mut Text) {
     t.family(Gauge, "ready", "1 when started or standing by, as /readyz says.").int(&[], u64::from(s.ready()));
     let standing_by = matches!(s.phase, Phase::StandingBy);
     t.family(Gauge, "standing_by", "1 while another process holds data_dir.").int(&[], u64::from(standing_by));
-    t.family(Gauge, "draining", "1 from the stop signal on.").int(&[], u64::from(matches!(s.phase, Phase::Draining)));
+    let draining = matches!(s.phase, Phase::Leaving | Phase::Draining);
+    t.family(Gauge, "draining", "1 from the stop signal, or a spot notice, on.").int(&[], u64::from(draining));
     let healthy = s.lanes.iter().all(|lane| !lane.stalled);
     t.family(Gauge, "healthy", "0 while an output is behind and settled nothing for stall_after, as /healthz says.")
         .int(&[], u64::from(healthy));

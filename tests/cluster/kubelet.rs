@@ -1,5 +1,5 @@
 //! `metadata: {source: kubelet}` with a real kubelet: the right `nodes/pods` alone, the certificate as it is, and not one
-//! request to the API server.
+//! request to the API server. And what kubelet's links tell without anybody being asked.
 
 use crate::server::{kubectl, variable};
 use crate::support::{Agent, Place, SOON, Services, until, until_or};
@@ -80,4 +80,30 @@ fn kubelet_tells_of_pods_to_whom_has_the_right_for_nodes_pods_alone() {
     }
     let audit = fs::read_to_string(variable("KUBE_AUDIT_LOG")).unwrap();
     assert!(!audit.contains("system:serviceaccount:kubelet-mode:"), "the API server was asked");
+}
+
+#[test]
+#[ignore = "needs a node: scripts/cluster/test node"]
+fn without_asking_anybody_a_containers_id_comes_from_kubelets_link() {
+    let (services, place) = (Services::start(), Place::new());
+    let config = place.config(&format!("node: {}\n", variable("KUBE_NODE")), &services.outputs());
+    let ours = format!("path: {}", place.pods().display());
+    let text = fs::read_to_string(&config).unwrap().replace(&ours, "path: /var/log/pods");
+    fs::write(&config, text).unwrap();
+    let agent = place.run(&config, &[]);
+    let right = || {
+        let all: Value = serde_json::from_str(&kubectl(&["get", "pods", "-A", "-o", "json"], "")).unwrap();
+        let kept = services.opensearch.control.receipts().kept();
+        kept.iter().rev().take(1000).any(|kept| {
+            let document: Value = serde_json::from_slice(&kept.text).unwrap();
+            let k8s = &document["kubernetes"];
+            let pod = all["items"].as_array().unwrap().iter().find(|pod| pod["metadata"]["uid"] == k8s["pod_id"]);
+            let id = k8s["docker_id"].as_str().map(|id| format!("containerd://{id}"));
+            let statuses = pod.and_then(|pod| pod["status"]["containerStatuses"].as_array());
+            let of = |status: &&Value| status["name"] == k8s["container_name"];
+            let status = statuses.and_then(|all| all.iter().find(of));
+            id.is_some() && status.is_some_and(|status| status["containerID"].as_str() == id.as_deref())
+        })
+    };
+    until_or("a document with its container's id", SOON, right, || agent.log());
 }

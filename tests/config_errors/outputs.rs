@@ -252,7 +252,7 @@ fn mistakes_in_what_outputs_refer_to_are_named() {
             &[
                 "1:1: inputs: is missing; write `inputs: {pods: {type: kubernetes}}`",
                 "1:1: outputs: is missing; write `outputs: {archive: {type: s3, …}}`",
-                "1:1: a: there is no key `a`; write one of admin, data_dir, exit_when, inputs, memory_limit, node, outputs, retain, shutdown_timeout",
+                "1:1: a: there is no key `a`; write one of admin, data_dir, exit_when, inputs, memory_limit, node, outputs, retain, shutdown_timeout, spot_notice",
             ][..],
         ),
         (

@@ -75,7 +75,7 @@ fn mistakes_in_keys_at_the_top_are_named() {
         (
             "thread: 4",
             &[
-                "1:1: thread: there is no key `thread`; write one of admin, data_dir, exit_when, inputs, memory_limit, node, outputs, retain, shutdown_timeout",
+                "1:1: thread: there is no key `thread`; write one of admin, data_dir, exit_when, inputs, memory_limit, node, outputs, retain, shutdown_timeout, spot_notice",
             ][..],
         ),
         ("datadir: /d", &["1:1: datadir: there is no key `datadir`; write `data_dir`"][..]),
@@ -212,6 +212,14 @@ fn mistakes_in_inputs_are_named() {
     ] {
         assert_problems(&inp(typed), want);
     }
+}
+
+#[test]
+fn two_sources_of_the_same_pods_are_refused() {
+    let text = "inputs:\n  a: {type: kubernetes, metadata: {source: api}}\n  b: {type: kubernetes, metadata: {source: kubelet}}\n\
+                outputs: {o: {type: s3, inputs: [a, b], bucket: abc, key: k}}\n";
+    let want = "1:1: inputs: ask the API server and kubelet for the same pods; write the same `metadata: {source: ...}` in all of them";
+    assert_problems(text, &[want]);
 }
 
 #[test]

@@ -48,6 +48,7 @@ pub fn between(old: &Config, new: &Config) -> Result<Change, String> {
         retain: _,
         shutdown_timeout: _,
         exit_when: _,
+        spot_notice,
     } = new;
     if old.data_dir != *data_dir {
         let (old, new) = (old.data_dir.display(), data_dir.display());
@@ -61,6 +62,9 @@ pub fn between(old: &Config, new: &Config) -> Result<Change, String> {
         return Err(format!(
             "admin.listen: cannot change while this process runs, which answers on {old}; restart it for {new}"
         ));
+    }
+    if old.spot_notice != *spot_notice {
+        return Err("spot_notice: cannot change while this process runs; restart it".to_owned());
     }
     let same = old.node == *node && found(old).eq(found(new));
     Ok(if same { Change::Outputs } else { Change::Everything })
@@ -143,5 +147,7 @@ outputs:
         assert!(said.contains("data_dir") && said.contains("/d") && said.contains("restart it for /e"), "{said}");
         let said = refused("node: n", "node: n\nadmin: {listen: none}");
         assert!(said.contains("admin.listen") && said.contains("restart it for none"), "{said}");
+        let said = refused("node: n", "node: n\nspot_notice: off");
+        assert!(said.contains("spot_notice") && said.contains("restart it"), "{said}");
     }
 }

@@ -17,6 +17,8 @@ pub type Content = Result<String, String>;
 
 /// What the thread is asked, and what it says.
 pub struct ConfigFile {
+    /// A pipe (`-c <(...)`) was read once and for all.
+    is_file: bool,
     look: SyncSender<()>,
     changes: UnboundedReceiver<Content>,
 }
@@ -30,14 +32,22 @@ impl ConfigFile {
         let first = Ok(first);
         let seen = Seen { counted: first.clone(), last: first };
         let builder = std::thread::Builder::new().name("config".into()).stack_size(256 << 10);
-        builder.spawn(move || look_on(&path, seen, &asked, &sender))?;
-        Ok(ConfigFile { look, changes })
+        let is_file = std::fs::metadata(&path).is_ok_and(|found| found.is_file());
+        if is_file {
+            builder.spawn(move || look_on(&path, seen, &asked, &sender))?;
+        }
+        Ok(ConfigFile { is_file, look, changes })
     }
 
-    /// What is there now counts.
-    pub fn look_now(&self) {
-        // Full: it is just about to look.
-        self.look.try_send(()).ok();
+    /// What is there now counts. False: there is nothing to look at.
+    pub fn look_now(&self) -> bool {
+        if self.is_file {
+            // Full: it is just about to look.
+            self.look.try_send(()).ok();
+        } else {
+            tracing::warn!("SIGHUP: the configuration did not come from a file, so there is nothing to look at");
+        }
+        self.is_file
     }
 
     /// The next text that counts.
@@ -51,13 +61,6 @@ impl ConfigFile {
 }
 
 fn look_on(path: &Path, mut seen: Seen, asked: &Receiver<()>, changes: &UnboundedSender<Content>) {
-    // A pipe (`-c <(...)`) was read once and for all.
-    if !std::fs::metadata(path).is_ok_and(|found| found.is_file()) {
-        while asked.recv().is_ok() {
-            tracing::warn!("SIGHUP: the configuration did not come from a file, so there is nothing to look at");
-        }
-        return;
-    }
     loop {
         let asked = match asked.recv_timeout(LOOK_EVERY) {
             Ok(()) => true,

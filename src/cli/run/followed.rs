@@ -35,9 +35,8 @@ pub fn settings(config: &Config, timing: Timing) -> Settings {
         InputKind::Kubernetes { metadata, .. } => Some((metadata.source, &metadata.kubelet)),
         InputKind::File { .. } => None,
     });
-    // There is one table of pods: what one input may ask the API server for, all may.
-    let by_kubelet = sources.clone().all(|(source, _)| source != MetadataSource::Api);
-    let mut kubelet = sources.filter(|(source, _)| by_kubelet && *source == MetadataSource::Kubelet).map(|(_, at)| at);
+    // All inputs that want pods name one source: there is one table of them.
+    let mut kubelet = sources.filter(|(source, _)| *source == MetadataSource::Kubelet).map(|(_, at)| at);
     let kubelet = kubelet.next().map(|at| Kubelet {
         url: at.url.clone(),
         ca_file: at.ca_file.as_ref().map(|file| file.path.clone()),

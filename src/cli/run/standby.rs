@@ -118,7 +118,7 @@ pub async fn stand_by(run: &mut Run, outside: &mut Outside, admin: &mut Admin) -
             }
             state::Locked::Theirs { by } => {
                 if !std::mem::replace(&mut said, true) {
-                    run.board.phase(Phase::StandingBy);
+                    run.phase(Phase::StandingBy);
                     tracing::info!(holder = %by, "standing by: another process holds data_dir");
                     admin.open_in_time();
                 }
@@ -133,6 +133,7 @@ pub async fn stand_by(run: &mut Run, outside: &mut Outside, admin: &mut Admin) -
                         run.config = config;
                     }
                 }
+                Word::Spot(notice) => run.leave_soon(&notice),
             },
             () = tokio::time::sleep(POLL) => {}
         }

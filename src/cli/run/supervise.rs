@@ -6,6 +6,7 @@ use super::config_file::Content;
 use super::finish::Finish;
 use super::lanes::News;
 use super::outside::{Outside, Word};
+use super::spot::Notice;
 use super::state::Held;
 use super::{Exit, Run};
 use crate::lane::account::Left;
@@ -87,6 +88,7 @@ pub async fn supervise(
                 }
                 Word::Drain => it.stop(run),
                 Word::Config(content) => it.reload(run, content),
+                Word::Spot(notice) => it.hurry(run, &notice),
             },
             _ = upkeep.tick() => {
                 it.agent.upkeep(run);
@@ -121,7 +123,12 @@ impl Watcher<'_> {
             return self.fail(run, "a lane's thread failed");
         };
         if matches!(self.way, Way::Stays | Way::Soon { .. }) && run.once.is_none() {
-            tracing::info!(%output, not_settled = left.iter().map(|l| l.bytes).sum::<u64>(), "ended for the changed configuration");
+            let not_settled = left.iter().map(|l| l.bytes).sum::<u64>();
+            if run.leaving {
+                tracing::info!(%output, not_settled, "drained for the spot notice, and goes on");
+            } else {
+                tracing::info!(%output, not_settled, "ended for the changed configuration");
+            }
             return match (asked, self.way) {
                 (true, Way::Stays) => self.agent.fleet.arrange(run),
                 // It comes again with all the others.
@@ -150,7 +157,7 @@ impl Watcher<'_> {
         self.way = Way::Out;
         let within = by.saturating_sub(run.clock.now().mono);
         tracing::info!(within_seconds = within.as_secs(), "draining: everything is due now");
-        run.board.phase(Phase::Draining);
+        run.phase(Phase::Draining);
         self.agent.fleet.drain(by);
     }
 
@@ -185,10 +192,22 @@ impl Watcher<'_> {
         }
         let begun = self.finish.begun;
         self.finish.begin(run, limit);
-        run.board.phase(Phase::Draining);
+        run.phase(Phase::Draining);
         tracing::info!(within_seconds = limit.map(|limit| limit.as_secs()), "delivering what is there, to its end");
         if self.way == Way::Stays && !begun {
             self.begin_anew(run, limit.map_or(COPIED_WITHIN, |limit| COPIED_WITHIN.min(limit / 3)));
+        }
+    }
+
+    /// Every lane drains, for a few seconds at most, and goes on in a hurry: as for a changed configuration.
+    fn hurry(&mut self, run: &mut Run, notice: &Notice) {
+        run.leave_soon(notice);
+        if self.way == Way::Out || self.finish.begun {
+            return;
+        }
+        run.phase(Phase::Leaving);
+        if self.way == Way::Stays {
+            self.agent.fleet.arrange(run);
         }
     }
 

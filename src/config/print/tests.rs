@@ -66,6 +66,7 @@ const TOP: &[(&str, &[&str])] = &[
     ("admin", &["{listen: none}", "{listen: '[::1]:9'}", "{}"]),
     ("node", &["n"]),
     ("retain", &["{max_bytes: 0B}", "{min_free: 5%}"]),
+    ("spot_notice", &["auto", "on", "off"]),
     ("exit_when", &["stopped", "{idle: 90s}", "{file: '/a b', idle: 1h}"]),
 ];
 const FILES: &[(&str, &[&str])] = &[(

@@ -1,7 +1,7 @@
 //! `inputs`: where data comes from.
 
 use super::{metadata, own_pod, values};
-use crate::config::checked::{Input, InputKind, Start};
+use crate::config::checked::{Input, InputKind, MetadataSource, Start};
 use crate::config::expand::Env;
 use crate::config::problem::{Wrong, nearest, shown};
 use crate::config::section::{Place, Section};
@@ -31,7 +31,18 @@ pub(super) fn all(top: &Section<'_>, env: Env<'_>) -> Vec<Named> {
     if inputs.is_empty() {
         place.wrong_key(Wrong::new("has no input", format!("write {example}")));
     }
-    inputs.named().map(|(name, place)| one(name, &place, env)).collect()
+    let all: Vec<Named> = inputs.named().map(|(name, place)| one(name, &place, env)).collect();
+    let from = |wanted: MetadataSource| {
+        all.iter().any(|named| match named.input.as_ref().map(|input| &input.kind) {
+            Some(InputKind::Kubernetes { metadata, .. }) => metadata.source == wanted,
+            Some(InputKind::File { .. }) | None => false,
+        })
+    };
+    if from(MetadataSource::Api) && from(MetadataSource::Kubelet) {
+        let instead = "write the same `metadata: {source: ...}` in all of them";
+        place.wrong_key(Wrong::new("ask the API server and kubelet for the same pods", instead));
+    }
+    all
 }
 
 fn one(name: &str, place: &Place<'_>, env: Env<'_>) -> Named {

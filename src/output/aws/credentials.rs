@@ -184,7 +184,8 @@ impl AwsAccess {
         let Some((old, true)) = self.usable(now) else { return };
         // Whatever comes of it, the next one waits.
         self.held().renew_at = now.checked_add(old.every);
-        let before = asking.failed.is_some();
+        // How often is bounded by that already.
+        let before = asking.failed.take().is_some();
         if let Err(verdict) = self.ask(asking, now).await
             && !before
             && let Verdict::Hold { say, .. } = verdict

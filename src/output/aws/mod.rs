@@ -2,6 +2,7 @@
 
 #[cfg(feature = "outputs")]
 pub mod credentials;
+#[cfg(feature = "answers")]
 pub mod failure;
 pub mod faults;
 #[cfg(feature = "outputs")]
@@ -9,6 +10,7 @@ pub mod sign;
 
 #[cfg(feature = "outputs")]
 pub use credentials::AwsAccess;
+#[cfg(feature = "answers")]
 pub use failure::Failure;
 
 /// What to say of credentials that were fetched a moment ago and are called ended.

@@ -40,6 +40,10 @@ impl Imds {
     pub fn clear(&self, page: &str) {
         lock(&self.pages).remove(&format!("/latest/meta-data/{page}"));
     }
+    /// No token that was handed out holds any more.
+    pub fn end_tokens(&self) {
+        lock(&self.tokens).clear();
+    }
 
     /// `PUT /latest/api/token`.
     pub(super) fn token(&self, head: &Head, now: i64) -> Answer {

@@ -15,6 +15,7 @@ use super::sigv4::{self, Payload, Refusal};
 use imds::Imds;
 use issuer::{Issuer, Session};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What only this has to be told.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub struct Identity {
     imds: Imds,
 }
 
+/// A token may be under way for so long when its file is replaced.
+const UNDER_WAY: Duration = Duration::from_millis(250);
 /// Where the container's credentials are.
 const CONTAINER: &str = "/v1/credentials";
 
@@ -139,9 +142,13 @@ impl Identity {
     }
 }
 
-/// Whether this is the file's content at this moment. An empty one is nobody's token.
+/// Whether this is the file's content at this moment. An empty one is nobody's token. What was replaced a quarter of a
+/// second ago may be under way, and real tokens are good for longer than that.
 fn same_as_file(file: &Path, said: &str) -> bool {
-    std::fs::read_to_string(file).is_ok_and(|now| !now.is_empty() && now == said)
+    let fresh = std::fs::metadata(file)
+        .and_then(|m| m.modified())
+        .is_ok_and(|at| at.elapsed().is_ok_and(|age| age < UNDER_WAY));
+    !said.is_empty() && std::fs::read_to_string(file).is_ok_and(|now| now == said || fresh)
 }
 
 /// RFC 3339 of whole seconds, as these services write it.

@@ -146,6 +146,10 @@ impl OpenSearch {
     pub fn block(&self, index: &str, blocked: bool) {
         lock(&self.indices).entry(index.to_owned()).or_default().blocked = blocked;
     }
+    /// Who may call.
+    pub(super) fn auth(&self) -> &Auth {
+        &self.own.auth
+    }
     /// Most bytes of a body as sent.
     pub(super) fn most_bytes(&self) -> usize {
         self.own.max_content

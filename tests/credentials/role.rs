@@ -1,0 +1,46 @@
+//! `role_arn` with `external_id` and `session_name`: STS asks for all three, and for a good signature.
+
+use crate::rig::{Rig, fixed};
+use tailrace::standin::{Clock, identity};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/logs";
+
+fn rig(external_id: &str) -> Rig {
+    Rig::with(Clock::default(), |own| identity::Options {
+        role_arn: Some(ROLE.into()),
+        external_id: Some(external_id.into()),
+        session_name: Some("node-7".into()),
+        ..own
+    })
+}
+
+const KEYS: &str =
+    "    role_arn: arn:aws:iam::123456789012:role/logs\n    external_id: the-id\n    session_name: node-7\n";
+
+#[test]
+fn a_role_is_assumed_again_and_again_and_no_request_fails() {
+    let mut rig = rig("the-id");
+    let (sts, keys) = (rig.identity.url.clone(), fixed());
+    let env = [
+        ("AWS_ACCESS_KEY_ID", keys.access.as_str()),
+        ("AWS_SECRET_ACCESS_KEY", &keys.secret),
+        ("AWS_ENDPOINT_URL_STS", &sts),
+    ];
+    let agent = rig.agent(&env, KEYS);
+    rig.flows(&agent, "AssumeRole");
+}
+
+#[test]
+fn a_role_that_trusts_another_id_parks_the_outputs_and_is_named() {
+    let rig = rig("another-id");
+    let (sts, keys) = (rig.identity.url.clone(), fixed());
+    let env = [
+        ("AWS_ACCESS_KEY_ID", keys.access.as_str()),
+        ("AWS_SECRET_ACCESS_KEY", &keys.secret),
+        ("AWS_ENDPOINT_URL_STS", &sts),
+    ];
+    let agent = rig.agent(&env, KEYS);
+    crate::support::write(&mut rig.writer(), 50);
+    rig.until_said(&agent, "sts:AssumeRole on arn:aws:iam::123456789012:role/logs");
+    assert_eq!(rig.issuer.issued(), 0);
+}
