@@ -168,11 +168,13 @@ pub enum Reason {
     Empty,
     /// `select` did not keep it.
     Filtered,
+    /// Not a record: bytes that nobody wrote, a hole in a sparse file. Counted one a hole.
+    Hole,
 }
 
 impl Reason {
     /// All of them, for metrics.
-    pub const ALL: [Reason; 4] = [Reason::TooOld, Reason::TooNew, Reason::Empty, Reason::Filtered];
+    pub const ALL: [Reason; 5] = [Reason::TooOld, Reason::TooNew, Reason::Empty, Reason::Filtered, Reason::Hole];
     /// The metric label.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -180,6 +182,7 @@ impl Reason {
             Reason::TooNew => "too_new",
             Reason::Empty => "empty",
             Reason::Filtered => "filtered",
+            Reason::Hole => "hole",
         }
     }
 }

@@ -67,7 +67,7 @@ fn a_cut_is_written_before_its_record_leaves() {
             Action::Read { mut buffer, .. } => {
                 buffer.clear();
                 buffer.extend_from_slice(ONE.as_bytes());
-                Event::Block(buffer, Ok(ONE.len()))
+                Event::Block(buffer, Ok(Found::Bytes(ONE.len())))
             }
             Action::Save { records, then, .. } => {
                 rig.store.append(&records, rig.now).unwrap();

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tailrace::body::chunks::Pool;
-use tailrace::catalog::view::{Ages, File, FileView, Life, Place};
+use tailrace::catalog::view::{Ages, File, FileView, Found, Life, Place};
 use tailrace::lane::batch::{Batch, Ticket};
 use tailrace::lane::retry::Rng;
 use tailrace::lane::step::{Action, Event, Lane};
@@ -128,7 +128,7 @@ impl World {
                     let n = from.len().min(len).min(1 + (self.rng.bits() % 300) as usize);
                     buffer.clear();
                     buffer.extend_from_slice(&from[..n]);
-                    event = Event::Block(buffer, Ok(n));
+                    event = Event::Block(buffer, Ok(Found::Bytes(n)));
                 }
                 Action::Send(batch) => {
                     self.say(|| format!("send {:?} {:?}", batch.ticket, batch.job));

@@ -27,7 +27,7 @@ fn written_once() -> Vec<(Saved, &'static str)> {
     let sums = Sums {
         delivered: (1, 2),
         dead_lettered: (3, 4),
-        dropped: [(5, 6), (7, 8), (9, 10), (11, 12)],
+        dropped: [(5, 6), (7, 8), (9, 10), (11, 12), (13, 14)],
         lost_bytes: 13,
         possible_duplicates: 14,
         skipped: 15,
