@@ -3,6 +3,7 @@
 
 use crate::rig::Rig;
 use std::time::Duration;
+use tailrace::catalog::view::Found;
 use tailrace::lane::batch::{Code, Scope, Verdict};
 use tailrace::lane::step::{Action, Event};
 

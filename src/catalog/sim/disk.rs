@@ -66,7 +66,8 @@ impl Content for SimContent {
         let pages: Vec<bool> = data.chunks(PAGE).map(|page| page.iter().all(|b| *b == 0)).collect();
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let empty = |page: usize| pages.get(page).copied().unwrap_or(false);
-        let Some(first) = (from / PAGE..pages.len()).find(|page| empty(*page)) else { return Ok(None) };
+        let first = (from / PAGE..pages.len()).find(|page| empty(*page));
+        let Some(first) = first.filter(|_| from < data.len()) else { return Ok(None) };
         let end = (first..pages.len()).find(|page| !empty(*page)).unwrap_or(pages.len());
         Ok(Some((first * PAGE).max(from) as u64..(end * PAGE).min(data.len()) as u64))
     }

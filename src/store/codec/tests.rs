@@ -47,7 +47,7 @@ fn written_once() -> Vec<(Saved, &'static str)> {
             Saved::Position { lane: lane(), file: id, position: cut },
             "032d027333020100000000000000000000000000000a0a80020d0c0b0a02140a0ac007e80780020d0c0b0a02288402",
         ),
-        (Saved::Sums { lane: lane(), sums }, "0415027333010203040405060708090a0b0c0d0e0f1011"),
+        (Saved::Sums { lane: lane(), sums }, "0417027333010203040505060708090a0b0c0d0e0d0e0f1011"),
         (Saved::Attempt { lane: lane(), ticket: 300, records: 4 }, "0506027333ac0204"),
         (Saved::Answered { lane: lane(), ticket: 300 }, "0605027333ac02"),
         (Saved::Upload { lane: lane(), name: name(), upload: None }, "070802733303612f6200"),
