@@ -16,6 +16,7 @@ mod logs;
 mod names;
 mod not_files;
 mod permission;
+mod sparse;
 #[path = "../end_to_end/stage.rs"]
 #[allow(dead_code, reason = "end_to_end uses the rest")]
 mod stage;
