@@ -17,7 +17,7 @@ const NAMES: &[&[u8]] = &[
 ];
 
 /// Nothing that a terminal would obey.
-fn assert_plain(what: &str, text: &str) {
+pub fn assert_plain(what: &str, text: &str) {
     let bad = text
         .chars()
         .find(|c| (c.is_control() && *c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
