@@ -89,7 +89,10 @@ fn names_of_files_can_be_anything_and_what_is_said_of_them_is_plain() {
     }
     // What is said and shown: these are broken.
     for (n, name) in names.iter().enumerate().filter(|(_, name)| name.len() < 200 && !name.contains(&b'/')) {
-        it.write(&[b"broken", n.to_string().as_bytes(), name, b".gz"].concat(), b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff\xff\xff");
+        it.write(
+            &[b"broken", n.to_string().as_bytes(), name, b".gz"].concat(),
+            b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff\xff\xff",
+        );
     }
     let want: Vec<&str> = texts.iter().map(String::as_str).collect();
     it.until_bodies(&want);
@@ -106,7 +109,7 @@ fn names_of_files_can_be_anything_and_what_is_said_of_them_is_plain() {
         assert_plain(path, &body);
         assert!(!body.contains("<script>alert"), "{path}: {body}");
     }
-    for args in [&["doctor"][..], &["audit", "--files"], &["positions", "list"]] {
+    for args in [&["doctor"][..], &["audit", "--files"], &["audit", "--files", "--json"], &["positions", "list"]] {
         assert_plain(&format!("{args:?}"), &it.says(args));
     }
     assert_plain("the log", &it.agent.log());

@@ -2,7 +2,10 @@
 //! that pod's own facts in them, whoever else's records lie there.
 
 use crate::api::{Api, Mode};
+use crate::names::assert_plain;
 use crate::rig::{Pod, Rig};
+use crate::support::{SOON, until_or};
+use tailrace::standin::{Fault, Rule};
 
 const PLACE: &str = "kubernetes.annotations.place";
 
@@ -102,12 +105,22 @@ fn values_that_are_meant_to_choose_another_place_stay_below_the_literal_beginnin
         let refused = agent.metrics().sum("tailrace_output_dead_letter_records_total", &[("output", output)]);
         assert!(refused.is_none_or(|n| n == 0.0), "{output}: {refused:?}");
     }
+    // Places that fail are shown, with their names.
+    rig.services.cloudwatch.control.fault(Rule::always(Fault::Deny).on("PutLogEvents"));
+    pods.iter().for_each(|(pod, _)| rig.say(pod, "more"));
+    let shown = || agent.get("/api/lanes").is_some_and(|(_, body)| body.contains("AccessDenied"));
+    until_or("a place that is denied", SOON, shown, || agent.log());
+    for path in ["/api/lanes", "/metrics", "/"] {
+        assert_plain(path, &agent.get(path).unwrap().1);
+    }
+    assert_plain("the log", &agent.log());
 }
 
 #[test]
 fn label_names_that_become_one_do_not_cost_the_pod_its_records() {
     let (rig, api) = (Rig::new(), Api::start(Mode::Fine));
-    let names = ["a.b", "a_b", "a.b_2", "a", "a.b/c.d", "a.b/c_d", "pod_name", "kubernetes", "log", "_id", "@timestamp"];
+    let names =
+        ["a.b", "a_b", "a.b_2", "a", "a.b/c.d", "a.b/c_d", "pod_name", "kubernetes", "log", "_id", "@timestamp"];
     let labels: Vec<String> = names.iter().map(|name| format!("{name}=of {name}")).collect();
     let pod = Pod::new(1, &labels.iter().map(String::as_str).collect::<Vec<_>>());
     api.put(&pod.json());

@@ -49,7 +49,7 @@ fn what_is_said_of_hostile_names_holds_nothing_that_a_terminal_or_a_page_obeys()
         assert!(!body.contains("<script>alert"), "{path}: {body}");
     }
     assert_plain("the log", &stage.agent.log());
-    for args in [&["audit", "--files"][..], &["positions", "list"], &["doctor"]] {
+    for args in [&["audit", "--files"][..], &["audit", "--files", "--json"], &["positions", "list"], &["doctor"]] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tailrace"));
         command.args(args).args(["-c", stage.config.to_str().unwrap()]).env("AWS_EC2_METADATA_DISABLED", "true");
         let out = command.output().unwrap();

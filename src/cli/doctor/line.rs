@@ -70,8 +70,11 @@ mod tests {
 
     #[test]
     fn lines_are_aligned_and_one_each_whatever_is_in_them() {
-        let lines =
-            [Line::ok("data_dir", "/d"), Line::warn("output s", "two\nlines \u{1b}[31\u{202e}m"), Line::fail("clock", "off")];
+        let lines = [
+            Line::ok("data_dir", "/d"),
+            Line::warn("output s", "two\nlines \u{1b}[31\u{202e}m"),
+            Line::fail("clock", "off"),
+        ];
         assert_eq!(shown(&lines), "ok    data_dir  /d\nwarn  output s  two lines  [31 m\nFAIL  clock     off\n");
         assert_eq!(shown(&[]), "");
     }

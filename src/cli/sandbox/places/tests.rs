@@ -21,7 +21,8 @@ impl Home {
     }
     /// The configuration with this input and output, each the inside of `{}`.
     fn config(&self, input: &str, output: &str) -> Config {
-        let text = format!("data_dir: ROOT/state/data\ninputs:\n  i: {{{input}}}\noutputs:\n  o: {{inputs: [i], {output}}}\n");
+        let text =
+            format!("data_dir: ROOT/state/data\ninputs:\n  i: {{{input}}}\noutputs:\n  o: {{inputs: [i], {output}}}\n");
         let text = text.replace("ROOT", self.root().to_str().unwrap());
         let pod = |name: &str| name.starts_with("POD_").then(|| "p".to_owned());
         crate::config::load(&text, "t", &pod).unwrap_or_else(|e| panic!("{text}: {e:?}"))
@@ -126,7 +127,8 @@ fn tokens_and_profiles_are_granted_with_their_directories_where_an_output_signs(
     assert_eq!(home.granted(&signs, &env), with(&["r irsa/v", "r eks/v", "r home/.aws", "r web/v"]));
     assert_eq!(home.granted(&not, &env), with(&[]), "who signs nothing reads no token");
     // The variables of the files win over the home directory.
-    let own = [env.as_slice(), &[("AWS_CONFIG_FILE", "ROOT/own/aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "/no/such")]];
+    let own =
+        [env.as_slice(), &[("AWS_CONFIG_FILE", "ROOT/own/aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "/no/such")]];
     assert_eq!(home.granted(&signs, &own.concat()), with(&["r irsa/v", "r eks/v", "r own/aws", "r web/v"]));
     // What is not there is not granted, and neither is what is above it.
     let none = [("AWS_WEB_IDENTITY_TOKEN_FILE", "ROOT/irsa/none"), ("HOME", "ROOT/nobody"), env[3]];
@@ -137,7 +139,10 @@ fn tokens_and_profiles_are_granted_with_their_directories_where_an_output_signs(
 fn a_kubeconfig_is_granted_with_what_it_names_where_the_api_server_is_asked() {
     let home = Home::new().with(&[
         ("k/one/config", "clusters:\n- cluster: {server: 'https://h', certificate-authority: ROOT/k/ca/ca.crt}\n"),
-        ("k/two/config", r#"{"users":[{"user":{"client-certificate":"ROOT/k/pair/c.crt","client-key":"ROOT/k/key/c.key"}}]}"#),
+        (
+            "k/two/config",
+            r#"{"users":[{"user":{"client-certificate":"ROOT/k/pair/c.crt","client-key":"ROOT/k/key/c.key"}}]}"#,
+        ),
         ("k/three/config", "users:\n- user:\n    tokenFile: \"ROOT/k/tok/token\"\n"),
         ("home/.kube/config", ""),
         ("k/ca/ca.crt", ""),
@@ -146,15 +151,17 @@ fn a_kubeconfig_is_granted_with_what_it_names_where_the_api_server_is_asked() {
         ("k/tok/token", ""),
         ("kube/log/pods/x", ""),
     ]);
-    let kubernetes =
-        |source: &str| home.config(&format!("type: kubernetes, path: ROOT/kube/log/pods, metadata: {{source: {source}}}"), SEARCH);
+    let kubernetes = |source: &str| {
+        home.config(&format!("type: kubernetes, path: ROOT/kube/log/pods, metadata: {{source: {source}}}"), SEARCH)
+    };
     let always = ["r kube/log", "w state/data", "w state/data/dead-letter"];
     let with = |more: &[&str]| {
         let mut all: Vec<String> = always.iter().chain(more).map(|s| (*s).to_owned()).collect();
         all.sort();
         all
     };
-    let list = [("KUBECONFIG", "ROOT/k/one/config:ROOT/k/two/config:/no/such:ROOT/k/three/config"), ("HOME", "ROOT/home")];
+    let list =
+        [("KUBECONFIG", "ROOT/k/one/config:ROOT/k/two/config:/no/such:ROOT/k/three/config"), ("HOME", "ROOT/home")];
     let all = with(&["r k/one", "r k/two", "r k/three", "r k/ca", "r k/pair", "r k/key", "r k/tok"]);
     assert_eq!(home.granted(&kubernetes("api"), &list), all);
     assert_eq!(home.granted(&kubernetes("api"), &list[1..]), with(&["r home/.kube"]));
