@@ -132,7 +132,8 @@ fn label_names_that_become_one_do_not_cost_the_pod_its_records() {
         let labels = facts["labels"].as_object().unwrap();
         let mut said: Vec<&str> = labels.values().map(|value| value.as_str().unwrap()).collect();
         let mut want: Vec<String> = names.iter().map(|name| format!("of {name}")).collect();
-        (said.sort_unstable(), want.sort_unstable());
+        said.sort_unstable();
+        want.sort_unstable();
         assert_eq!(said, want, "{document}");
     }
 }
