@@ -265,7 +265,7 @@ fn paths_in(file: &Path, keys: &[&str]) -> Vec<PathBuf> {
     let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '-');
     let path = |part: &str| {
         let (key, value) = part.split_once([':', '='])?;
-        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}'));
+        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}' | ']'));
         (keys.contains(&key.trim_matches(quotes)) && value.starts_with('/')).then(|| PathBuf::from(value))
     };
     text.split(['\n', ',', '{']).filter_map(path).collect()
@@ -276,3 +276,6 @@ fn text(file: &Path) -> String {
     let small = std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() <= 1 << 20);
     if small { std::fs::read_to_string(file).unwrap_or_default() } else { String::new() }
 }
+
+#[cfg(test)]
+mod tests;
