@@ -96,7 +96,7 @@ pub(super) fn granted(config: &Config, file: &Path, env: Env<'_>) -> Vec<Granted
     all
 }
 
-/// What the configuration itself names. Keys at the top are named one by one: whoever adds one decides here.
+/// What the configuration itself names. Keys at the top and of inputs are named one by one: whoever adds one decides here.
 pub(super) fn configured(config: &Config) -> Vec<Place> {
     let Config {
         data_dir,
@@ -117,9 +117,12 @@ pub(super) fn configured(config: &Config) -> Vec<Place> {
     let mut places = vec![write(data_dir)];
     for input in inputs {
         match &input.kind {
-            InputKind::Kubernetes { path, docker_roots, .. } => {
+            InputKind::Kubernetes { path, docker_roots, metadata, include_self: _, rules: _ } => {
                 places.push(read(path.clone(), true));
                 places.extend(docker_roots.iter().map(|root| read(root.clone(), false)));
+                // Read at each connection to kubelet.
+                let ca_file = metadata.kubelet.ca_file.iter();
+                places.extend(ca_file.filter_map(|file| around(&file.path)).map(|path| read(path, false)));
             }
             InputKind::File { include, pod } => {
                 places.extend(include.iter().map(|glob| read(fixed(glob), true)));
@@ -235,10 +238,10 @@ fn aws_files(env: Env<'_>) -> Vec<PathBuf> {
 }
 
 fn kubeconfigs(config: &Config, env: Env<'_>) -> Vec<PathBuf> {
+    // Kubelet is asked with the API server's credentials.
     let asks = config.inputs.iter().any(
-        |input| matches!(&input.kind, InputKind::Kubernetes { metadata, .. } if metadata.source == MetadataSource::Api),
+        |input| matches!(&input.kind, InputKind::Kubernetes { metadata, .. } if metadata.source != MetadataSource::Path),
     );
-    // Inside of a cluster the service account counts.
     if !asks {
         return Vec::new();
     }
@@ -275,4 +278,38 @@ fn paths_in(file: &Path, keys: &[&str]) -> Vec<PathBuf> {
 fn text(file: &Path) -> String {
     let small = std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() <= 1 << 20);
     if small { std::fs::read_to_string(file).unwrap_or_default() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(metadata: &str) -> Config {
+        let text = format!(
+            "data_dir: /d\nnode: n\ninputs:\n  pods: {{type: kubernetes, metadata: {metadata}}}\noutputs:\n  o: {{type: \
+             opensearch, inputs: [pods], url: 'http://h', index: i, auth: {{type: none}}}}\n"
+        );
+        crate::config::load(&text, "f", &|_| None).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    #[test]
+    fn what_asking_kubelet_needs_stays_readable() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ca, kubeconfig) = (dir.path().join("pki/ca.crt"), dir.path().join("home/kubeconfig"));
+        for file in [&ca, &kubeconfig] {
+            std::fs::create_dir(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "-----BEGIN CERTIFICATE-----").unwrap();
+        }
+        let config = config(&format!("{{source: kubelet, kubelet: {{ca_file: '{}'}}}}", ca.display()));
+        assert!(configured(&config).iter().any(|place| ca.starts_with(&place.path)), "{:?}", configured(&config));
+        let env = |name: &str| (name == "KUBECONFIG").then(|| kubeconfig.clone().into_os_string());
+        assert!(of_environment(&config, &env).iter().any(|path| kubeconfig.starts_with(path)));
+    }
+
+    #[test]
+    fn a_kubeconfig_is_nobodys_business_where_only_paths_count() {
+        let env = |name: &str| (name == "KUBECONFIG").then(|| OsString::from("/k"));
+        assert_eq!(kubeconfigs(&config("{source: path}"), &env), Vec::<PathBuf>::new());
+        assert_eq!(kubeconfigs(&config("{source: api}"), &env), [PathBuf::from("/k")]);
+    }
 }
