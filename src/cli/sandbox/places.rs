@@ -268,7 +268,7 @@ fn paths_in(file: &Path, keys: &[&str]) -> Vec<PathBuf> {
     let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '-');
     let path = |part: &str| {
         let (key, value) = part.split_once([':', '='])?;
-        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}'));
+        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}' | ']'));
         (keys.contains(&key.trim_matches(quotes)) && value.starts_with('/')).then(|| PathBuf::from(value))
     };
     text.split(['\n', ',', '{']).filter_map(path).collect()
@@ -304,6 +304,19 @@ mod tests {
         assert!(configured(&config).iter().any(|place| ca.starts_with(&place.path)), "{:?}", configured(&config));
         let env = |name: &str| (name == "KUBECONFIG").then(|| kubeconfig.clone().into_os_string());
         assert!(of_environment(&config, &env).iter().any(|path| kubeconfig.starts_with(path)));
+    }
+
+    #[test]
+    fn paths_are_found_however_a_kubeconfig_is_laid_out() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for text in [
+            "clusters:\n- name: c\n  cluster:\n    certificate-authority: /k/ca.crt\n    server: https://h\n",
+            "clusters: [{name: c, cluster: {server: \"https://h\", certificate-authority: '/k/ca.crt'}}]\n",
+            r#"{"clusters":[{"name":"c","cluster":{"certificate-authority":"/k/ca.crt"}}]}"#,
+        ] {
+            std::fs::write(file.path(), text).unwrap();
+            assert_eq!(paths_in(file.path(), &["certificate-authority"]), [PathBuf::from("/k/ca.crt")], "{text}");
+        }
     }
 
     #[test]
