@@ -224,3 +224,50 @@ fn a_kubeconfig_that_runs_a_program_is_found() {
         assert_eq!(found.is_some(), runs, "{text}");
     }
 }
+
+mod kubeconfigs {
+    use super::super::*;
+    use std::ffi::OsString;
+
+    fn config(metadata: &str) -> Config {
+        let text = format!(
+            "data_dir: /d\nnode: n\ninputs:\n  pods: {{type: kubernetes, metadata: {metadata}}}\noutputs:\n  o: {{type: \
+             opensearch, inputs: [pods], url: 'http://h', index: i, auth: {{type: none}}}}\n"
+        );
+        crate::config::load(&text, "f", &|_| None).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    #[test]
+    fn what_asking_kubelet_needs_stays_readable() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ca, kubeconfig) = (dir.path().join("pki/ca.crt"), dir.path().join("home/kubeconfig"));
+        for file in [&ca, &kubeconfig] {
+            std::fs::create_dir(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "-----BEGIN CERTIFICATE-----").unwrap();
+        }
+        let config = config(&format!("{{source: kubelet, kubelet: {{ca_file: '{}'}}}}", ca.display()));
+        assert!(configured(&config).iter().any(|place| ca.starts_with(&place.path)), "{:?}", configured(&config));
+        let env = |name: &str| (name == "KUBECONFIG").then(|| kubeconfig.clone().into_os_string());
+        assert!(of_environment(&config, &env).iter().any(|path| kubeconfig.starts_with(path)));
+    }
+
+    #[test]
+    fn paths_are_found_however_a_kubeconfig_is_laid_out() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for text in [
+            "clusters:\n- name: c\n  cluster:\n    certificate-authority: /k/ca.crt\n    server: https://h\n",
+            "clusters: [{name: c, cluster: {server: \"https://h\", certificate-authority: '/k/ca.crt'}}]\n",
+            r#"{"clusters":[{"name":"c","cluster":{"certificate-authority":"/k/ca.crt"}}]}"#,
+        ] {
+            std::fs::write(file.path(), text).unwrap();
+            assert_eq!(paths_in(file.path(), &["certificate-authority"]), [PathBuf::from("/k/ca.crt")], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_kubeconfig_is_nobodys_business_where_only_paths_count() {
+        let env = |name: &str| (name == "KUBECONFIG").then(|| OsString::from("/k"));
+        assert_eq!(kubeconfigs(&config("{source: path}"), &env), Vec::<PathBuf>::new());
+        assert_eq!(kubeconfigs(&config("{source: api}"), &env), [PathBuf::from("/k")]);
+    }
+}
