@@ -117,8 +117,10 @@ pub(super) fn configured(config: &Config) -> Vec<Place> {
     let mut places = vec![write(data_dir)];
     for input in inputs {
         match &input.kind {
-            InputKind::Kubernetes { path, docker_roots, .. } => {
+            InputKind::Kubernetes { path, docker_roots, metadata, include_self: _, rules: _ } => {
                 places.push(read(path.clone(), true));
+                let ca_file = metadata.kubelet.ca_file.as_ref().and_then(|file| around(&file.path));
+                places.extend(ca_file.map(|path| read(path, false)));
                 places.extend(docker_roots.iter().map(|root| read(root.clone(), false)));
             }
             InputKind::File { include, pod } => {
@@ -235,8 +237,9 @@ fn aws_files(env: Env<'_>) -> Vec<PathBuf> {
 }
 
 fn kubeconfigs(config: &Config, env: Env<'_>) -> Vec<PathBuf> {
+    // Kubelet is asked with the credentials for the API server.
     let asks = config.inputs.iter().any(
-        |input| matches!(&input.kind, InputKind::Kubernetes { metadata, .. } if metadata.source == MetadataSource::Api),
+        |input| matches!(&input.kind, InputKind::Kubernetes { metadata, .. } if metadata.source != MetadataSource::Path),
     );
     // Inside of a cluster the service account counts.
     if !asks {
@@ -265,7 +268,8 @@ fn paths_in(file: &Path, keys: &[&str]) -> Vec<PathBuf> {
     let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '-');
     let path = |part: &str| {
         let (key, value) = part.split_once([':', '='])?;
-        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}'));
+        let value = value.split_once(" #").map_or(value, |(value, _)| value);
+        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}' | ']'));
         (keys.contains(&key.trim_matches(quotes)) && value.starts_with('/')).then(|| PathBuf::from(value))
     };
     text.split(['\n', ',', '{']).filter_map(path).collect()
@@ -275,4 +279,46 @@ fn paths_in(file: &Path, keys: &[&str]) -> Vec<PathBuf> {
 fn text(file: &Path) -> String {
     let small = std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() <= 1 << 20);
     if small { std::fs::read_to_string(file).unwrap_or_default() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn files_that_a_kubeconfig_names_are_found_however_it_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config");
+        let keys = ["certificate-authority", "tokenFile"];
+        for text in [
+            "clusters:\n- cluster:\n    certificate-authority: /a/ca.crt # ours\nusers:\n- user: {tokenFile: /b/token}\n",
+            "clusters: [{name: c, cluster: {certificate-authority: \"/a/ca.crt\"}}]\nusers: [{user: {tokenFile: '/b/token'}}]\n",
+            r#"{"clusters":[{"cluster":{"certificate-authority":"/a/ca.crt"}}],"users":[{"user":{"tokenFile":"/b/token"}}]}"#,
+        ] {
+            fs::write(&file, text).unwrap();
+            assert_eq!(paths_in(&file, &keys), [Path::new("/a/ca.crt"), Path::new("/b/token")], "{text}");
+        }
+    }
+
+    #[test]
+    fn kubelets_authority_and_the_credentials_that_it_is_asked_with_stay_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, etc) = (dir.path().join("home"), dir.path().join("etc"));
+        fs::create_dir_all(home.join(".kube")).unwrap();
+        fs::create_dir_all(&etc).unwrap();
+        fs::write(home.join(".kube/config"), "").unwrap();
+        fs::write(etc.join("kubelet.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
+        let text = format!(
+            "data_dir: {0}/data\ninputs:\n  p: {{type: kubernetes, metadata: {{source: kubelet, kubelet: {{ca_file: \
+             '{0}/etc/kubelet.pem'}}}}}}\noutputs:\n  s: {{type: opensearch, inputs: [p], url: 'http://h', index: i}}\n",
+            dir.path().display()
+        );
+        let config = crate::config::load(&text, "t", &|_| None).unwrap();
+        let env = |name: &str| (name == "HOME").then(|| home.clone().into_os_string());
+        let granted = granted(&config, Path::new("/nowhere"), &env);
+        for path in [home.join(".kube"), etc] {
+            assert!(granted.iter().any(|g| g.path == path && g.right == Right::Read), "{path:?}: {granted:?}");
+        }
+    }
 }
