@@ -69,6 +69,39 @@ fn after_a_restart_no_line_carries_labels_that_changed_meanwhile() {
     }
 }
 
+/// Killed, away while kubelet rotates and a label changes: files that kubelet will delete soon are not read with what was
+/// known before.
+#[test]
+fn after_sigkill_lines_that_were_rotated_away_meanwhile_carry_the_labels_of_now() {
+    let (rig, api) = (Rig::new(), Api::start(Mode::Fine));
+    let pods: Vec<Pod> = (1..=4).map(|n| Pod::new(n, &["colour=red"])).collect();
+    pods.iter().for_each(|pod| api.put(&pod.json()));
+    let mut agent = rig.start(api.addr, ", wait: 60s");
+    for pod in &pods {
+        rig.say(pod, &format!("{} before", pod.name));
+        rig.everywhere(&format!("{} before", pod.name), &agent);
+    }
+    until("the pods on disk", SOON, || rig.place.data_dir().join("pods.log").exists());
+    agent.kill();
+    pods.iter().for_each(|pod| api.put(&pod.with_labels(&["colour=blue"]).json()));
+    for pod in &pods {
+        for n in 0..4 {
+            rig.say(pod, &format!("{} {n}", pod.name));
+            rig.rotate(pod, n);
+        }
+        rig.say(pod, &format!("{} last", pod.name));
+    }
+    let agent = rig.start(api.addr, ", wait: 60s");
+    for pod in &pods {
+        for line in ["0", "1", "2", "3", "last"] {
+            let line = format!("{} {line}", pod.name);
+            for (_, document) in rig.everywhere(&line, &agent) {
+                assert_eq!(document["kubernetes"]["labels"]["colour"], "blue", "{line}");
+            }
+        }
+    }
+}
+
 #[test]
 fn after_sigkill_the_pods_written_last_are_known() {
     let (rig, api) = (Rig::new(), Api::start(Mode::Fine));

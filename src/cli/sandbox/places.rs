@@ -268,6 +268,7 @@ fn paths_in(file: &Path, keys: &[&str]) -> Vec<PathBuf> {
     let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '-');
     let path = |part: &str| {
         let (key, value) = part.split_once([':', '='])?;
+        let value = value.split_once(" #").map_or(value, |(value, _)| value);
         let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}' | ']'));
         (keys.contains(&key.trim_matches(quotes)) && value.starts_with('/')).then(|| PathBuf::from(value))
     };
