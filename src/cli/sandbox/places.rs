@@ -262,10 +262,10 @@ pub(super) fn program(config: &Config, env: Env<'_>) -> Option<String> {
 /// Absolute paths that stand behind these keys; `key = path`, `key: path`, or JSON.
 fn paths_in(file: &Path, keys: &[&str]) -> Vec<PathBuf> {
     let text = text(file);
-    let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '-');
+    let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '[' | '-');
     let path = |part: &str| {
         let (key, value) = part.split_once([':', '='])?;
-        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}'));
+        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}' | ']'));
         (keys.contains(&key.trim_matches(quotes)) && value.starts_with('/')).then(|| PathBuf::from(value))
     };
     text.split(['\n', ',', '{']).filter_map(path).collect()
@@ -275,4 +275,24 @@ fn paths_in(file: &Path, keys: &[&str]) -> Vec<PathBuf> {
 fn text(file: &Path) -> String {
     let small = std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() <= 1 << 20);
     if small { std::fs::read_to_string(file).unwrap_or_default() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_found_however_the_file_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config");
+        for text in [
+            "clusters: [{name: c, cluster: {server: \"https://h:1\", certificate-authority: \"/p/ca.crt\"}}]\n",
+            "clusters:\n- cluster:\n    certificate-authority: /p/ca.crt\n    server: https://h:1\n",
+            "{\"clusters\":[{\"cluster\":{\"certificate-authority\":\"/p/ca.crt\"}}]}",
+            "[profile p]\ncertificate-authority = /p/ca.crt\n",
+        ] {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(paths_in(&file, &["certificate-authority"]), [PathBuf::from("/p/ca.crt")], "{text}");
+        }
+    }
 }
