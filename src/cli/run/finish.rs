@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// A destination may be away for so long before what waits for it is given up.
+/// A destination may be away for so long before what waits for it is given up, unless `--give-up` says otherwise.
 const GIVE_UP: Duration = Duration::from_secs(300);
 /// What is not delivered so long before the end of `shutdown_timeout` is sealed, sent and saved as it is.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ impl Finish {
     /// From now on what is there is all there is. Within `limit`, if there is one.
     pub fn begin(&mut self, run: &mut Run, limit: Option<Duration>) {
         self.begun = true;
-        run.once = Some(GIVE_UP);
+        run.once = Some(run.give_up.unwrap_or(GIVE_UP));
         let by = limit.map(|limit| run.clock.now().mono.saturating_add(limit));
         self.by = match (self.by, by) {
             (Some(first), Some(second)) => Some(first.min(second)),
