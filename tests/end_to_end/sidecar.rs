@@ -110,6 +110,22 @@ fn it_ends_by_itself_when_nothing_is_written_any_more_but_not_before_anything_wa
 }
 
 #[test]
+fn what_was_written_before_it_started_counts_too() {
+    let mut it = Sidecar::new("exit_when: {idle: 1s}", "");
+    std::fs::write(it.file("a.log"), "one\n").unwrap();
+    assert_eq!(it.agent.wait(SOON).code(), Some(0), "{}", it.agent.log());
+    std::fs::write(it.file("b.log"), "x").unwrap();
+    let config = it.place.path().join("tailrace.yaml");
+    // With something new, and with nothing: a container that crashed after all was delivered.
+    for _ in 0..2 {
+        let args = ["run", "-c", config.to_str().unwrap()];
+        it.agent = Agent::start_with(it.place.path(), &args, it.place.admin, &POD);
+        assert_eq!(it.agent.wait(SOON).code(), Some(0), "{}", it.agent.log());
+        it.until_bodies(&["one", "x"]);
+    }
+}
+
+#[test]
 fn told_to_stop_it_takes_the_end_of_its_files_for_the_end() {
     let mut it = Sidecar::new("exit_when: stopped", "");
     std::fs::write(it.file("a.log"), "one\nlast words").unwrap();

@@ -43,15 +43,17 @@ impl Finish {
             self.look(path);
         }
         let (idle, now) = ((*idle)?, run.clock.now().mono);
-        let bytes = run.board.snapshot().catalog.inputs.values().map(|input| input.bytes).sum();
+        let inputs = &run.board.snapshot().catalog.inputs;
+        let bytes = inputs.values().map(|input| input.bytes).sum();
+        // Offered: a file with bytes in it, which it may have had before we looked.
+        let begun = inputs.values().any(|input| input.offered > 0);
         let since = match self.grew {
             Some((seen, since)) if seen == bytes => since,
             Some(_) | None => now,
         };
         self.grew = Some((bytes, since));
         // Before the first byte nobody has begun.
-        (bytes > 0 && now.saturating_sub(since) >= idle)
-            .then(|| format!("nothing was written for {} s", idle.as_secs()))
+        (begun && now.saturating_sub(since) >= idle).then(|| format!("nothing was written for {} s", idle.as_secs()))
     }
 
     /// From now on what is there is all there is. Within `limit`, if there is one.
