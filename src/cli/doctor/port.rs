@@ -48,3 +48,18 @@ async fn ask(at: SocketAddr) -> Option<bool> {
         Err(_) => Some(false),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::Grade;
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_is_not_this_hosts_is_told_from_one_that_somebody_has() {
+        let at = |address: &str| address.parse().ok();
+        assert_eq!(look(at("127.0.0.1:0")).await.map(|line| line.grade), Some(Grade::Ok));
+        let elsewhere = look(at("192.0.2.1:9780")).await.unwrap();
+        assert!(elsewhere.grade == Grade::Fail && elsewhere.say.contains("no such address"), "{}", elsewhere.say);
+        assert_eq!(look(None).await, None);
+    }
+}
