@@ -47,6 +47,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "tailrace.config" -}}
 data_dir: /var/lib/tailrace
 {{- range $key, $value := .Values.config.service }}
+{{- /* `off` is false to YAML. */ -}}
+{{- if kindIs "bool" $value }}{{ $value = ternary "on" "off" $value }}{{ end }}
 {{ $key }}: {{ toJson $value }}
 {{- end }}
 admin: {listen: "{{ include "tailrace.host" . }}:{{ .Values.admin.port }}"}
