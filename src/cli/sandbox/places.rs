@@ -278,21 +278,4 @@ fn text(file: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_found_however_the_file_is_written() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("config");
-        for text in [
-            "clusters: [{name: c, cluster: {server: \"https://h:1\", certificate-authority: \"/p/ca.crt\"}}]\n",
-            "clusters:\n- cluster:\n    certificate-authority: /p/ca.crt\n    server: https://h:1\n",
-            "{\"clusters\":[{\"cluster\":{\"certificate-authority\":\"/p/ca.crt\"}}]}",
-            "[profile p]\ncertificate-authority = /p/ca.crt\n",
-        ] {
-            std::fs::write(&file, text).unwrap();
-            assert_eq!(paths_in(&file, &["certificate-authority"]), [PathBuf::from("/p/ca.crt")], "{text}");
-        }
-    }
-}
+mod tests;
