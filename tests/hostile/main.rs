@@ -9,6 +9,7 @@
 mod forged;
 mod growth;
 mod hard_links;
+mod hoard;
 mod links;
 #[path = "../end_to_end/logs.rs"]
 #[allow(dead_code, reason = "end_to_end uses the rest")]
