@@ -174,14 +174,7 @@ impl Key {
         self.behind.iter().map(|(_, id)| last(id)).max().unwrap_or(0)
     }
     /// When this key should be sent; without `hurry` as if none of its files were in danger.
-    pub fn due(
-        &self,
-        files: &BTreeMap<FileId, LaneFile>,
-        ledger: &Ledger,
-        now: Now,
-        rule: &Rule,
-        hurry: bool,
-    ) -> Due {
+    pub fn due(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now, rule: &Rule, hurry: bool) -> Due {
         let (bytes, mut oldest, danger) = self.waiting(files, ledger, now);
         for object in self.objects.iter().filter(|o| !o.closing) {
             oldest = oldest.min(object.oldest_seen);
