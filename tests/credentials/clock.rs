@@ -12,10 +12,7 @@ fn a_clock_that_is_an_hour_off_is_corrected_by_the_services_date_and_said() {
         let off = hours * 3_600;
         let rig = Rig::with(Clock(Arc::new(move || now().unix_ns + off * 1_000_000_000)), |own| own);
         rig.issuer.set_life(Duration::from_secs(3_600 * 6));
-        let token = rig.token.display().to_string();
-        let url = format!("{}/v1/credentials", rig.identity.url);
-        let env =
-            [("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.as_str()), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)];
+        let env = rig.pod_identity(&rig.identity.url);
         let agent = rig.agent(&env, "");
         let mut writer = rig.writer();
         crate::support::write(&mut writer, 300);

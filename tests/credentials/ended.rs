@@ -8,10 +8,7 @@ use std::time::Duration;
 fn credentials_that_are_taken_away_in_an_upload_are_replaced_at_once_and_nothing_is_lost_or_twice() {
     let rig = Rig::new();
     rig.issuer.set_life(Duration::from_secs(3_600));
-    let token = rig.token.display().to_string();
-    let url = format!("{}/v1/credentials", rig.identity.url);
-    let env =
-        [("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.as_str()), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)];
+    let env = rig.pod_identity(&rig.identity.url);
     let agent = rig.agent(&env, "");
     let mut writer = rig.writer();
     let begun = now().mono;
@@ -36,10 +33,7 @@ fn credentials_that_are_taken_away_in_an_upload_are_replaced_at_once_and_nothing
 fn parts_of_one_object_are_signed_with_the_keys_of_now() {
     let rig = Rig::new();
     rig.issuer.set_life(Duration::from_secs(3_600));
-    let token = rig.token.display().to_string();
-    let url = format!("{}/v1/credentials", rig.identity.url);
-    let env =
-        [("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.as_str()), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)];
+    let env = rig.pod_identity(&rig.identity.url);
     let agent = rig.agent_with(&env, "", "max_age: 12s");
     let dir = rig.place.pods().join("shop_cart_00000001-0000-4000-8000-000000000000/main");
     std::fs::create_dir_all(&dir).unwrap();

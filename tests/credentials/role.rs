@@ -17,29 +17,27 @@ fn rig(external_id: &str) -> Rig {
 const KEYS: &str =
     "    role_arn: arn:aws:iam::123456789012:role/logs\n    external_id: the-id\n    session_name: node-7\n";
 
+/// Fixed keys, and where STS is.
+fn around(rig: &Rig) -> [(&'static str, String); 3] {
+    let keys = fixed();
+    [
+        ("AWS_ACCESS_KEY_ID", keys.access),
+        ("AWS_SECRET_ACCESS_KEY", keys.secret),
+        ("AWS_ENDPOINT_URL_STS", rig.identity.url.clone()),
+    ]
+}
+
 #[test]
 fn a_role_is_assumed_again_and_again_and_no_request_fails() {
     let mut rig = rig("the-id");
-    let (sts, keys) = (rig.identity.url.clone(), fixed());
-    let env = [
-        ("AWS_ACCESS_KEY_ID", keys.access.as_str()),
-        ("AWS_SECRET_ACCESS_KEY", &keys.secret),
-        ("AWS_ENDPOINT_URL_STS", &sts),
-    ];
-    let agent = rig.agent(&env, KEYS);
+    let agent = rig.agent(&around(&rig), KEYS);
     rig.flows(&agent, "AssumeRole");
 }
 
 #[test]
 fn a_role_that_trusts_another_id_parks_the_outputs_and_is_named() {
     let rig = rig("another-id");
-    let (sts, keys) = (rig.identity.url.clone(), fixed());
-    let env = [
-        ("AWS_ACCESS_KEY_ID", keys.access.as_str()),
-        ("AWS_SECRET_ACCESS_KEY", &keys.secret),
-        ("AWS_ENDPOINT_URL_STS", &sts),
-    ];
-    let agent = rig.agent(&env, KEYS);
+    let agent = rig.agent(&around(&rig), KEYS);
     crate::support::write(&mut rig.writer(), 50);
     rig.until_said(&agent, "sts:AssumeRole on arn:aws:iam::123456789012:role/logs");
     assert_eq!(rig.issuer.issued(), 0);

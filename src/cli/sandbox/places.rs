@@ -96,7 +96,7 @@ pub(super) fn granted(config: &Config, file: &Path, env: Env<'_>) -> Vec<Granted
     all
 }
 
-/// What the configuration itself names. Keys at the top are named one by one: whoever adds one decides here.
+/// What the configuration itself names. Keys at the top and of inputs are named one by one: whoever adds one decides here.
 pub(super) fn configured(config: &Config) -> Vec<Place> {
     let Config {
         data_dir,
@@ -119,9 +119,10 @@ pub(super) fn configured(config: &Config) -> Vec<Place> {
         match &input.kind {
             InputKind::Kubernetes { path, docker_roots, metadata, include_self: _, rules: _ } => {
                 places.push(read(path.clone(), true));
-                let ca_file = metadata.kubelet.ca_file.as_ref().and_then(|file| around(&file.path));
-                places.extend(ca_file.map(|path| read(path, false)));
                 places.extend(docker_roots.iter().map(|root| read(root.clone(), false)));
+                // Read at each connection to kubelet.
+                let ca_file = metadata.kubelet.ca_file.iter();
+                places.extend(ca_file.filter_map(|file| around(&file.path)).map(|path| read(path, false)));
             }
             InputKind::File { include, pod } => {
                 places.extend(include.iter().map(|glob| read(fixed(glob), true)));
@@ -237,11 +238,10 @@ fn aws_files(env: Env<'_>) -> Vec<PathBuf> {
 }
 
 fn kubeconfigs(config: &Config, env: Env<'_>) -> Vec<PathBuf> {
-    // Kubelet is asked with the credentials for the API server.
+    // Kubelet is asked with the API server's credentials.
     let asks = config.inputs.iter().any(
         |input| matches!(&input.kind, InputKind::Kubernetes { metadata, .. } if metadata.source != MetadataSource::Path),
     );
-    // Inside of a cluster the service account counts.
     if !asks {
         return Vec::new();
     }
@@ -282,43 +282,4 @@ fn text(file: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn files_that_a_kubeconfig_names_are_found_however_it_is_written() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("config");
-        let keys = ["certificate-authority", "tokenFile"];
-        for text in [
-            "clusters:\n- cluster:\n    certificate-authority: /a/ca.crt # ours\nusers:\n- user: {tokenFile: /b/token}\n",
-            "clusters: [{name: c, cluster: {certificate-authority: \"/a/ca.crt\"}}]\nusers: [{user: {tokenFile: '/b/token'}}]\n",
-            r#"{"clusters":[{"cluster":{"certificate-authority":"/a/ca.crt"}}],"users":[{"user":{"tokenFile":"/b/token"}}]}"#,
-        ] {
-            fs::write(&file, text).unwrap();
-            assert_eq!(paths_in(&file, &keys), [Path::new("/a/ca.crt"), Path::new("/b/token")], "{text}");
-        }
-    }
-
-    #[test]
-    fn kubelets_authority_and_the_credentials_that_it_is_asked_with_stay_open() {
-        let dir = tempfile::tempdir().unwrap();
-        let (home, etc) = (dir.path().join("home"), dir.path().join("etc"));
-        fs::create_dir_all(home.join(".kube")).unwrap();
-        fs::create_dir_all(&etc).unwrap();
-        fs::write(home.join(".kube/config"), "").unwrap();
-        fs::write(etc.join("kubelet.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
-        let text = format!(
-            "data_dir: {0}/data\ninputs:\n  p: {{type: kubernetes, metadata: {{source: kubelet, kubelet: {{ca_file: \
-             '{0}/etc/kubelet.pem'}}}}}}\noutputs:\n  s: {{type: opensearch, inputs: [p], url: 'http://h', index: i}}\n",
-            dir.path().display()
-        );
-        let config = crate::config::load(&text, "t", &|_| None).unwrap();
-        let env = |name: &str| (name == "HOME").then(|| home.clone().into_os_string());
-        let granted = granted(&config, Path::new("/nowhere"), &env);
-        for path in [home.join(".kube"), etc] {
-            assert!(granted.iter().any(|g| g.path == path && g.right == Right::Read), "{path:?}: {granted:?}");
-        }
-    }
-}
+mod tests;
