@@ -64,7 +64,10 @@ impl Stock {
     /// Decides, and tells when that is something new.
     pub fn rule<P: Pods>(&mut self, key: Key, pods: &P) {
         let Some(e) = self.entries.get(&key) else { return };
-        let inputs: Vec<&InputSpec> = self.ruling_inputs(e).collect();
+        // Also one whose rules are gone from the configuration: what they hid while they held stays hidden.
+        let all = std::iter::once(e.input).chain(e.also.iter().copied()).filter_map(|at| self.inputs.get(at));
+        let ruled = |input: &&InputSpec| !input.rules.is_empty() || !e.rulings.of(&input.name).is_empty();
+        let inputs: Vec<&InputSpec> = all.filter(ruled).collect();
         if inputs.is_empty() && e.rulings == Rulings::default() {
             return;
         }

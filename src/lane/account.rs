@@ -47,7 +47,7 @@ impl<F: Format> Lane<F> {
         let room = self.has_room();
         for key in self.keys.values().filter(|k| !k.behind.is_empty() || !k.objects.is_empty()) {
             at(now + BUSY_NAP);
-            let due = key.due(&self.files, &self.ledger, self.now, &rule);
+            let due = key.due(&self.files, &self.ledger, self.now, &rule, true);
             match due {
                 Due::At(t) => at(t),
                 Due::Danger | Due::Now if room && key.out == 0 => match &key.parked {

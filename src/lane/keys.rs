@@ -173,8 +173,8 @@ impl Key {
         let last = |id: &FileId| files.get(id).map_or(0, |f| f.view.ages.at(u64::MAX));
         self.behind.iter().map(|(_, id)| last(id)).max().unwrap_or(0)
     }
-    /// When this key should be sent.
-    pub fn due(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now, rule: &Rule) -> Due {
+    /// When this key should be sent; without `hurry` as if none of its files were in danger.
+    pub fn due(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now, rule: &Rule, hurry: bool) -> Due {
         let (bytes, mut oldest, danger) = self.waiting(files, ledger, now);
         for object in self.objects.iter().filter(|o| !o.closing) {
             oldest = oldest.min(object.oldest_seen);
@@ -182,7 +182,7 @@ impl Key {
         if bytes == 0 && oldest == i64::MAX {
             return Due::Never;
         }
-        if danger {
+        if danger && hurry {
             return Due::Danger;
         }
         if rule.all || bytes >= self.target(rule) {

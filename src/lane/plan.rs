@@ -54,12 +54,18 @@ impl<F: Format> Lane<F> {
         }
         // What will be deleted soon does not wait for a catching-up lane's rest.
         let resting = self.now.mono < self.rest_until && self.drain.is_none();
-        while let Some(key) = self.pick_key(resting) {
-            if self.open_key(key) {
+        while let Some((key, hurry)) = self.pick(resting) {
+            if self.open_key(key, hurry) {
                 return true;
             }
         }
         false
+    }
+    /// The key to read for, and whether its files in danger go alone. They do so every other time while anything else is
+    /// due: a container that rotates faster than anybody can send is in danger for ever, and would leave the others nothing.
+    fn pick(&self, resting: bool) -> Option<(usize, bool)> {
+        let calm = if resting || !self.hurried { None } else { self.pick_key(false, false) };
+        calm.map(|key| (key, false)).or_else(|| Some((self.pick_key(resting, true)?, true)))
     }
     pub(super) fn reading_stopped(&self) -> bool {
         self.drain.is_some_and(|by| self.now.mono.saturating_add(LAST_READ) >= by)
@@ -79,14 +85,14 @@ impl<F: Format> Lane<F> {
         self.flights.len() <= self.settings.concurrency && used + 2 * usual <= self.pool.budget() as u64
     }
 
-    fn pick_key(&self, only_danger: bool) -> Option<usize> {
+    fn pick_key(&self, only_danger: bool, hurry: bool) -> Option<usize> {
         let rule = self.rule();
         let mut best: Option<((bool, Due, i64), usize)> = None;
         for (id, key) in &self.keys {
             if !key.may_plan(self.now) || (key.behind.is_empty() && key.objects.is_empty()) {
                 continue;
             }
-            let due = key.due(&self.files, &self.ledger, self.now, &rule);
+            let due = key.due(&self.files, &self.ledger, self.now, &rule, hurry);
             if due != Due::Danger && (due != Due::Now || only_danger) {
                 continue;
             }
@@ -105,7 +111,7 @@ impl<F: Format> Lane<F> {
     }
 
     /// Opens a plan for this key, or closes its aged object; false when there was nothing to read after all.
-    fn open_key(&mut self, id: usize) -> bool {
+    fn open_key(&mut self, id: usize, hurry: bool) -> bool {
         self.next_plan += 1;
         let (rule, plan) = (self.rule(), self.next_plan);
         let Some(key) = self.keys.get_mut(&id) else { return false };
@@ -116,7 +122,8 @@ impl<F: Format> Lane<F> {
         if bytes == 0 {
             return self.close_objects(id);
         }
-        let (queue, for_joins) = key.queue(&self.files, self.now, danger);
+        self.hurried = danger && hurry;
+        let (queue, for_joins) = key.queue(&self.files, self.now, self.hurried);
         key.served = queue.front().and_then(|f| self.files.get(f)).map(|f| f.view.file.place.chain);
         let max_record = queue
             .front()

@@ -133,6 +133,8 @@ pub struct Lane<F: Format> {
     pub(super) next_plan: u64,
     /// The last plan was one of a key that fails.
     pub(super) probed: bool,
+    /// The last plan was for files in danger alone.
+    pub(super) hurried: bool,
     pub(super) buffer: Vec<u8>,
     pub(super) drain: Option<Duration>,
     pub(super) scanned: Option<Duration>,
@@ -200,6 +202,7 @@ impl<F: Format> Lane<F> {
             next_ticket: 1,
             next_plan: 1,
             probed: false,
+            hurried: false,
             buffer: Vec::new(),
             drain: None,
             scanned: None,

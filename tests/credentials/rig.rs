@@ -58,10 +58,14 @@ impl Rig {
     }
     /// The same with another `max_age` of the archive.
     pub fn agent_with<V: AsRef<str>>(&self, env: &[(&str, V)], keys: &str, age: &str) -> Agent {
-        let aws = format!("region: us-east-1\n{keys}");
-        let outputs = self.services.outputs().replace("region: us-east-1\n", &aws);
-        let outputs =
-            format!("{outputs}    auth: {{type: aws, service: es}}\n    {aws}").replace("max_age: 500ms", age);
+        self.agent_each(env, [keys; 3], age)
+    }
+    /// Keys for CloudWatch, the archive and OpenSearch.
+    pub fn agent_each<V: AsRef<str>>(&self, env: &[(&str, V)], keys: [&str; 3], age: &str) -> Agent {
+        let [logs, s3, search] = keys.map(|keys| format!("region: us-east-1 # its own\n{keys}"));
+        let outputs = self.services.outputs().replace("max_age: 500ms", age);
+        let outputs = [logs, s3].iter().fold(outputs, |text, own| text.replacen("region: us-east-1\n", own, 1));
+        let outputs = format!("{outputs}    auth: {{type: aws, service: es}}\n    {search}");
         let config = self.place.config("", &outputs);
         let none = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")];
         let env = env.iter().map(|(name, value)| (*name, value.as_ref()));

@@ -13,6 +13,7 @@ mod file_inputs;
 mod forged;
 mod growth;
 mod hard_links;
+mod hoard;
 mod labels;
 mod links;
 #[path = "../end_to_end/logs.rs"]

@@ -33,6 +33,7 @@ fn complain(rig: &Rig, pod: &Pod, text: &str) {
 }
 /// Says something again and again until an excluded byte more is counted: from then on the agent knows.
 fn until_left_out(rig: &Rig, pod: &Pod, agent: &Agent, said: &str) {
+    agent.until_ready();
     let (before, mut n) = (excluded(agent, "pods", "pod"), 0);
     until_or(
         "the pod is left out",
@@ -147,6 +148,43 @@ fn what_a_pod_says_later_holds_from_then_on_also_over_a_restart() {
     }
     assert!(agent.stop(SOON).success());
     assert_eq!(to_do(&audited(&rig)), ["0", "0", "0"]);
+}
+
+#[test]
+fn what_was_hidden_stays_hidden_when_pods_may_not_say_so_any_more() {
+    let (mut rig, api) = (Rig::new(), Api::start(Mode::Fine));
+    rig.input = MAY.to_owned();
+    let pod = Pod::new(1, &[]).with_annotations(&[("tailrace.io/exclude", "true")]);
+    api.put(&pod.json());
+    let mut agent = rig.start(api.addr, ", wait: 60s");
+    until_left_out(&rig, &pod, &agent, "turning");
+    rig.say(&pod, "hidden");
+    let path = rig.file(&pod, &pod.uid);
+    std::fs::rename(&path, path.with_file_name("0.log.20261122-101010")).unwrap();
+    rig.say(&pod, "hidden in a second file");
+    // While it runs.
+    let config = rig.place.path().join("tailrace.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace(MAY, "")).unwrap();
+    agent.signal(rustix::process::Signal::HUP);
+    until_heard_again(&rig, &pod, &agent, "again");
+    // And with a restart; then back.
+    assert!(agent.stop(SOON).success());
+    let mut agent = rig.start(api.addr, ", wait: 60s");
+    until_left_out(&rig, &pod, &agent, "turning again");
+    rig.say(&pod, "hidden too");
+    assert!(agent.stop(SOON).success());
+    rig.input = String::new();
+    let mut agent = rig.start(api.addr, ", wait: 60s");
+    until_heard_again(&rig, &pod, &agent, "at last");
+    rig.say(&pod, "the end");
+    rig.everywhere("the end", &agent);
+    assert!(agent.stop(SOON).success());
+    for log in ["hidden", "hidden in a second file", "hidden too"] {
+        assert!(nowhere(&rig, log), "{log}");
+    }
+    let audit = audited(&rig);
+    assert_eq!(to_do(&audit), ["0", "0", "0"], "{audit}");
 }
 
 #[test]

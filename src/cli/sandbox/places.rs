@@ -265,7 +265,7 @@ pub(super) fn program(config: &Config, env: Env<'_>) -> Option<String> {
 /// Absolute paths that stand behind these keys; `key = path`, `key: path`, or JSON.
 fn paths_in(file: &Path, keys: &[&str]) -> Vec<PathBuf> {
     let text = text(file);
-    let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '-');
+    let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '[' | '-');
     let path = |part: &str| {
         let (key, value) = part.split_once([':', '='])?;
         let value = value.split_once(" #").map_or(value, |(value, _)| value);

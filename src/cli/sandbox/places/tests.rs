@@ -255,7 +255,7 @@ mod kubeconfigs {
     fn paths_are_found_however_a_kubeconfig_is_laid_out() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for text in [
-            "clusters:\n- name: c\n  cluster:\n    certificate-authority: /k/ca.crt\n    server: https://h\n",
+            "clusters:\n- name: c\n  cluster:\n    certificate-authority: /k/ca.crt # ours\n    server: https://h\n",
             "clusters: [{name: c, cluster: {server: \"https://h\", certificate-authority: '/k/ca.crt'}}]\n",
             r#"{"clusters":[{"name":"c","cluster":{"certificate-authority":"/k/ca.crt"}}]}"#,
         ] {
