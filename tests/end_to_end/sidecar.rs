@@ -101,6 +101,21 @@ fn it_ends_by_itself_when_nothing_is_written_any_more_but_not_before_anything_wa
 }
 
 #[test]
+fn killed_after_the_last_line_was_written_its_next_life_ends_by_itself_all_the_same() {
+    let mut it = Sidecar::new("exit_when: {idle: 2s}", "");
+    std::fs::write(it.file("a.log"), "one\ntwo\n").unwrap();
+    it.until_bodies(&["one", "two"]);
+    it.agent.kill();
+    let config = it.place.path().join("tailrace.yaml");
+    it.agent = it.place.run(&config, &[]);
+    let ended = it.agent.wait(SOON);
+    assert_eq!(ended.code(), Some(0), "{}", it.agent.log());
+    for at in [&it.services.s3, &it.services.opensearch] {
+        assert_eq!(bodies(at), ["one", "two"]);
+    }
+}
+
+#[test]
 fn told_to_stop_it_takes_the_end_of_its_files_for_the_end() {
     let mut it = Sidecar::new("exit_when: stopped", "");
     std::fs::write(it.file("a.log"), "one\nlast words").unwrap();

@@ -6,6 +6,7 @@
 
 use super::Run;
 use crate::config::checked::ExitWhen;
+use crate::telemetry::report::InputReport;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,14 +44,16 @@ impl Finish {
             self.look(path);
         }
         let (idle, now) = ((*idle)?, run.clock.now().mono);
-        let bytes = run.board.snapshot().catalog.inputs.values().map(|input| input.bytes).sum();
+        let snapshot = run.board.snapshot();
+        let sum = |(bytes, files): (u64, u64), of: &InputReport| (bytes + of.bytes, files + of.offered);
+        let (bytes, files) = snapshot.catalog.inputs.values().fold((0, 0), sum);
         let since = match self.grew {
             Some((seen, since)) if seen == bytes => since,
             Some(_) | None => now,
         };
         self.grew = Some((bytes, since));
-        // Before the first byte nobody has begun.
-        (bytes > 0 && now.saturating_sub(since) >= idle)
+        // Before the first byte nobody has begun. What an earlier life of ours read is one, too.
+        (bytes + files > 0 && now.saturating_sub(since) >= idle)
             .then(|| format!("nothing was written for {} s", idle.as_secs()))
     }
 
