@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tailrace::body::chunks::{CHUNK, Pool};
-use tailrace::catalog::view::{Ages, File, FileView, Life, Place};
+use tailrace::catalog::view::{Ages, File, FileView, Found, Life, Place};
 use tailrace::config::checked::{CatchUp, CatchUpOrder, Start};
 use tailrace::lane::batch::{FileKey, Sealed, Verdict};
 use tailrace::lane::format::{Encoded, Finished, Format, Limits};
@@ -100,7 +100,7 @@ fn drive(corpus: &Corpus, origin: &Arc<Origin>, per_item: bool) {
                 let part = &part[..part.len().min(len)];
                 buffer.clear();
                 buffer.extend_from_slice(part);
-                Event::Block(buffer, Ok(part.len()))
+                Event::Block(buffer, Ok(Found::Bytes(part.len())))
             }
             Action::Save { then, .. } => then.map_or(Event::Tick, |ticket| Event::Saved(ticket, true)),
             Action::Send(batch) => {

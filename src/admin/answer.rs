@@ -1,8 +1,9 @@
-//! What each path answers. Pure.
+//! What each path answers. Pure. Keys and reasons hold what pods and services say: nothing in them that a terminal obeys.
 
 use super::{api, page};
 use crate::record::Now;
 use crate::telemetry::board::Snapshot;
+use crate::telemetry::log::plain;
 use crate::telemetry::metrics;
 use std::net::IpAddr;
 
@@ -21,7 +22,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Answer {
     fn text(status: u16, body: String) -> Answer {
-        Answer { status, media: TEXT, body }
+        Answer { status, media: TEXT, body: plain(&body) }
     }
 }
 
@@ -32,7 +33,7 @@ pub fn get(path: &str, s: &Snapshot, now: Now) -> Answer {
         "/metrics" => {
             Answer { status: 200, media: "text/plain; version=0.0.4; charset=utf-8", body: metrics::render(s, now) }
         }
-        "/api/lanes" => Answer { status: 200, media: "application/json", body: api::lanes(s, now).to_string() },
+        "/api/lanes" => Answer { status: 200, media: "application/json", body: plain(&api::lanes(s, now).to_string()) },
         "/livez" => live(s, now),
         "/readyz" => Answer::text(if s.ready() { 200 } else { 503 }, format!("{}\n", s.phase.as_str())),
         "/healthz" => healthy(s),

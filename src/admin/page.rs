@@ -6,6 +6,7 @@ use super::api::time;
 use crate::record::Now;
 use crate::telemetry::advice;
 use crate::telemetry::board::Snapshot;
+use crate::telemetry::log::is_obeyed;
 use crate::telemetry::report::{LaneReport, MetadataState};
 use std::time::Duration;
 
@@ -246,6 +247,8 @@ fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
+            // Such as what turns the direction of writing.
+            c if is_obeyed(c) && !c.is_whitespace() => out.push(char::REPLACEMENT_CHARACTER),
             other => out.push(other),
         }
     }

@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ pub enum Follow {
     /// Not at all (`kubernetes` inputs: a pod may write into /var/log).
     Never,
     /// Docker mode: the last component may be a link, followed once, into one of these directories. What Docker rotated
-    /// behind such a link is shown, and opened, as if it lay beside it (see [`super::docker`]).
+    /// behind such a link is shown, and opened, as if it lay beside it (see `docker`).
     Into(Vec<PathBuf>),
     /// As far as the system does (`file` inputs: the operator named the path).
     Any,
@@ -59,6 +60,8 @@ pub struct Listed {
 pub struct Stat {
     /// Bytes as stored (of a `.gz`: compressed).
     pub size: u64,
+    /// Bytes that it takes on the disk: less than `size` if it has holes.
+    pub taken: u64,
     /// Inode number, unique only together with `dev`, and only while the file exists.
     pub inode: u64,
     /// Device; changes over a reboot.
@@ -75,6 +78,9 @@ pub trait Content: Send + Sync {
     fn read_at(&self, at: u64, to: &mut [u8]) -> io::Result<usize>;
     /// Its state now.
     fn stat(&self) -> io::Result<Stat>;
+    /// The first hole at or above `from`: bytes that were never written and read as NUL. `None` where there is no other
+    /// than the end, and where the file system does not say.
+    fn hole(&self, from: u64) -> io::Result<Option<Range<u64>>>;
     /// These bytes are not needed in the page cache any more: a hint, its failure is of no consequence.
     fn advise_done(&self, from: u64, to: u64);
 }

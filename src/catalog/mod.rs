@@ -24,6 +24,7 @@ pub mod glob;
 pub mod gz;
 mod handles;
 mod hints;
+pub mod hole;
 pub mod identity;
 mod judge;
 mod keep;

@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// So long a file in danger waits for its pod's facts to be confirmed or completed.
-const IN_DANGER: Duration = Duration::from_secs(3);
+/// So long at most a file in danger waits for its pod's facts to be confirmed or completed: an API server that is slow at
+/// the start of a node must not cost its labels.
+const IN_DANGER: Duration = Duration::from_secs(10);
 
 impl Stock {
     pub fn offer<P: Pods>(&mut self, key: Key, pods: &P) {

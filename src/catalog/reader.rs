@@ -4,7 +4,9 @@
 //! a step backwards inflates it anew.
 
 use super::gz::Cursor;
+use super::hole;
 use super::shelf::Shelf;
+use super::view::Found;
 use crate::record::FileId;
 use std::io;
 use std::sync::Arc;
@@ -25,11 +27,16 @@ impl Reader {
         Reader { shelf, cursors: Vec::new() }
     }
 
-    /// Reads plain bytes from plain offset `at`; 0: nothing there (yet). [`io::ErrorKind::NotFound`]: the file cannot
-    /// be read now; if that is for good its view says so soon.
-    pub fn read(&mut self, id: FileId, at: u64, to: &mut [u8]) -> io::Result<usize> {
+    /// Reads plain bytes from plain offset `at`, up to where a hole begins; 0: nothing there (yet).
+    /// [`io::ErrorKind::NotFound`]: the file cannot be read now; if that is for good its view says so soon.
+    pub fn read(&mut self, id: FileId, at: u64, to: &mut [u8]) -> io::Result<Found> {
         let source = self.shelf.open(id).inspect_err(|_| self.cursors.retain(|(of, _)| *of != id))?;
-        let got = if source.gz { self.inflate(id, source, at, to) } else { source.content.read_at(at, to) };
+        let got = if source.gz {
+            self.inflate(id, source, at, to).map(Found::Bytes)
+        } else {
+            let content = source.content.as_ref();
+            content.read_at(at, to).and_then(|got| hole::within(content, at, to.get(..got).unwrap_or_default()))
+        };
         got.inspect_err(|e| self.shelf.failed(id, io::Error::from(e.kind())))
     }
 

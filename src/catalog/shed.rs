@@ -7,6 +7,7 @@
 
 use super::entry::{Entry, Key, Trail};
 use super::retain::Copy;
+use super::shelf::Source;
 use super::spec::SpecKind;
 use super::stock::Stock;
 use super::view::Place;
@@ -92,7 +93,9 @@ impl Stock {
         if !(e.held_deleted() || e.holds_deleted_plain()) {
             return None;
         }
-        Some(e.source.as_ref().and_then(|s| s.content.stat().ok()).map_or(e.size, |stat| stat.size))
+        // Of a sparse file that is little, whatever its size says.
+        let taken = |s: &Source| s.content.stat().ok().map(|stat| stat.size.min(stat.taken));
+        Some(e.source.as_ref().and_then(taken).unwrap_or(e.size))
     }
 
     fn let_go_down_to(&mut self, most: u64) {

@@ -357,6 +357,7 @@ pub(super) fn code(e: &io::Error) -> Code {
         Some(_) => "other_errno",
         None if e.kind() == io::ErrorKind::InvalidInput => "not_regular",
         None if e.kind() == io::ErrorKind::PermissionDenied => "EACCES",
+        None if e.kind() == io::ErrorKind::Unsupported => "sparse",
         None => "other",
     };
     Code::new(name)

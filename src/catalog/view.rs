@@ -55,6 +55,15 @@ impl Ages {
     }
 }
 
+/// What reading a file found at some offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// So many bytes; none: nothing is there (yet).
+    Bytes(usize),
+    /// Nothing was ever written from there up to this offset.
+    Hole(u64),
+}
+
 /// What never changes about an offered file.
 #[derive(Debug)]
 pub struct File {

@@ -97,9 +97,9 @@ pub struct RunArgs {
     /// Deliver what is there now, also in rotated files, then exit: 0 when all is settled, else 1
     #[arg(long)]
     pub once: bool,
-    /// With --once: give up on a destination that settled nothing for so long
-    #[arg(long, value_name = "TIME", default_value = "60s", requires = "once", value_parser = crate::config::parse_duration)]
-    pub give_up: Duration,
+    /// With --once (60s) or `exit_when` (5m): give up on a destination that settled nothing for so long
+    #[arg(long, value_name = "TIME", value_parser = crate::config::parse_duration)]
+    pub give_up: Option<Duration>,
     /// Ends at once when the process that started it does, which has this pid: for `demo`
     #[arg(long, value_name = "PID", hide = true)]
     pub ends_with: Option<u32>,

@@ -50,6 +50,8 @@ pub(super) struct Run {
     about_config: ConfigReport,
     /// `--once`, with how long a destination may settle nothing.
     once: Option<Duration>,
+    /// `--give-up`.
+    give_up: Option<Duration>,
     clock: Clock,
     board: Arc<Board>,
     manager: Arc<ServiceManager>,
@@ -58,6 +60,8 @@ pub(super) struct Run {
     sandbox: Sandbox,
 }
 
+/// With `--once`, a destination may settle nothing for so long, unless `--give-up` says otherwise.
+const GIVE_UP: Duration = Duration::from_secs(60);
 /// While the machine is about to go: nothing waits longer for its batch.
 const HURRY: Duration = Duration::from_secs(1);
 
@@ -85,10 +89,11 @@ pub fn run(args: &RunArgs) -> Exit {
     let board = Arc::new(Board::new(about, recent));
     let about_config = ConfigReport { hash: hash(&text), since: clock.now().unix_ns, ..ConfigReport::default() };
     board.config(about_config.clone());
-    let once = args.once.then_some(args.give_up);
+    let give_up = args.give_up;
+    let once = args.once.then_some(give_up.unwrap_or(GIVE_UP));
     let manager = Arc::new(ServiceManager::of_environment());
     let path = args.config.clone();
-    let run = Run { config, path, about_config, once, clock, board, manager, leaving: false, sandbox };
+    let run = Run { config, path, about_config, once, give_up, clock, board, manager, leaving: false, sandbox };
     // One thread for all senders: bodies are small, and signing and TLS of one never takes long.
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {

@@ -4,8 +4,8 @@
 //! be kept as a configuration. Values that a user chose stand in double quotes, escaped; the rest needs none.
 
 use super::checked::{
-    Auth, Aws, CatchUpOrder, CloudWatch, Compression, Config, ExitWhen, Input, InputKind, LogClass, Metadata,
-    MetadataSource, OpenSearch, Output, OutputKind, OwnPod, S3, SpotNotice, Start,
+    Auth, Aws, CatchUp, CatchUpOrder, CloudWatch, Compression, Config, ExitWhen, Input, InputKind, Kubelet, LogClass,
+    Metadata, MetadataSource, OpenSearch, Output, OutputKind, OwnPod, Retain, S3, Sandbox, SpotNotice, Start,
 };
 use super::expand;
 use super::units::{show_duration, show_size};
@@ -16,24 +16,38 @@ use std::fmt::{Display, Write};
 /// What stands in place of a secret.
 pub const HIDDEN: &str = "(hidden)";
 
-/// The whole configuration.
+/// The whole configuration. Here and below fields are named one by one: a key that is not printed does not compile.
 pub fn yaml(config: &Config) -> String {
+    let Config {
+        data_dir,
+        memory_limit,
+        shutdown_timeout,
+        admin,
+        node,
+        retain,
+        spot_notice,
+        exit_when,
+        sandbox,
+        inputs,
+        outputs,
+    } = config;
     let mut page = Page::default();
-    page.line(0, "data_dir", quoted(&config.data_dir.to_string_lossy()));
-    page.line(0, "memory_limit", show_size(&config.memory_limit));
-    page.line(0, "shutdown_timeout", show_duration(&config.shutdown_timeout));
-    page.line(0, "node", quoted(&config.node));
-    let listen = config.admin.map_or("none".to_string(), |address| address.to_string());
+    page.line(0, "data_dir", quoted(&data_dir.to_string_lossy()));
+    page.line(0, "memory_limit", show_size(memory_limit));
+    page.line(0, "shutdown_timeout", show_duration(shutdown_timeout));
+    page.line(0, "node", quoted(node));
+    let listen = admin.map_or("none".to_string(), |address| address.to_string());
     page.line(0, "admin", format!("{{listen: {}}}", quoted(&listen)));
-    let (max_bytes, free) = (show_size(&config.retain.max_bytes), config.retain.min_free_percent);
+    let Retain { max_bytes, min_free_percent: free } = retain;
+    let max_bytes = show_size(max_bytes);
     page.line(0, "retain", format!("{{max_bytes: {max_bytes}, min_free: {free}%}}"));
-    let spot_notice = match config.spot_notice {
+    let spot_notice = match spot_notice {
         SpotNotice::Auto => "auto",
         SpotNotice::On => "on",
         SpotNotice::Off => "off",
     };
     page.line(0, "spot_notice", spot_notice);
-    match &config.exit_when {
+    match exit_when {
         None => {}
         Some(ExitWhen { file: None, idle: None }) => page.line(0, "exit_when", "stopped"),
         Some(ExitWhen { file, idle }) => {
@@ -44,15 +58,15 @@ pub fn yaml(config: &Config) -> String {
             }
         }
     }
-    let (landlock, seccomp) = (config.sandbox.landlock, config.sandbox.seccomp);
-    let read: Vec<_> = config.sandbox.read.iter().map(|path| path.to_string_lossy()).collect();
+    let Sandbox { landlock, seccomp, read } = sandbox;
+    let read: Vec<_> = read.iter().map(|path| path.to_string_lossy()).collect();
     page.line(0, "sandbox", format!("{{landlock: {landlock}, seccomp: {seccomp}, read: {}}}", list(&read)));
     page.line(0, "inputs", "");
-    for input in &config.inputs {
+    for input in inputs {
         page.input(input);
     }
     page.line(0, "outputs", "");
-    for output in &config.outputs {
+    for output in outputs {
         page.output(output);
     }
     page.0
@@ -82,20 +96,21 @@ impl Page {
     }
 
     fn input(&mut self, input: &Input) {
-        self.line(1, &quoted(&input.name), "");
-        let kind = match &input.kind {
+        let Input { name, start, exclude, max_record, kind: of } = input;
+        self.line(1, &quoted(name), "");
+        let kind = match of {
             InputKind::Kubernetes { .. } => "kubernetes",
             InputKind::File { .. } => "file",
         };
         self.line(2, "type", kind);
-        let start = match input.start {
+        let start = match start {
             Start::Beginning => "beginning",
             Start::End => "end",
         };
         self.line(2, "start", start);
-        self.line(2, "exclude", list(&input.exclude));
-        self.line(2, "max_record", show_size(&(input.max_record as u64)));
-        match &input.kind {
+        self.line(2, "exclude", list(exclude));
+        self.line(2, "max_record", show_size(&(*max_record as u64)));
+        match of {
             InputKind::File { include, pod } => {
                 self.line(2, "include", list(include));
                 if let Some(pod) = pod {
@@ -114,56 +129,61 @@ impl Page {
     }
 
     fn metadata(&mut self, metadata: &Metadata) {
+        let Metadata { source: from, wait, labels, annotations, fields, namespace_labels, node_labels, kubelet } =
+            metadata;
         self.line(2, "metadata", "");
-        let source = match metadata.source {
+        let source = match from {
             MetadataSource::Api => "api",
             MetadataSource::Kubelet => "kubelet",
             MetadataSource::Path => "path",
         };
         self.line(3, "source", source);
-        self.line(3, "wait", show_duration(&metadata.wait));
-        self.line(3, "labels", metadata.labels);
-        self.line(3, "annotations", list(&metadata.annotations));
-        let short: Vec<_> = metadata.fields.iter().map(|name| name.trim_start_matches("kubernetes.")).collect();
+        self.line(3, "wait", show_duration(wait));
+        self.line(3, "labels", labels);
+        self.line(3, "annotations", list(annotations));
+        let short: Vec<_> = fields.iter().map(|name| name.trim_start_matches("kubernetes.")).collect();
         self.line(3, "fields", list(&short));
-        self.line(3, "namespace_labels", metadata.namespace_labels);
-        self.line(3, "node_labels", metadata.node_labels);
-        if metadata.source == MetadataSource::Kubelet {
+        self.line(3, "namespace_labels", namespace_labels);
+        self.line(3, "node_labels", node_labels);
+        if *from == MetadataSource::Kubelet {
+            let Kubelet { url, ca_file, verify } = kubelet;
             self.line(3, "kubelet", "");
-            self.line(4, "url", quoted(&metadata.kubelet.url));
-            let ca = metadata.kubelet.ca_file.as_ref().map(|file| file.path.to_string_lossy());
+            self.line(4, "url", quoted(url));
+            let ca = ca_file.as_ref().map(|file| file.path.to_string_lossy());
             self.text(4, "ca_file", ca.as_deref());
-            self.line(4, "verify", metadata.kubelet.verify);
+            self.line(4, "verify", verify);
         }
     }
 
     fn own_pod(&mut self, pod: &OwnPod) {
+        let OwnPod { name, namespace, uid, container, dir, labels, annotations } = pod;
         self.line(2, "metadata", "");
         self.line(3, "source", "downward");
-        self.line(3, "pod_name", quoted(&pod.name));
-        self.line(3, "namespace_name", quoted(&pod.namespace));
-        self.line(3, "pod_id", quoted(&pod.uid));
-        self.text(3, "container_name", pod.container.as_deref());
-        self.line(3, "dir", quoted(&pod.dir.to_string_lossy()));
-        self.line(3, "labels", pod.labels);
-        self.line(3, "annotations", list(&pod.annotations));
+        self.line(3, "pod_name", quoted(name));
+        self.line(3, "namespace_name", quoted(namespace));
+        self.line(3, "pod_id", quoted(uid));
+        self.text(3, "container_name", container.as_deref());
+        self.line(3, "dir", quoted(&dir.to_string_lossy()));
+        self.line(3, "labels", labels);
+        self.line(3, "annotations", list(annotations));
     }
 
     /// Only what is there: an empty list of namespaces would mean none.
     fn rules(&mut self, rules: &Rules) {
+        let Rules { include, exclude, labels, may_exclude, may_parse } = rules;
         let texts = |globs: &[Glob]| list(&globs.iter().map(Glob::text).collect::<Vec<_>>());
-        if !(rules.include.is_empty() && rules.exclude.is_empty()) {
+        if !(include.is_empty() && exclude.is_empty()) {
             self.line(2, "namespaces", "");
-            for (key, globs) in [("include", &rules.include), ("exclude", &rules.exclude)] {
+            for (key, globs) in [("include", include), ("exclude", exclude)] {
                 if !globs.is_empty() {
                     self.line(3, key, texts(globs));
                 }
             }
         }
-        if let Some(labels) = &rules.labels {
+        if let Some(labels) = labels {
             self.line(2, "pods", format!("{{labels: {}}}", quoted(labels.text())));
         }
-        let may = [("exclude", rules.may_exclude), ("parser", rules.may_parse)];
+        let may = [("exclude", *may_exclude), ("parser", *may_parse)];
         self.line(
             2,
             "pods_may",
@@ -172,78 +192,107 @@ impl Page {
     }
 
     fn output(&mut self, output: &Output) {
-        self.line(1, &quoted(&output.name), "");
-        self.line(2, "type", output.kind.name());
-        self.line(2, "id", quoted(&output.id));
-        self.line(2, "inputs", list(&output.inputs));
-        match &output.kind {
+        let Output {
+            name,
+            id,
+            inputs,
+            max_age,
+            select,
+            merge_json,
+            dead_letter_dir,
+            dead_letter_max,
+            forget_after,
+            stall_after,
+            catch_up: CatchUp { order, share_percent },
+            concurrency,
+            ca_file,
+            kind,
+        } = output;
+        self.line(1, &quoted(name), "");
+        self.line(2, "type", kind.name());
+        self.line(2, "id", quoted(id));
+        self.line(2, "inputs", list(inputs));
+        match kind {
             OutputKind::CloudWatch(own) => self.cloudwatch(own),
             OutputKind::S3(own) => self.s3(own),
             OutputKind::OpenSearch(own) => self.opensearch(own),
         }
-        self.line(2, "max_age", show_duration(&output.max_age));
-        self.line(2, "concurrency", output.concurrency);
-        self.text(2, "ca_file", output.ca_file.as_ref().map(|file| file.path.to_string_lossy()).as_deref());
-        let (dir, max) = (quoted(&output.dead_letter_dir.to_string_lossy()), show_size(&output.dead_letter_max));
+        self.line(2, "max_age", show_duration(max_age));
+        self.line(2, "concurrency", concurrency);
+        self.text(2, "ca_file", ca_file.as_ref().map(|file| file.path.to_string_lossy()).as_deref());
+        let (dir, max) = (quoted(&dead_letter_dir.to_string_lossy()), show_size(dead_letter_max));
         self.line(2, "dead_letter", format!("{{dir: {dir}, max_bytes: {max}}}"));
-        self.line(2, "forget_after", show_duration(&output.forget_after));
-        self.line(2, "stall_after", show_duration(&output.stall_after));
-        let order = match output.catch_up.order {
+        self.line(2, "forget_after", show_duration(forget_after));
+        self.line(2, "stall_after", show_duration(stall_after));
+        let order = match order {
             CatchUpOrder::Fair => "fair",
             CatchUpOrder::Oldest => "oldest",
             CatchUpOrder::Newest => "newest",
         };
-        self.line(2, "catch_up", format!("{{order: {order}, share: {}%}}", output.catch_up.share_percent));
-        if !output.select.is_empty() || output.merge_json {
+        self.line(2, "catch_up", format!("{{order: {order}, share: {share_percent}%}}"));
+        if !select.is_empty() || *merge_json {
             self.line(2, "transforms", "");
         }
-        for predicate in &output.select {
+        for predicate in select {
             self.raw(format_args!("      - select: {{keep: {}}}", quoted(predicate.text())));
         }
-        if output.merge_json {
+        if *merge_json {
             self.raw(format_args!("      - merge_json: {{}}"));
         }
     }
 
     fn cloudwatch(&mut self, own: &CloudWatch) {
-        self.aws(&own.aws);
-        self.line(2, "log_group", quoted(&own.log_group.to_string()));
-        self.text(2, "log_stream", own.log_stream.as_ref().map(ToString::to_string).as_deref());
-        self.line(2, "create", own.create);
-        if let Some(days) = own.retention_days {
+        let CloudWatch {
+            aws,
+            log_group,
+            log_stream,
+            create,
+            retention_days,
+            kms_key_id,
+            log_class,
+            text,
+            dead_letter_out_of_window,
+        } = own;
+        self.aws(aws);
+        self.line(2, "log_group", quoted(&log_group.to_string()));
+        self.text(2, "log_stream", log_stream.as_ref().map(ToString::to_string).as_deref());
+        self.line(2, "create", create);
+        if let Some(days) = retention_days {
             self.line(2, "retention_days", days);
         }
-        self.text(2, "kms_key_id", own.kms_key_id.as_deref());
-        match own.log_class {
+        self.text(2, "kms_key_id", kms_key_id.as_deref());
+        match log_class {
             Some(LogClass::Standard) => self.line(2, "log_class", "STANDARD"),
             Some(LogClass::InfrequentAccess) => self.line(2, "log_class", "INFREQUENT_ACCESS"),
             None => {}
         }
-        self.line(2, "format", if own.text { "text" } else { "json" });
-        self.line(2, "out_of_window", if own.dead_letter_out_of_window { "dead_letter" } else { "drop" });
+        self.line(2, "format", if *text { "text" } else { "json" });
+        self.line(2, "out_of_window", if *dead_letter_out_of_window { "dead_letter" } else { "drop" });
     }
 
     fn s3(&mut self, own: &S3) {
-        self.aws(&own.aws);
-        self.line(2, "bucket", quoted(&own.bucket));
-        self.line(2, "key", quoted(&own.key.to_string()));
-        let compression = match own.compression {
+        let S3 { aws, bucket, key, compression, object_size, storage_class, sse, kms_key_id, sign_payload } = own;
+        self.aws(aws);
+        self.line(2, "bucket", quoted(bucket));
+        self.line(2, "key", quoted(&key.to_string()));
+        let compression = match compression {
             Compression::Zstd => "zstd",
             Compression::Gzip => "gzip",
         };
         self.line(2, "compression", compression);
-        self.line(2, "object_size", show_size(&own.object_size));
-        self.text(2, "storage_class", own.storage_class.as_deref());
-        self.text(2, "sse", own.sse.as_deref());
-        self.text(2, "kms_key_id", own.kms_key_id.as_deref());
-        self.line(2, "sign_payload", own.sign_payload);
+        self.line(2, "object_size", show_size(object_size));
+        self.text(2, "storage_class", storage_class.as_deref());
+        self.text(2, "sse", sse.as_deref());
+        self.text(2, "kms_key_id", kms_key_id.as_deref());
+        self.line(2, "sign_payload", sign_payload);
     }
 
     fn opensearch(&mut self, own: &OpenSearch) {
-        self.line(2, "url", quoted(&own.url));
-        self.line(2, "index", quoted(&own.index.to_string()));
-        self.line(2, "document_id", if own.derived_id { "derived" } else { "none" });
-        match &own.auth {
+        let OpenSearch { url, index, auth, derived_id } = own;
+        self.line(2, "url", quoted(url));
+        self.line(2, "index", quoted(&index.to_string()));
+        self.line(2, "document_id", if *derived_id { "derived" } else { "none" });
+        match auth {
             Auth::None => self.line(2, "auth", "{type: none}"),
             Auth::Basic { username, password: _ } => {
                 let (user, password) = (quoted(username), quoted(HIDDEN));
@@ -257,12 +306,13 @@ impl Page {
     }
 
     fn aws(&mut self, aws: &Aws) {
-        self.text(2, "region", aws.region.as_deref());
-        self.text(2, "endpoint", aws.endpoint.as_deref());
-        self.text(2, "role_arn", aws.role_arn.as_deref());
-        self.text(2, "external_id", aws.external_id.as_deref());
-        self.text(2, "session_name", aws.session_name.as_deref());
-        self.text(2, "profile", aws.profile.as_deref());
+        let Aws { region, endpoint, role_arn, external_id, session_name, profile } = aws;
+        self.text(2, "region", region.as_deref());
+        self.text(2, "endpoint", endpoint.as_deref());
+        self.text(2, "role_arn", role_arn.as_deref());
+        self.text(2, "external_id", external_id.as_deref());
+        self.text(2, "session_name", session_name.as_deref());
+        self.text(2, "profile", profile.as_deref());
     }
 }
 

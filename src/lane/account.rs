@@ -191,6 +191,7 @@ impl<F: Format> Lane<F> {
             request_seconds: self.tally.request.quantiles(now),
             delivery_seconds: self.tally.delivery.quantiles(now),
             lost: self.tally.lost.clone(),
+            holes: self.tally.holes.clone(),
         }
     }
 }

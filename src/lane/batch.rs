@@ -170,11 +170,14 @@ pub enum Reason {
     Filtered,
     /// Its stream, or its pod at the time, was left out.
     Excluded,
+    /// Not a record: bytes that nobody wrote, a hole in a sparse file. Counted one a hole.
+    Hole,
 }
 
 impl Reason {
     /// All of them, for metrics.
-    pub const ALL: [Reason; 5] = [Reason::TooOld, Reason::TooNew, Reason::Empty, Reason::Filtered, Reason::Excluded];
+    pub const ALL: [Reason; 6] =
+        [Reason::TooOld, Reason::TooNew, Reason::Empty, Reason::Filtered, Reason::Excluded, Reason::Hole];
     /// The metric label.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -183,6 +186,7 @@ impl Reason {
             Reason::Empty => "empty",
             Reason::Filtered => "filtered",
             Reason::Excluded => "excluded",
+            Reason::Hole => "hole",
         }
     }
 }

@@ -178,11 +178,14 @@ impl<F: Format> Lane<F> {
     /// Counts what went unread, by name.
     pub(super) fn lose(&mut self, bytes: &BTreeMap<FileId, u64>) {
         for (id, lost) in bytes.iter().filter(|(_, lost)| **lost > 0) {
-            // Only of a file that went in an earlier life the name is not known.
-            let who = self.files.get(id).map_or_else(|| "unknown".to_owned(), |file| file.view.file.origin.who());
             self.sums.lost_bytes += if seeded(Bug::LossNotCounted) { 0 } else { *lost };
-            let room = self.tally.lost.len() < 1_000 || self.tally.lost.contains_key(&who);
-            *self.tally.lost.entry(if room { who } else { "other".into() }).or_default() += *lost;
+            by_name(&mut self.tally.lost, self.files.get(id), *lost);
+        }
+    }
+    /// Counts what was never written, by name.
+    pub(super) fn note_holes(&mut self, bytes: &BTreeMap<FileId, u64>) {
+        for (id, skipped) in bytes {
+            by_name(&mut self.tally.holes, self.files.get(id), *skipped);
         }
     }
     /// A join that was not looked for in all of a file that is gone now may have ended there.
@@ -240,4 +243,11 @@ impl<F: Format> Lane<F> {
             p.until = p.until.min(self.now.mono);
         }
     }
+}
+
+fn by_name(names: &mut BTreeMap<String, u64>, file: Option<&LaneFile>, bytes: u64) {
+    // Only of a file that went in an earlier life the name is not known.
+    let who = file.map_or_else(|| "unknown".to_owned(), |file| file.view.file.origin.who());
+    let room = names.len() < 1_000 || names.contains_key(&who);
+    *names.entry(if room { who } else { "other".into() }).or_default() += bytes;
 }

@@ -9,6 +9,7 @@ use super::ledger::Run;
 use super::pump::{Env, Next, Pump, Source};
 use super::sink::{Mode, Sink};
 use super::step::{Action, Lane};
+use crate::catalog::view::Found;
 use crate::config::checked::CatchUpOrder;
 use crate::record::{FileId, Mark, Span};
 use crate::seeded::{Bug, seeded};
@@ -183,7 +184,7 @@ impl<F: Format> Lane<F> {
     }
 
     /// A block came.
-    pub(super) fn on_block(&mut self, buffer: Vec<u8>, read: std::io::Result<usize>) {
+    pub(super) fn on_block(&mut self, buffer: Vec<u8>, read: std::io::Result<Found>) {
         let Some(open) = &mut self.open else {
             self.buffer = buffer;
             return;
@@ -194,13 +195,18 @@ impl<F: Format> Lane<F> {
         };
         let nowhere = super::batch::FileKey { place: "".into(), stream: "".into() };
         let env = Env { files: &self.files, ledger: &self.ledger, key: key.unwrap_or(&nowhere), now: self.now };
-        let bytes = read.ok().and_then(|n| buffer.get(..n)).unwrap_or(&[]);
         let file = open.pump.reading();
-        open.pump.block(&mut self.format, &env, bytes);
-        if bytes.is_empty()
-            && let Some(file) = file.and_then(|f| self.files.get_mut(&f))
-        {
-            file.retry_at = self.now.mono + READ_AGAIN;
+        match read {
+            Ok(Found::Hole(to)) => open.pump.hole(&mut self.format, &env, to),
+            Ok(Found::Bytes(n)) if n > 0 => {
+                open.pump.block(&mut self.format, &env, buffer.get(..n).unwrap_or(&[]));
+            }
+            Ok(Found::Bytes(_)) | Err(_) => {
+                open.pump.block(&mut self.format, &env, &[]);
+                if let Some(file) = file.and_then(|f| self.files.get_mut(&f)) {
+                    file.retry_at = self.now.mono + READ_AGAIN;
+                }
+            }
         }
         self.buffer = buffer;
     }
@@ -209,6 +215,7 @@ impl<F: Format> Lane<F> {
     pub(super) fn seal(&mut self) {
         let Some(mut open) = self.open.take() else { return };
         open.pump.intake.add_to(&mut self.tally.read);
+        self.note_holes(&open.pump.holes);
         for (file, at, long) in std::mem::take(&mut open.pump.cuts) {
             if let Some(f) = self.files.get_mut(&file) {
                 f.cut_at(at, long);

@@ -5,6 +5,7 @@
 //! lie between them. Leaves planning to `plan`, encoding to the format, settling to the lane.
 
 mod between;
+mod hole;
 mod text;
 
 use super::batch::FileKey;
@@ -94,6 +95,10 @@ pub struct Pump {
     target: u64,
     /// Plain bytes read.
     pub raw: u64,
+    /// Instead of them, a block for each hole.
+    over_holes: u64,
+    /// Bytes that were never written, by file.
+    pub holes: BTreeMap<FileId, u64>,
     lines: u64,
     /// Lines, records and bytes, by input.
     pub intake: Intake,
@@ -130,6 +135,8 @@ impl Pump {
             max_record,
             target,
             raw: 0,
+            over_holes: 0,
+            holes: BTreeMap::new(),
             lines: 0,
             intake: Intake::default(),
             left: Vec::new(),
@@ -154,7 +161,7 @@ impl Pump {
         loop {
             // A target is no reason to stop inside a record: it would be read in vain, again and again.
             let inside = self.joiner.is_open() || self.cursor.as_ref().is_some_and(|c| !c.carry.is_empty());
-            let enough = full || self.sink.full || (self.raw >= self.target && !inside);
+            let enough = full || self.sink.full || (self.raw + self.over_holes >= self.target && !inside);
             let full = enough || self.sink.file_done;
             let over = |c: &Cursor| full || c.at >= c.end || self.looked_enough(c) || self.is_idle(c.file);
             if self.cursor.as_ref().is_some_and(over) {

@@ -214,12 +214,19 @@ impl Sink {
         self.take_earlier(from, spans);
     }
     fn drop_record(&mut self, reason: Reason, from: &From<'_>, spans: &[Span]) {
+        self.count_drop(reason, spans.iter().map(Span::len).sum());
+        self.take_earlier(from, spans);
+    }
+    /// Bytes that nobody wrote.
+    pub fn drop_hole(&mut self, bytes: u64) {
+        self.count_drop(Reason::Hole, bytes);
+    }
+    fn count_drop(&mut self, reason: Reason, bytes: u64) {
         let at = Reason::ALL.iter().position(|r| *r == reason).unwrap_or(0);
         if let Some(count) = self.drops.get_mut(at) {
             count.0 += 1;
-            count.1 += spans.iter().map(Span::len).sum::<u64>();
+            count.1 += bytes;
         }
-        self.take_earlier(from, spans);
     }
     fn take_earlier(&mut self, from: &From<'_>, spans: &[Span]) {
         for span in spans.iter().filter(|s| !from.is_current(s)) {

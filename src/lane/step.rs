@@ -16,7 +16,7 @@ use super::pump::Next;
 use super::retry::{Aimd, Parking, Rng};
 use super::sleep::Asleep;
 use crate::body::chunks::Pool;
-use crate::catalog::view::{FileView, Place};
+use crate::catalog::view::{FileView, Found, Place};
 use crate::config::checked::{CatchUp, Start};
 use crate::origin::Origin;
 use crate::record::{FileId, Now};
@@ -75,8 +75,8 @@ pub enum Event {
     Files(Vec<FileView>),
     /// The catalog's first scan is complete.
     Scanned,
-    /// What a `Read` found; empty = nothing is there any more.
-    Block(Vec<u8>, std::io::Result<usize>),
+    /// What a `Read` found; no bytes = nothing is there any more.
+    Block(Vec<u8>, std::io::Result<Found>),
     /// A service's verdict; of a batch that vanished, `Unknown`.
     Answer(Ticket, Verdict),
     /// The store has it (`false`: it could not be written; the lane goes on, at least once).
@@ -161,6 +161,7 @@ pub(super) struct Tally {
     pub rejected: BTreeMap<Code, u64>,
     pub retries: BTreeMap<Code, u64>,
     pub lost: BTreeMap<String, u64>,
+    pub holes: BTreeMap<String, u64>,
     pub last_settled: i64,
     pub behind_since: Option<Duration>,
     pub request: Latency,

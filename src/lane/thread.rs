@@ -7,7 +7,7 @@ use super::batch::{Batch, Ticket};
 use super::format::Format;
 use super::pump::BLOCK;
 use super::step::{Action, Event, Lane};
-use crate::catalog::view::FileView;
+use crate::catalog::view::{FileView, Found};
 use crate::record::{FileId, Now};
 use crate::store::saved::Saved;
 use crate::telemetry::report::LaneReport;
@@ -97,7 +97,7 @@ pub struct Outside {
     /// The clock.
     pub now: Box<dyn Fn() -> Now + Send>,
     /// Plain bytes of a file at an offset.
-    pub read: Box<dyn FnMut(FileId, u64, &mut [u8]) -> std::io::Result<usize> + Send>,
+    pub read: Box<dyn FnMut(FileId, u64, &mut [u8]) -> std::io::Result<Found> + Send>,
     /// Starts one attempt; the answer comes through the reply.
     pub send: Box<dyn Fn(Batch, Reply) + Send>,
     /// Appends to the store; with a ticket, `Saved` comes back through the inbox.
@@ -127,7 +127,7 @@ pub fn run<F: Format>(mut lane: Lane<F>, inbox: &Arc<Inbox>, mut outside: Outsid
                 buffer.resize(BLOCK, 0);
                 let read = match buffer.get_mut(..len) {
                     Some(part) => (outside.read)(file, at, part),
-                    None => Ok(0),
+                    None => Ok(Found::Bytes(0)),
                 };
                 event = Event::Block(buffer, read);
                 continue;

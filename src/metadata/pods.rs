@@ -4,16 +4,16 @@
 //! catalog forgets it, because its files may still be read; at most [`PODS_MAX`] entries are kept, the longest deleted
 //! go first. Every call is short and does no I/O. Fields are built outside the lock, once for each call.
 
+mod table;
 #[cfg(test)]
 mod tests;
 
 use super::pod::{self, Around, Base, Labels, Pod, Wanted};
 use crate::origin::Fields;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-
-/// Most pods kept, live and deleted. A node runs at most a few hundred (kubelet's default is 110).
-pub const PODS_MAX: usize = 10_000;
+pub use table::PODS_MAX;
+use table::Table;
 
 /// What a lookup found.
 #[derive(Clone, Debug)]
@@ -36,40 +36,8 @@ pub struct Pods {
 /// What is rung after each change; it must not wait for anything.
 pub type Bell = Box<dyn Fn() + Send + Sync>;
 
-#[derive(Default)]
-struct Table {
-    by_uid: HashMap<Arc<str>, Entry>,
-    /// A static pod's hash -> UID of the newest pod that carries it.
-    by_hash: HashMap<Box<str>, Arc<str>>,
-    /// Deleted pods by when, oldest first.
-    gone: BTreeSet<(u64, Arc<str>)>,
-    /// UIDs and hashes whose pod changed since they were last taken.
-    changed: HashSet<Arc<str>>,
-    /// Labels by namespace, and the node's, as far as anybody asked for them.
-    namespaces: HashMap<Box<str>, Arc<Labels>>,
-    node: Option<Arc<Labels>>,
-    /// Counts changes of any kind.
-    version: u64,
-    /// The API server's list was read in this process.
-    loaded: bool,
-    /// What is known is an earlier life's.
-    unconfirmed: bool,
-    /// Pods refused or thrown away because the table was full.
-    shed: u64,
-    /// Somebody asked for a pod that is not here.
-    missed: bool,
-}
-
-struct Entry {
-    pod: Arc<Pod>,
-    /// `version` at its deletion.
-    gone: Option<u64>,
-}
-
 /// A namespace's name and labels.
 pub type Named = (Box<str>, Arc<Labels>);
-/// A pod with labels of its namespace and of the node, where they are known.
-type Known = (Arc<Pod>, Option<Arc<Labels>>, Option<Arc<Labels>>);
 
 impl Pods {
     /// An empty table.
@@ -262,120 +230,6 @@ impl Pods {
     /// Bytes that the table costs, roughly.
     pub fn cost(&self) -> u64 {
         self.table().by_uid.values().map(|e| e.pod.cost() as u64 + 200).sum()
-    }
-}
-
-impl Table {
-    fn find(&self, name: &str) -> Option<&Entry> {
-        self.by_uid.get(name).or_else(|| self.by_uid.get(self.by_hash.get(name)?))
-    }
-
-    fn around(&self, name: &str) -> Option<Known> {
-        let pod = self.find(name)?.pod.clone();
-        let namespace = self.namespaces.get(&pod.namespace).cloned();
-        Some((pod, namespace, self.node.clone()))
-    }
-
-    fn put_namespace(&mut self, name: &str, labels: Labels) {
-        if self.namespaces.get(name).is_some_and(|old| **old == labels) {
-            return;
-        }
-        self.namespaces.insert(name.into(), Arc::new(labels));
-        let inside = |entry: &&Entry| *entry.pod.namespace == *name;
-        let pods: Vec<Arc<Pod>> = self.by_uid.values().filter(inside).map(|entry| entry.pod.clone()).collect();
-        pods.iter().for_each(|pod| self.note(pod));
-        self.version += 1;
-    }
-
-    fn put_node(&mut self, labels: Labels) {
-        if self.node.as_ref().is_some_and(|old| **old == labels) {
-            return;
-        }
-        self.node = Some(Arc::new(labels));
-        let pods: Vec<Arc<Pod>> = self.by_uid.values().map(|entry| entry.pod.clone()).collect();
-        pods.iter().for_each(|pod| self.note(pod));
-        self.version += 1;
-    }
-
-    fn put(&mut self, pod: Pod) -> bool {
-        if let Some(entry) = self.by_uid.get_mut(pod.uid.as_ref()) {
-            if entry.gone.is_none() && *entry.pod == pod {
-                return false;
-            }
-        } else if self.by_uid.len() >= PODS_MAX && !self.shed_one() {
-            self.shed += 1;
-            return false;
-        }
-        let uid: Arc<str> = pod.uid.as_ref().into();
-        if let Some(entry) = self.by_uid.get(&uid)
-            && let Some(at) = entry.gone
-        {
-            self.gone.remove(&(at, uid.clone()));
-        }
-        for hash in &pod.hashes {
-            self.by_hash.insert(hash.clone(), uid.clone());
-        }
-        let pod = Arc::new(pod);
-        self.by_uid.insert(uid, Entry { pod: pod.clone(), gone: None });
-        self.note(&pod);
-        true
-    }
-
-    fn listed(&mut self, listed: &HashSet<Box<str>>) {
-        let live = self.by_uid.iter().filter(|(_, entry)| entry.gone.is_none()).map(|(uid, _)| uid);
-        let missing: Vec<Arc<str>> = live.filter(|uid| !listed.contains(uid.as_ref())).cloned().collect();
-        missing.iter().for_each(|uid| self.mark_gone(uid));
-        self.loaded = true;
-        self.confirm();
-    }
-
-    /// Whoever waited for that looks again.
-    fn confirm(&mut self) {
-        if std::mem::take(&mut self.unconfirmed) {
-            let pods: Vec<Arc<Pod>> = self.by_uid.values().map(|entry| entry.pod.clone()).collect();
-            pods.iter().for_each(|pod| self.note(pod));
-        }
-    }
-
-    fn mark_gone(&mut self, uid: &str) {
-        let at = self.version;
-        let Some((key, _)) = self.by_uid.get_key_value(uid) else { return };
-        let key = key.clone();
-        let Some(entry) = self.by_uid.get_mut(uid).filter(|e| e.gone.is_none()) else { return };
-        entry.gone = Some(at);
-        let pod = entry.pod.clone();
-        self.gone.insert((at, key));
-        self.note(&pod);
-    }
-
-    fn note(&mut self, pod: &Pod) {
-        self.version += 1;
-        self.changed.insert(pod.uid.as_ref().into());
-        self.changed.extend(pod.hashes.iter().map(|h| Arc::from(h.as_ref())));
-    }
-
-    /// Makes room by the longest deleted pod; false when every pod is live.
-    fn shed_one(&mut self) -> bool {
-        let Some((at, uid)) = self.gone.first().cloned() else { return false };
-        let Some(pod) = self.by_uid.get(&uid).map(|e| e.pod.clone()) else { return false };
-        self.remove(at, &pod);
-        self.shed += 1;
-        true
-    }
-
-    fn remove(&mut self, at: u64, pod: &Pod) {
-        let uid: Arc<str> = pod.uid.as_ref().into();
-        self.by_uid.remove(&uid);
-        self.gone.remove(&(at, uid.clone()));
-        self.changed.remove(&uid);
-        for hash in &pod.hashes {
-            // A newer mirror pod may carry the same hash.
-            if self.by_hash.get(hash).is_some_and(|of| *of == uid) {
-                self.by_hash.remove(hash);
-                self.changed.remove(hash.as_ref());
-            }
-        }
-        self.version += 1;
     }
 }
 

@@ -5,6 +5,7 @@
 //! outside the document (`tailrace.*`, the deployment's name) are for keys and predicates and never appear.
 
 use crate::origin::Fields;
+use std::collections::BTreeMap;
 
 /// Members that stand directly under `kubernetes`, in order.
 const PLAIN: [&str; 12] = [
@@ -60,12 +61,13 @@ pub fn member(fields: &Fields, dots: Dots) -> Box<[u8]> {
     }
     for prefix in MAPS {
         let mut map = Vec::new();
-        for (name, value) in fields.iter() {
-            if let Some(key) = name.strip_prefix(prefix) {
-                match dots {
-                    Dots::Keep => pair(key, value, &mut map),
-                    Dots::Underscore => pair(&key.replace('.', "_"), value, &mut map),
-                }
+        let own = || fields.iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
+        let mut taken = own().filter(|(key, _)| !key.contains('.')).map(|(key, _)| (key.to_owned(), 1)).collect();
+        for (key, value) in own() {
+            if dots == Dots::Underscore && key.contains('.') {
+                pair(&dotless(key, &mut taken), value, &mut map);
+            } else {
+                pair(key, value, &mut map);
             }
         }
         if !map.is_empty() {
@@ -84,6 +86,24 @@ pub fn member(fields: &Fields, dots: Dots) -> Box<[u8]> {
     out.append(&mut inside);
     out.push(b'}');
     out.into_boxed_slice()
+}
+
+/// A name without dots that no other of these has: a name that comes twice makes OpenSearch refuse the document. `a_b`
+/// stays what it is, and `a.b` beside it becomes `a_b_2`. With each name: how often it was wanted.
+fn dotless(key: &str, taken: &mut BTreeMap<String, u32>) -> String {
+    let name = key.replace('.', "_");
+    let Some(wanted) = taken.get(&name) else {
+        taken.insert(name.clone(), 1);
+        return name;
+    };
+    let (mut wanted, mut other) = (*wanted, String::new());
+    while other.is_empty() || taken.contains_key(&other) {
+        wanted = wanted.saturating_add(1);
+        other = format!("{name}_{wanted}");
+    }
+    taken.insert(name, wanted);
+    taken.insert(other.clone(), 1);
+    other
 }
 
 fn podless(fields: &Fields) -> Box<[u8]> {
@@ -137,6 +157,26 @@ mod tests {
         let fields = Fields::new(pairs.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect());
         let text = String::from_utf8(member(&fields, Dots::Underscore).into_vec()).unwrap();
         assert_eq!(text, r#","kubernetes":{"labels":{"app":"a","app_kubernetes_io/name":"b.c"}}"#);
+    }
+
+    #[test]
+    fn label_names_that_differ_in_dots_alone_stay_apart() {
+        let of = |names: &[&str]| {
+            let pairs = names.iter().map(|n| (Cow::Owned(format!("kubernetes.labels.{n}")), Box::from(*n))).collect();
+            let text = String::from_utf8(member(&Fields::new(pairs), Dots::Underscore).into_vec()).unwrap();
+            text.trim_start_matches(r#","kubernetes":{"labels":"#).trim_end_matches('}').to_owned()
+        };
+        assert_eq!(of(&["a.b", "a_b"]), r#"{"a_b_2":"a.b","a_b":"a_b""#);
+        assert_eq!(of(&["a.b.c", "a.b_c", "a_b.c"]), r#"{"a_b_c":"a.b.c","a_b_c_2":"a.b_c","a_b_c_3":"a_b.c""#);
+        assert_eq!(of(&["a.b", "a_b", "a_b_2"]), r#"{"a_b_3":"a.b","a_b":"a_b","a_b_2":"a_b_2""#);
+        // Every way to write one name: small, and without a square of their number.
+        let many: Vec<String> = (0..4096u32)
+            .map(|bits| (0..12).map(|n| if bits >> n & 1 == 1 { "a." } else { "a_" }).collect::<String>() + "a")
+            .collect();
+        let text = of(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        let names: std::collections::BTreeSet<&str> = text.split(',').filter_map(|p| p.split(':').next()).collect();
+        assert_eq!(names.len(), 4096);
+        assert!(text.len() < 4096 * 70, "{}", text.len());
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn a_position() -> impl Strategy<Value = Position> {
 fn sums() -> impl Strategy<Value = Sums> {
     let both = || (a_number(), a_number());
     let by_hand = [a_number(), a_number(), a_number()];
-    (both(), both(), [both(), both(), both(), both(), both()], a_number(), a_number(), by_hand).prop_map(
+    (both(), both(), [both(), both(), both(), both(), both(), both()], a_number(), a_number(), by_hand).prop_map(
         |(delivered, dead_lettered, dropped, lost_bytes, possible_duplicates, [skipped, again, gone])| Sums {
             delivered,
             dead_lettered,

@@ -28,6 +28,8 @@ const CLOSED: u8 = 10;
 const ABSENT: u8 = 11;
 const FORGOTTEN: u8 = 12;
 const LEFT: u8 = 13;
+/// Reasons for dropped records that version 0.1.0 knew.
+const FIRST_REASONS: usize = 4;
 
 /// Adds one entry.
 pub fn encode(saved: &Saved, out: &mut Vec<u8>) {
@@ -183,13 +185,9 @@ fn put_sums(sums: &Sums, out: &mut Vec<u8>) {
     };
     both(&sums.delivered, out);
     both(&sums.dead_lettered, out);
-    // The last reason came later: left out while it counts nothing, as 0.1.0 wrote it.
-    let [first @ .., last] = &sums.dropped;
-    if *last == (0, 0) {
-        put_list(first, out, both)
-    } else {
-        put_list(&sums.dropped, out, both)
-    }
+    // What 0.1.0 began with, and each later reason while it counts something.
+    let later = sums.dropped.iter().rposition(|count| *count != (0, 0)).map_or(0, |last| last + 1);
+    put_list(&sums.dropped[..later.max(FIRST_REASONS)], out, both);
     put(sums.lost_bytes, out);
     put(sums.possible_duplicates, out);
     put(sums.skipped, out);

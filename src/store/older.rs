@@ -52,7 +52,8 @@ fn state() -> State {
         sums: Sums {
             delivered: (1_000, 64_000),
             dead_lettered: (2, 300),
-            dropped: [(1, 2), (3, 4), (5, 6), (7, 8), (0, 0)],
+            // It knew four reasons.
+            dropped: [(1, 2), (3, 4), (5, 6), (7, 8), (0, 0), (0, 0)],
             lost_bytes: 9,
             possible_duplicates: 10,
             // It did not keep what the books need: the next start takes them as they stand.

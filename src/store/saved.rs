@@ -1,6 +1,6 @@
 //! What is kept on disk between two lives of the agent: the content of the checkpoint store's records.
 
-use crate::lane::batch::PartTag;
+use crate::lane::batch::{PartTag, Reason};
 use crate::record::{FileId, Mark, Span};
 use crate::ruling::Rulings;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -46,8 +46,8 @@ pub struct Sums {
     pub delivered: (u64, u64),
     /// Records and source bytes in the dead-letter file.
     pub dead_lettered: (u64, u64),
-    /// Records and source bytes dropped, by [`crate::lane::batch::Reason`] in the order of `Reason::ALL`.
-    pub dropped: [(u64, u64); 5],
+    /// Records and source bytes dropped, by [`Reason`] in the order of `Reason::ALL`.
+    pub dropped: [(u64, u64); Reason::ALL.len()],
     /// Source bytes that a deleted file took with it.
     pub lost_bytes: u64,
     /// Records that were possibly delivered twice.

@@ -12,7 +12,7 @@ use super::recent::Recent;
 use crate::record::Now;
 use limit::Limits;
 use line::Line;
-pub(crate) use line::plain;
+pub(crate) use line::{is_obeyed, plain};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -5,7 +5,7 @@
 
 use super::advice;
 use super::report::{LaneReport, reason_label};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) enum Notice {
     Unstalled,
     /// Bytes were deleted before they were read; those of this pod most.
     Lost { bytes: u64, who: String },
+    /// Parts of a log that nobody wrote were passed over; those of this pod most.
+    Holes { bytes: u64, who: String },
     /// Records went to the dead-letter file, with the service's codes.
     DeadLettered { records: u64, codes: String },
     /// Records were dropped for a reason that is not the user's own filter or a pod's wish.
@@ -75,9 +77,12 @@ fn keys(old: &LaneReport, new: &LaneReport, out: &mut Vec<Notice>) {
 fn fates(old: &LaneReport, new: &LaneReport, out: &mut Vec<Notice>) {
     let bytes = new.sums.lost_bytes.saturating_sub(old.sums.lost_bytes);
     if bytes > 0 {
-        let grown = |(who, n): &(&String, &u64)| n.saturating_sub(old.lost.get(*who).copied().unwrap_or(0));
-        let most = new.lost.iter().max_by_key(grown).map(|(who, _)| who.clone());
-        out.push(Notice::Lost { bytes, who: most.unwrap_or_default() });
+        out.push(Notice::Lost { bytes, who: most(&old.lost, &new.lost) });
+    }
+    let sum = |of: &LaneReport| of.holes.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
+    let bytes = sum(new).saturating_sub(sum(old));
+    if bytes > 0 {
+        out.push(Notice::Holes { bytes, who: most(&old.holes, &new.holes) });
     }
     let records = new.sums.dead_lettered.0.saturating_sub(old.sums.dead_lettered.0);
     if records > 0 {
@@ -87,10 +92,17 @@ fn fates(old: &LaneReport, new: &LaneReport, out: &mut Vec<Notice>) {
     }
     for (index, (was, is)) in old.sums.dropped.iter().zip(new.sums.dropped).enumerate() {
         let (records, reason) = (is.0.saturating_sub(was.0), reason_label(index));
-        if records > 0 && !matches!(reason, "filtered" | "excluded") {
+        // A hole is no record.
+        if records > 0 && !matches!(reason, "filtered" | "excluded" | "hole") {
             out.push(Notice::Dropped { records, reason });
         }
     }
+}
+
+/// Whose bytes grew most.
+fn most(old: &BTreeMap<String, u64>, new: &BTreeMap<String, u64>) -> String {
+    let grown = |(who, n): &(&String, &u64)| n.saturating_sub(old.get(*who).copied().unwrap_or(0));
+    new.iter().max_by_key(grown).map(|(who, _)| who.clone()).unwrap_or_default()
 }
 
 /// Writes them.
@@ -119,6 +131,9 @@ pub(super) fn log(output: &str, to: &str, notices: Vec<Notice>) {
             Notice::Unstalled => tracing::info!(output, "no longer stalled"),
             Notice::Lost { bytes, who } => {
                 tracing::error!(output, bytes, who, "log files were deleted before they were read")
+            }
+            Notice::Holes { bytes, who } => {
+                tracing::warn!(output, bytes, who, "a log file has holes, where nobody wrote: they are passed over")
             }
             Notice::DeadLettered { records, codes } => {
                 tracing::warn!(output, records, codes, "records that cannot be delivered are in the dead-letter file");
@@ -151,7 +166,7 @@ mod tests {
     }
 
     fn sums(dead: u64, too_old: u64, filtered: u64, lost_bytes: u64) -> LaneReport {
-        let dropped = [(too_old, 0), (0, 0), (0, 0), (filtered, 0), (filtered, 0)];
+        let dropped = [(too_old, 0), (0, 0), (0, 0), (filtered, 0), (filtered, 0), (0, 0)];
         let sums = Sums { dead_lettered: (dead, 0), dropped, lost_bytes, ..Sums::default() };
         LaneReport { sums, ..LaneReport::default() }
     }

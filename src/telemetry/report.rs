@@ -76,6 +76,8 @@ pub struct LaneReport {
     pub delivery_seconds: Quantiles,
     /// Unread bytes that deleted files took with them, by `namespace/pod/container` (at most 1,000 names, then "other").
     pub lost: BTreeMap<String, u64>,
+    /// Bytes that were never written, in sparse files, by the same names.
+    pub holes: BTreeMap<String, u64>,
 }
 
 /// What was read of one input.

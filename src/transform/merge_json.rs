@@ -1,15 +1,21 @@
 //! `merge_json`: a body that is a JSON object goes into the document as one, under `log_processed`.
 //!
 //! The text is embedded as it stands, so it must be beyond doubt: valid UTF-8, strict JSON (RFC 8259), no lone
-//! surrogates, no name twice in one object (OpenSearch refuses those). Depth and names are capped, because each
-//! becomes a field of an index. Nothing is parsed into values and nothing is allocated.
+//! surrogates, no name twice in one object, and no name or number that OpenSearch always refuses: a line that says so
+//! would cost itself, and room in the dead-letter file that others need. Depth and names are capped, because each
+//! becomes a field of an index. Nothing is parsed into values and nothing is allocated but for names with escapes.
 
-use crate::decode::json::Reader;
+use crate::decode::json::{Reader, unescape};
+use std::borrow::Cow;
 
 /// Objects and arrays inside each other, the outermost counted.
 pub const MAX_DEPTH: usize = 20;
 /// Names in all objects of a body.
 pub const MAX_KEYS: usize = 256;
+/// Bytes of a name. Parsers of services have limits of their own, far above.
+const MAX_NAME: usize = 1024;
+/// Bytes of a number; Jackson, which reads for OpenSearch, takes 1,000.
+const MAX_NUMBER: usize = 100;
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +65,7 @@ impl Walk<'_> {
             b'{' => self.members(depth.checked_sub(1).ok_or(Stop::TooDeep)?),
             b'[' => self.elements(depth.checked_sub(1).ok_or(Stop::TooDeep)?),
             b'"' => self.string().map(drop),
-            _ => self.reader.scalar().ok_or(Stop::Invalid),
+            _ => self.scalar(),
         }
     }
 
@@ -72,7 +78,18 @@ impl Walk<'_> {
             return Ok(());
         }
         loop {
-            let name = hash(whose, self.string()?);
+            let name = match self.string()? {
+                raw if memchr::memchr(b'\\', raw).is_none() => Cow::Borrowed(raw),
+                raw => {
+                    let mut plain = Vec::new();
+                    unescape(raw, &mut plain);
+                    Cow::Owned(plain)
+                }
+            };
+            if !is_a_field(&name) {
+                return Err(Stop::Invalid);
+            }
+            let name = hash(whose, &name);
             if self.names.get(first..self.n).is_some_and(|seen| seen.contains(&name)) {
                 return Err(Stop::Invalid);
             }
@@ -101,6 +118,13 @@ impl Walk<'_> {
         }
     }
 
+    fn scalar(&mut self) -> Result<(), Stop> {
+        let (text, start) = (self.reader.rest(), self.reader.at());
+        self.reader.scalar().ok_or(Stop::Invalid)?;
+        let text = text.get(..self.reader.at() - start).unwrap_or_default();
+        if is_in_range(text) { Ok(()) } else { Err(Stop::Invalid) }
+    }
+
     fn string(&mut self) -> Result<&[u8], Stop> {
         let raw = self.reader.string().ok_or(Stop::Invalid)?;
         if !self.surrogates || paired(raw) { Ok(raw) } else { Err(Stop::Invalid) }
@@ -109,6 +133,26 @@ impl Walk<'_> {
     fn take(&mut self, byte: u8) -> Result<(), Stop> {
         if self.reader.take(byte) { Ok(()) } else { Err(Stop::Invalid) }
     }
+}
+
+/// Names are paths there: `a.b` is `b` in `a`, and nothing on the way may be blank.
+fn is_a_field(name: &[u8]) -> bool {
+    let of = |name: &str| name.len() <= MAX_NAME && name.split('.').all(|part| !part.trim().is_empty());
+    std::str::from_utf8(name).is_ok_and(of)
+}
+
+/// A number with a point is a `float` there unless somebody mapped it, and must be finite as one.
+fn is_in_range(number: &[u8]) -> bool {
+    // No short number is too large, and neither is a word.
+    if number.len() <= 38 && memchr::memchr2(b'e', b'E', number).is_none_or(|_| !is_number(number)) {
+        return true;
+    }
+    let value = std::str::from_utf8(number).ok().and_then(|text| text.parse::<f32>().ok());
+    number.len() <= MAX_NUMBER && value.is_some_and(f32::is_finite)
+}
+
+fn is_number(scalar: &[u8]) -> bool {
+    scalar.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-')
 }
 
 /// Whether each surrogate escape of a string has its other half.
@@ -149,7 +193,8 @@ mod tests {
             r#"{"a":1}"#,
             " \t{ \"a\" : [ 1 , -2.5e+3 , true , null , {} , [ ] ] }\r",
             r#"{"a":{"a":{"a":"ä\n\ud83d\ude00\\ud800"}},"b":{"a":0}}"#,
-            r#"{"a":12345678901234567890123456789e999}"#,
+            r#"{"a":12345678901234567890123456789e9,"b":-3.4e38,"c":1e-999,"d":18446744073709551615}"#,
+            r#"{"a.b":1,"a b":2,"\u00e4":3,"\"":4,"a\/b":5,"a\\/b":6,"_id":7,"@timestamp":8,"kubernetes":{"a":9}}"#,
         ] {
             assert_eq!(object(body.as_bytes()), Merge::Object(body.trim().as_bytes()), "{body}");
         }
@@ -180,6 +225,27 @@ mod tests {
             r#"{"a":1,"a":2}"#,
             r#"{"b":{"a":1,"a":2}}"#,
             "{[}]}",
+            // One name, written in two ways.
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"a/b":1,"a\/b":2}"#,
+            r#"{"ä":1,"\u00e4":2}"#,
+            // No name of a field.
+            r#"{"":1}"#,
+            r#"{"a":{"":1}}"#,
+            r#"{" ":1}"#,
+            r#"{"\u2003":1}"#,
+            r#"{".":1}"#,
+            r#"{"..":1}"#,
+            r#"{".a":1}"#,
+            r#"{"a.":1}"#,
+            r#"{"a..b":1}"#,
+            r#"{"a.\u0020.b":1}"#,
+            r#"{"a\u002e":1}"#,
+            // No number of a field.
+            r#"{"a":12345678901234567890123456789e999}"#,
+            r#"{"a":1e39}"#,
+            r#"{"a":-1E+400}"#,
+            r#"{"a":1.5e99999999999999999999}"#,
         ] {
             assert_eq!(object(body.as_bytes()), Merge::NotObject, "{body}");
         }
@@ -196,6 +262,18 @@ mod tests {
         let names = |n: usize| format!("{{{}}}", (0..n).map(|i| format!("\"{i}\":{i}")).collect::<Vec<_>>().join(","));
         assert!(matches!(object(names(MAX_KEYS).as_bytes()), Merge::Object(_)));
         assert_eq!(object(names(MAX_KEYS + 1).as_bytes()), Merge::TooDeep);
+    }
+
+    #[test]
+    fn long_names_and_numbers_are_left_alone() {
+        let name = |n: usize| object(format!("{{\"{}\":1}}", "k".repeat(n)).as_bytes()) == Merge::NotObject;
+        assert_eq!((name(MAX_NAME), name(MAX_NAME + 1)), (false, true));
+        let escaped = |n: usize| object(format!("{{\"{}\":1}}", "\\u006b".repeat(n)).as_bytes()) == Merge::NotObject;
+        assert_eq!((escaped(MAX_NAME), escaped(MAX_NAME + 1)), (false, true));
+        let digits = |n: usize| object(format!("{{\"n\":0.{}}}", "9".repeat(n)).as_bytes()) == Merge::NotObject;
+        assert_eq!((digits(MAX_NUMBER - 2), digits(MAX_NUMBER - 1)), (false, true));
+        let whole = |n: usize| object(format!("{{\"n\":{}}}", "9".repeat(n)).as_bytes()) == Merge::NotObject;
+        assert_eq!((whole(38), whole(39), whole(300_000)), (false, true, true));
     }
 
     /// Objects with few names, so that some come twice.
@@ -256,7 +334,7 @@ mod tests {
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut a: A) -> Result<Unique, A::Error> {
                         let (mut all, mut seen) = (true, std::collections::BTreeSet::new());
                         while let Some((k, v)) = a.next_entry::<String, Unique>()? {
-                            all &= v.0 & seen.insert(k);
+                            all &= v.0 & is_a_field(k.as_bytes()) & seen.insert(k);
                         }
                         Ok(Unique(all))
                     }

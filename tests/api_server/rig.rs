@@ -1,7 +1,7 @@
 //! One agent as its ServiceAccount would have it on a node of its own: rights, a token on disk, pods with a status, their
 //! files; and what the API server's audit log says of its requests.
 
-use crate::server::variable;
+use crate::server::{printed, variable};
 use crate::support::{Agent, Place, SOON, Services, now, until_or};
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -61,18 +61,7 @@ impl Server {
         until_or("the API server", SOON, || self.try_kubectl(&["get", "--raw", "/readyz"], "").is_ok(), String::new);
     }
     pub fn try_kubectl(&self, args: &[&str], input: &str) -> Result<String, String> {
-        let mut child = Command::new(&self.kubectl)
-            .args(args)
-            .env("KUBECONFIG", &self.kubeconfig)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let done = child.wait_with_output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        if done.status.success() { Ok(text(done.stdout)) } else { Err(text(done.stderr)) }
+        printed(Command::new(&self.kubectl).args(args).env("KUBECONFIG", &self.kubeconfig), input)
     }
     pub fn kubectl(&self, args: &[&str], input: &str) -> String {
         self.try_kubectl(args, input).unwrap_or_else(|e| panic!("kubectl {args:?}: {e}"))

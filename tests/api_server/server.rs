@@ -9,19 +9,19 @@ pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run these tests by scripts/cluster/test api"))
 }
 
-/// kubectl; what it prints. Fails when it does.
-pub fn kubectl(arguments: &[&str], input: &str) -> String {
-    let mut child = Command::new(variable("KUBECTL"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+/// What a command prints with this input, or what it says when it fails.
+pub fn printed(command: &mut Command, input: &str) -> Result<String, String> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let done = child.wait_with_output().unwrap();
-    assert!(done.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).unwrap()
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    if done.status.success() { Ok(text(done.stdout)) } else { Err(text(done.stderr)) }
+}
+
+/// kubectl; what it prints. Fails when it does.
+pub fn kubectl(arguments: &[&str], input: &str) -> String {
+    let mut command = Command::new(variable("KUBECTL"));
+    printed(command.args(arguments), input).unwrap_or_else(|said| panic!("kubectl {arguments:?}: {said}"))
 }
 
 /// Creates or changes an object, and returns it as it is now.

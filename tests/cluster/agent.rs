@@ -3,6 +3,7 @@
 use crate::server::{kubectl, variable};
 use crate::support::metrics::Metrics;
 use crate::support::{self, Services, until, until_or};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::SocketAddr;
@@ -94,11 +95,16 @@ pub fn processes() -> Vec<u32> {
     entries.filter_map(number).filter(ours).collect()
 }
 
+/// To its only process.
+fn signal(signal: Signal) -> u32 {
+    let [pid] = processes()[..] else { panic!("not one process: {:?}", processes()) };
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
+    pid
+}
+
 /// SIGKILL for its only process; kubelet starts the container again.
 pub fn kill() {
-    let [pid] = processes()[..] else { panic!("not one process: {:?}", processes()) };
-    let pid_of = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    rustix::process::kill_process(pid_of, rustix::process::Signal::KILL).unwrap();
+    let pid = signal(Signal::KILL);
     until("the agent's process to be another one", LONG, || matches!(processes()[..], [now] if now != pid));
     until_ready();
 }
@@ -116,10 +122,14 @@ fn select(label: &str) {
     kubectl(&["-n", "tailrace", "patch", "daemonset", "tailrace", "--type=merge", "-p", &patch], "");
 }
 
-/// No node is one of the DaemonSet's any more.
+/// No node is one of the DaemonSet's any more, and its process is killed before it can bring anything to an end.
 pub fn take_away() {
+    signal(Signal::STOP);
     select(r#"{"example.com/nowhere": "yes"}"#);
-    until_or("the agent to end", LONG, || processes().is_empty() && pods().is_empty(), said);
+    // A container of a pod that is deleted is not started again.
+    until_or("the pod to be deleted", LONG, || pods().is_empty(), said);
+    signal(Signal::KILL);
+    until_or("the agent to end", LONG, || processes().is_empty(), said);
 }
 
 /// This node is one again.

@@ -26,8 +26,6 @@ pub struct Verdict {
     pub damaged: u64,
     /// Documents without something: the status no longer tells the container id of a run before the last, nor its image.
     pub without: BTreeMap<&'static str, u64>,
-    /// Lines of agents that were there before.
-    pub own: u64,
     /// Documents by what is wrong with them, and the first of each.
     pub wrong: BTreeMap<&'static str, (u64, String)>,
     /// Runs with lines that are missing, and how many.
@@ -43,10 +41,7 @@ impl Verdict {
                 verdict.note("no JSON", String::from_utf8_lossy(&record.text).into());
                 continue;
             };
-            if document["kubernetes"]["namespace_name"] == "tailrace" {
-                verdict.own += 1;
-                continue;
-            }
+            // Nor do the agents' own logs come, of this pod and of those before it.
             let Some(line) = document["log"].as_str().and_then(line) else {
                 verdict.note("nobody wrote this", document.to_string());
                 continue;
@@ -138,8 +133,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mismatches: u64 = self.wrong.values().map(|(n, _)| n).sum();
         write!(f, "{:<10} {:>6} lines, lost {}, twice {}, ", self.output, self.lines, self.lost, self.twice)?;
-        write!(f, "damaged {}, mismatches {mismatches}, without {:?}, ", self.damaged, self.without)?;
-        write!(f, "and {} lines of the agent", self.own)?;
+        write!(f, "damaged {}, mismatches {mismatches}, without {:?}", self.damaged, self.without)?;
         for (what, (count, first)) in &self.wrong {
             write!(f, "\n    {what}: {count}, first: {first}")?;
         }

@@ -149,17 +149,19 @@ fn the_node_restarts_its_parts(stage: &Stage) {
     stage.until_delivered();
 }
 
-/// A pod's label changes while there is no agent, and what it writes waits for the next one.
+/// A pod's label changes while there is no agent, and what it writes waits for the next one, some of it rotated.
 fn the_agent_is_away(stage: &Stage) {
     apply(&workloads::late());
     until("late to write", LONG, || Stage::wrote(&uid_of("late"), "main") > 50);
     stage.until_delivered();
     agent::take_away();
+    let (before, _) = stage.rotated.counts();
     label("app=late", "green");
     let knows = || kubectl(&["-n", WORK, "logs", "late", "--tail=1"], "").contains("colour=green");
     until("late to know its new label", LONG, knows);
+    until("kubelet to rotate what nobody has read", LONG, || stage.rotated.counts().0 > before);
     agent::bring_back();
-    stage.say("the agent was away while a label changed");
+    stage.say("the agent was killed, and away while a label changed and kubelet rotated");
 }
 
 /// Waits until every pod that is still there has written what it has to.

@@ -173,11 +173,12 @@ pub fn doomed(namespace: &str) -> [Value; 2] {
 }
 
 /// Lines of `late`.
-pub const LATE: u64 = 1000;
+pub const LATE: u64 = 2000;
 
-/// Comes when the others are done.
+/// Comes when the others are done. Some 9 KB a second: kubelet rotates its file now and then, and has all of it for a
+/// minute.
 pub fn late() -> Value {
-    pod(WORK, "late", &spec("Always", &[writes("main", '0', LATE, "PAUSE=20000 STAY=1")]))
+    pod(WORK, "late", &spec("Always", &[writes("main", '0', LATE, "PAUSE=30000 PAD=60 STAY=1")]))
 }
 
 /// From a file on the node, without an API server.

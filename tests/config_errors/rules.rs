@@ -57,3 +57,23 @@ fn what_pods_are_needs_more_than_their_path() {
         ],
     );
 }
+
+#[test]
+fn a_source_of_metadata_that_is_wrong_is_the_only_mistake_about_it() {
+    let config = |metadata: &str| {
+        format!(
+            "data_dir: /d\ninputs:\n  p: {{type: kubernetes, pods: {{labels: app}}, metadata: {metadata}}}\noutputs: {{s: {{type: \
+             opensearch, inputs: [p], url: 'http://s:9200', index: i}}}}\n"
+        )
+    };
+    assert_problems(
+        &config("{source: kubelt, kubelet: {verify: false}, fields: [pod_ip]}"),
+        &[
+            "3:65: inputs.p.metadata.source: `kubelt` is not allowed here; write `kubelet` (allowed: api, kubelet, path)",
+        ],
+    );
+    assert_problems(
+        &config("api"),
+        &["3:56: inputs.p.metadata: must have keys below it; write `metadata: {source: api}`"],
+    );
+}

@@ -34,7 +34,6 @@ fn wrong_usage_is_64_and_help_is_0() {
         (&["check"], 64),
         (&["check", "-c"], 64),
         (&["check", "--config=x", "more"], 64),
-        (&["run", "-c", "x", "--give-up", "5s"], 64),
         (&["run", "-c", "x", "--once", "--give-up", "5"], 64),
         (&["demo", "--seconds", "0"], 64),
         (&["--help"], 0),

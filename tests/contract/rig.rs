@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tailrace::body::chunks::Pool;
+use tailrace::catalog::view::Found;
 use tailrace::config::checked::{CatchUp, CatchUpOrder, Start};
 use tailrace::lane::account::Left;
 use tailrace::lane::batch::{Batch, Ticket, Verdict};
@@ -166,7 +167,7 @@ impl Rig {
         let inbox = self.inbox.clone();
         Outside {
             now: Box::new(move || of_now.clock.now()),
-            read: Box::new(move |file, at, to| Ok(lock(&of_read.files).read(file, at, to))),
+            read: Box::new(move |file, at, to| Ok(Found::Bytes(lock(&of_read.files).read(file, at, to)))),
             send: Box::new(move |batch, reply| {
                 let shared = of_send.clone();
                 let number = shared.record.began(life, &batch, shared.clock.now().mono);

@@ -10,9 +10,7 @@ use tailrace::standin::{Clock, identity};
 #[test]
 fn pod_identity_is_asked_with_the_token_of_now_and_no_request_fails() {
     let mut rig = Rig::new();
-    let (token, url) = (rig.token.display().to_string(), format!("{}/v1/credentials", rig.identity.url));
-    let env =
-        [("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.as_str()), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)];
+    let env = rig.pod_identity(&rig.identity.url);
     let agent = rig.agent(&env, "");
     rig.flows(&agent, "ContainerCredentials");
     assert!(agent.log().contains("container credentials (EKS Pod Identity, ECS)"), "{}", agent.log());
@@ -42,9 +40,7 @@ fn runtime() -> tokio::runtime::Runtime {
 fn pod_identity_is_asked_over_ipv6() {
     let (mut rig, runtime) = (Rig::new(), runtime());
     let Some(at) = serve_at(&rig, &runtime, "[::1]:0") else { return };
-    let (token, url) = (rig.token.display().to_string(), format!("http://{at}/v1/credentials"));
-    let env =
-        [("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.as_str()), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)];
+    let env = rig.pod_identity(&format!("http://{at}"));
     let agent = rig.agent(&env, "");
     rig.flows(&agent, "ContainerCredentials");
 }
@@ -76,11 +72,7 @@ fn pod_identity_is_asked_at_its_own_ipv6_address() {
 fn pod_identity_inside() {
     let (mut rig, runtime) = (Rig::new(), runtime());
     serve_at(&rig, &runtime, "[fd00:ec2::23]:80").unwrap();
-    let token = rig.token.display().to_string();
-    let env = [
-        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.as_str()),
-        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://[fd00:ec2::23]/v1/credentials"),
-    ];
+    let env = rig.pod_identity("http://[fd00:ec2::23]");
     let agent = rig.agent(&env, "");
     rig.flows(&agent, "ContainerCredentials");
 }

@@ -2,16 +2,15 @@
 
 use crate::rig::Rig;
 use crate::support::{SOON, now, until_or};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tailrace::standin::s3::Part;
 
 #[test]
 fn credentials_that_are_taken_away_in_an_upload_are_replaced_at_once_and_nothing_is_lost_or_twice() {
     let rig = Rig::new();
     rig.issuer.set_life(Duration::from_secs(3_600));
-    let token = rig.token.display().to_string();
-    let url = format!("{}/v1/credentials", rig.identity.url);
-    let env =
-        [("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.as_str()), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)];
+    let env = rig.pod_identity(&rig.identity.url);
     let agent = rig.agent(&env, "");
     let mut writer = rig.writer();
     let begun = now().mono;
@@ -33,14 +32,11 @@ fn credentials_that_are_taken_away_in_an_upload_are_replaced_at_once_and_nothing
 }
 
 #[test]
-fn parts_of_one_object_are_signed_with_the_keys_of_now() {
+fn parts_of_one_upload_are_signed_with_the_keys_of_now() {
     let rig = Rig::new();
     rig.issuer.set_life(Duration::from_secs(3_600));
-    let token = rig.token.display().to_string();
-    let url = format!("{}/v1/credentials", rig.identity.url);
-    let env =
-        [("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.as_str()), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)];
-    let agent = rig.agent_with(&env, "", "max_age: 12s");
+    let env = rig.pod_identity(&rig.identity.url);
+    let mut agent = rig.agent_with(&env, "", "max_age: 10m");
     let dir = rig.place.pods().join("shop_cart_00000001-0000-4000-8000-000000000000/main");
     std::fs::create_dir_all(&dir).unwrap();
     let parts = || rig.services.s3.control.requests_of("UploadPart", "200");
@@ -60,18 +56,24 @@ fn parts_of_one_object_are_signed_with_the_keys_of_now() {
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("0.log")).unwrap();
         std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
     };
-    // 8 KiB a line of which half is left when packed: 14 MiB are two parts.
+    let s3 = rig.services.s3.control.s3().unwrap();
+    // 8 KiB a line of which half is left when packed: 14 MiB are two parts. Nothing ends the object before we do.
     write(1_800);
     until_or("a part", SOON, || parts() >= 1, || agent.log());
+    let open: Vec<String> = s3.uploads("logs").into_keys().collect();
     rig.issuer.end_all();
     write(1_800);
-    let arrived = || rig.services.s3.control.receipts().distinct() == 3_600;
-    until_or("all lines in the archive", SOON, arrived, || agent.log());
-    let seen = rig.services.s3.control.recent();
-    let mut callers: Vec<_> = seen.into_iter().filter(|s| s.outcome == "200").filter_map(|s| s.caller).collect();
-    callers.dedup();
-    assert!(callers.len() >= 2, "{callers:?}");
-    assert!(parts() >= 2 && rig.services.s3.control.unauthorized() > 0);
+    let signers = |parts: &BTreeMap<u16, Part>| parts.values().map(|part| part.by.clone()).collect::<BTreeSet<_>>();
+    let both = || s3.uploads("logs").values().any(|upload| signers(&upload.parts).len() == 2);
+    until_or("parts of two signers in one upload", SOON, both, || agent.log());
+    let now: Vec<String> = s3.uploads("logs").into_keys().collect();
+    assert_eq!((now.len(), now), (1, open), "it is the upload from before");
+    assert!(agent.stop(SOON).success(), "{}", agent.log());
+    assert_eq!(rig.services.s3.control.receipts().distinct(), 3_600);
+    let objects = s3.objects("logs");
+    let object = objects.values().max_by_key(|object| object.parts).unwrap();
+    assert!(object.parts >= 2 && object.signers.len() == 2, "{} {:?}", object.parts, object.signers);
+    assert!(rig.services.s3.control.unauthorized() > 0);
     let twice = rig.services.s3.control.receipts().with(|ids| ids.values().filter(|n| **n > 1).count());
     assert_eq!(twice, 0);
 }

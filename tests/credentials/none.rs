@@ -10,9 +10,9 @@ fn without_credentials_the_agent_says_what_to_do_and_delivers_everything_once_th
     std::fs::remove_file(&rig.token).unwrap();
     let agent = rig.agent(
         &[
-            ("AWS_WEB_IDENTITY_TOKEN_FILE", &token),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()),
             ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod"),
-            ("AWS_ENDPOINT_URL_STS", &sts),
+            ("AWS_ENDPOINT_URL_STS", sts.as_str()),
         ],
         "",
     );

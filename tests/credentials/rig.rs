@@ -53,22 +53,34 @@ impl Rig {
         std::fs::rename(new, &self.token).unwrap();
     }
     /// The agent with this environment instead of fixed keys; `keys` are put into each AWS output.
-    pub fn agent(&self, env: &[(&str, &str)], keys: &str) -> Agent {
+    pub fn agent<V: AsRef<str>>(&self, env: &[(&str, V)], keys: &str) -> Agent {
         self.agent_with(env, keys, "max_age: 500ms")
     }
     /// The same with another `max_age` of the archive.
-    pub fn agent_with(&self, env: &[(&str, &str)], keys: &str, age: &str) -> Agent {
-        let aws = format!("region: us-east-1\n{keys}");
-        let outputs = self.services.outputs().replace("region: us-east-1\n", &aws);
-        let outputs =
-            format!("{outputs}    auth: {{type: aws, service: es}}\n    {aws}").replace("max_age: 500ms", age);
+    pub fn agent_with<V: AsRef<str>>(&self, env: &[(&str, V)], keys: &str, age: &str) -> Agent {
+        self.agent_each(env, [keys; 3], age)
+    }
+    /// Keys for CloudWatch, the archive and OpenSearch.
+    pub fn agent_each<V: AsRef<str>>(&self, env: &[(&str, V)], keys: [&str; 3], age: &str) -> Agent {
+        let [logs, s3, search] = keys.map(|keys| format!("region: us-east-1 # its own\n{keys}"));
+        let outputs = self.services.outputs().replace("max_age: 500ms", age);
+        let outputs = [logs, s3].iter().fold(outputs, |text, own| text.replacen("region: us-east-1\n", own, 1));
+        let outputs = format!("{outputs}    auth: {{type: aws, service: es}}\n    {search}");
         let config = self.place.config("", &outputs);
         let none = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")];
-        let env: Vec<(&str, &str)> = none.iter().chain(env).copied().collect();
+        let env = env.iter().map(|(name, value)| (*name, value.as_ref()));
+        let env: Vec<(&str, &str)> = none.into_iter().chain(env).collect();
         let args = ["run", "-c", config.to_str().unwrap()];
         let agent = Agent::start_with(self.place.path(), &args, self.place.admin, &env);
         agent.until_ready();
         agent
+    }
+    /// What EKS Pod Identity puts into a container, with the agent's address: `http://HOST:PORT`.
+    pub fn pod_identity(&self, at: &str) -> [(&'static str, String); 2] {
+        [
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", self.token.display().to_string()),
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{at}/v1/credentials")),
+        ]
     }
     pub fn writer(&self) -> Writer {
         let options = Options { lines_per_second: 200, ..Options::default() };

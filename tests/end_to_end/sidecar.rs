@@ -20,6 +20,10 @@ struct Sidecar {
 impl Sidecar {
     /// Reads `logs/*.log` as an input that is called `pods`, with this `metadata`.
     fn new(top: &str, metadata: &str) -> Sidecar {
+        Sidecar::with(top, metadata, &[])
+    }
+
+    fn with(top: &str, metadata: &str, further: &[&str]) -> Sidecar {
         let (place, services) = (Place::new(), Services::start());
         let info = place.path().join("podinfo");
         std::fs::create_dir(&info).unwrap();
@@ -40,10 +44,15 @@ impl Sidecar {
         );
         let config = place.path().join("tailrace.yaml");
         std::fs::write(&config, text).unwrap();
-        let args = ["run", "-c", config.to_str().unwrap()];
+        let args = [&["run", "-c", config.to_str().unwrap()], further].concat();
         let agent = Agent::start_with(place.path(), &args, place.admin, &POD);
         agent.until_ready();
         Sidecar { agent, services, place }
+    }
+
+    fn archive_is_down(&self) {
+        let busy = Fault::Status { code: 503, error: "SlowDown".into(), retry_after: None };
+        self.services.s3.control.fault(Rule::always(busy));
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -101,17 +110,18 @@ fn it_ends_by_itself_when_nothing_is_written_any_more_but_not_before_anything_wa
 }
 
 #[test]
-fn killed_after_the_last_line_was_written_its_next_life_ends_by_itself_all_the_same() {
-    let mut it = Sidecar::new("exit_when: {idle: 2s}", "");
-    std::fs::write(it.file("a.log"), "one\ntwo\n").unwrap();
-    it.until_bodies(&["one", "two"]);
-    it.agent.kill();
+fn what_was_written_before_it_started_counts_too() {
+    let mut it = Sidecar::new("exit_when: {idle: 1s}", "");
+    std::fs::write(it.file("a.log"), "one\n").unwrap();
+    assert_eq!(it.agent.wait(SOON).code(), Some(0), "{}", it.agent.log());
+    std::fs::write(it.file("b.log"), "x").unwrap();
     let config = it.place.path().join("tailrace.yaml");
-    it.agent = it.place.run(&config, &[]);
-    let ended = it.agent.wait(SOON);
-    assert_eq!(ended.code(), Some(0), "{}", it.agent.log());
-    for at in [&it.services.s3, &it.services.opensearch] {
-        assert_eq!(bodies(at), ["one", "two"]);
+    // With something new, and with nothing: a container that crashed after all was delivered.
+    for _ in 0..2 {
+        let args = ["run", "-c", config.to_str().unwrap()];
+        it.agent = Agent::start_with(it.place.path(), &args, it.place.admin, &POD);
+        assert_eq!(it.agent.wait(SOON).code(), Some(0), "{}", it.agent.log());
+        it.until_bodies(&["one", "x"]);
     }
 }
 
@@ -129,11 +139,7 @@ fn told_to_stop_it_takes_the_end_of_its_files_for_the_end() {
 #[test]
 fn what_it_cannot_deliver_before_it_must_end_is_named_and_the_exit_is_1() {
     let mut it = Sidecar::new("exit_when: stopped\nshutdown_timeout: 10s", "");
-    it.services.s3.control.fault(Rule::always(Fault::Status {
-        code: 503,
-        error: "SlowDown".into(),
-        retry_after: None,
-    }));
+    it.archive_is_down();
     std::fs::write(it.file("a.log"), "one\nlast words").unwrap();
     until_or("one", SOON, || bodies(&it.services.opensearch) == ["one"], || it.agent.log());
     let ended = it.agent.stop(SOON);
@@ -142,6 +148,65 @@ fn what_it_cannot_deliver_before_it_must_end_is_named_and_the_exit_is_1() {
     let line = log.lines().find(|line| line.contains("not settled")).unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains("archive") && line.contains("SlowDown") && line.contains("a.log"), "{line}");
     assert_eq!(bodies(&it.services.opensearch), ["last words", "one"]);
+}
+
+#[test]
+fn ending_by_itself_it_gives_up_on_a_destination_that_settles_nothing_and_the_exit_is_1() {
+    let mut it = Sidecar::with("exit_when: {idle: 1s}", "", &["--give-up", "3s"]);
+    it.archive_is_down();
+    std::fs::write(it.file("a.log"), "one\nlast words").unwrap();
+    let ended = it.agent.wait(SOON);
+    let log = it.agent.log();
+    assert_eq!(ended.code(), Some(1), "{log}");
+    let line = log.lines().find(|line| line.contains("not settled")).unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains("archive") && line.contains("a.log"), "{line}");
+    assert_eq!(bodies(&it.services.opensearch), ["last words", "one"]);
+}
+
+#[test]
+fn told_to_stop_while_it_ends_by_itself_it_has_its_shutdown_timeout_and_no_more() {
+    let mut it = Sidecar::new("exit_when: {file: \"ROOT/logs/done\"}\nshutdown_timeout: 10s", "");
+    it.archive_is_down();
+    std::fs::write(it.file("a.log"), "one\n").unwrap();
+    std::fs::write(it.file("done"), "").unwrap();
+    let begun = || it.agent.log().contains("delivering what is there");
+    until_or("the end", SOON, begun, || it.agent.log());
+    let ended = it.agent.stop(SOON);
+    assert_eq!(ended.code(), Some(1), "{}", it.agent.log());
+}
+
+#[test]
+fn a_reload_brings_an_end_that_is_due_already() {
+    let mut it = Sidecar::new("", "");
+    std::fs::write(it.file("a.log"), "one\nlast words").unwrap();
+    it.until_bodies(&["one"]);
+    std::fs::write(it.file("done"), "").unwrap();
+    let path = it.place.path().join("tailrace.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("exit_when: {{file: \"{}\"}}\n{text}", it.file("done").display())).unwrap();
+    it.agent.signal(Signal::HUP);
+    let ended = it.agent.wait(SOON);
+    assert_eq!(ended.code(), Some(0), "{}", it.agent.log());
+    it.until_bodies(&["one", "last words"]);
+}
+
+#[test]
+fn who_stands_by_ends_by_itself_only_when_it_has_taken_over() {
+    let mut it = Sidecar::new("", "");
+    std::fs::write(it.file("a.log"), "one\n").unwrap();
+    it.until_bodies(&["one"]);
+    std::fs::write(it.file("done"), "").unwrap();
+    let text = std::fs::read_to_string(it.place.path().join("tailrace.yaml")).unwrap();
+    let second = it.place.path().join("second.yaml");
+    std::fs::write(&second, format!("exit_when: {{file: \"{}\"}}\n{text}", it.file("done").display())).unwrap();
+    let args = ["run", "-c", second.to_str().unwrap()];
+    let mut second = Agent::start_with(it.place.path(), &args, it.place.admin, &POD);
+    until_or("standing by", SOON, || second.log().contains("standing by"), || second.log());
+    assert!(second.is_running() && it.agent.is_running());
+    std::fs::write(it.file("b.log"), "x").unwrap();
+    assert_eq!(it.agent.stop(SOON).code(), Some(0), "{}", it.agent.log());
+    assert_eq!(second.wait(SOON).code(), Some(0), "{}", second.log());
+    it.until_bodies(&["one", "x"]);
 }
 
 #[test]

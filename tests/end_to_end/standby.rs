@@ -3,15 +3,14 @@
 use crate::change::put;
 use crate::logs::{append, container, cri};
 use crate::stage::{Stage, busy};
-use crate::support::{Agent, SOON, free_port, now, until_or, write_for, write_until};
+use crate::support::{Agent, SOON, now, own_address, until_or, write_for, write_until};
 use rustix::process::Signal;
-use std::net::SocketAddr;
 use std::time::Duration;
 use tailrace::standin::writer::Writer;
 
 /// A second process with the same configuration but for its admin port.
 fn second(stage: &Stage) -> Agent {
-    let admin = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let admin = own_address();
     let text = std::fs::read_to_string(&stage.config).unwrap();
     let config = stage.place.path().join("second.yaml");
     std::fs::write(&config, text.replace(&stage.place.admin.to_string(), &admin.to_string())).unwrap();

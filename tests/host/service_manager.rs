@@ -119,11 +119,11 @@ fn who_stands_by_is_ready() {
     assert_eq!(ear.words(), ["READY=1"]);
 }
 
-/// 1.2 s, so pings every 0.4 s. What is measured is their number, not their distance: a busy machine delays them.
+/// 1.2 s, so pings every 0.4 s; that they are often enough is a matter of numbers, and tested as such beside the code.
 const WATCHDOG: (&str, &str) = ("WATCHDOG_USEC", "1200000");
 
 #[test]
-fn pings_come_at_less_than_half_of_what_the_watchdog_waits_also_while_no_destination_answers() {
+fn pings_come_also_while_no_destination_answers_and_never_for_another_process() {
     let stage = Stage::new("", |outputs| outputs);
     for (_, standin) in stage.services.each() {
         standin.control.fault(Rule::always(Fault::Hang { done: false }));
@@ -132,11 +132,6 @@ fn pings_come_at_less_than_half_of_what_the_watchdog_waits_also_while_no_destina
     let mut agent = stage.run(&[("NOTIFY_SOCKET", &ear.name), WATCHDOG]);
     stage.say("nobody takes it");
     ear.until("ten pings", &agent, |ear| ear.pings().len() >= 10);
-    let pings = ear.pings();
-    let mut between: Vec<Duration> = pings.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    between.sort();
-    // The middle one: one or two may have been late here.
-    assert!(between[between.len() / 2] < Duration::from_millis(600), "{between:?}");
     agent.kill();
     // Pings for another process are not ours to send.
     let ear = Ear::at(

@@ -6,10 +6,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(clippy::print_stdout, reason = "what was skipped, and figures: `-- --nocapture`")]
 
+#[path = "../metadata/api.rs"]
+#[allow(dead_code, reason = "tests of metadata use the rest")]
+mod api;
+mod file_inputs;
 mod forged;
 mod growth;
 mod hard_links;
 mod hoard;
+mod labels;
 mod links;
 #[path = "../end_to_end/logs.rs"]
 #[allow(dead_code, reason = "end_to_end uses the rest")]
@@ -17,6 +22,10 @@ mod logs;
 mod names;
 mod not_files;
 mod permission;
+#[path = "../metadata/rig.rs"]
+#[allow(dead_code, reason = "tests of metadata use the rest")]
+mod rig;
+mod sparse;
 #[path = "../end_to_end/stage.rs"]
 #[allow(dead_code, reason = "end_to_end uses the rest")]
 mod stage;

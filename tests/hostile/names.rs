@@ -17,7 +17,7 @@ const NAMES: &[&[u8]] = &[
 ];
 
 /// Nothing that a terminal would obey.
-fn assert_plain(what: &str, text: &str) {
+pub fn assert_plain(what: &str, text: &str) {
     let bad = text
         .chars()
         .find(|c| (c.is_control() && *c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
@@ -49,10 +49,12 @@ fn what_is_said_of_hostile_names_holds_nothing_that_a_terminal_or_a_page_obeys()
         assert!(!body.contains("<script>alert"), "{path}: {body}");
     }
     assert_plain("the log", &stage.agent.log());
-    let positions = std::process::Command::new(env!("CARGO_BIN_EXE_tailrace"))
-        .args(["audit", "--files", "-c", stage.config.to_str().unwrap()])
-        .output()
-        .unwrap();
-    assert_plain("audit", &String::from_utf8_lossy(&positions.stdout));
-    assert_plain("audit's complaints", &String::from_utf8_lossy(&positions.stderr));
+    for args in [&["audit", "--files"][..], &["audit", "--files", "--json"], &["positions", "list"], &["doctor"]] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tailrace"));
+        command.args(args).args(["-c", stage.config.to_str().unwrap()]).env("AWS_EC2_METADATA_DISABLED", "true");
+        let out = command.output().unwrap();
+        assert!(!out.stdout.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        assert_plain(&format!("{args:?}"), &String::from_utf8_lossy(&out.stdout));
+        assert_plain(&format!("what {args:?} complains of"), &String::from_utf8_lossy(&out.stderr));
+    }
 }

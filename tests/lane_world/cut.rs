@@ -3,6 +3,7 @@
 
 use crate::rig::Rig;
 use std::time::Duration;
+use tailrace::catalog::view::Found;
 use tailrace::lane::batch::{Code, Scope, Verdict};
 use tailrace::lane::step::{Action, Event};
 
@@ -67,7 +68,7 @@ fn a_cut_is_written_before_its_record_leaves() {
             Action::Read { mut buffer, .. } => {
                 buffer.clear();
                 buffer.extend_from_slice(ONE.as_bytes());
-                Event::Block(buffer, Ok(ONE.len()))
+                Event::Block(buffer, Ok(Found::Bytes(ONE.len())))
             }
             Action::Save { records, then, .. } => {
                 rig.store.append(&records, rig.now).unwrap();

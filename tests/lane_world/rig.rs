@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tailrace::body::chunks::Pool;
-use tailrace::catalog::view::{Ages, File, FileView, Life, Place};
+use tailrace::catalog::view::{Ages, File, FileView, Found, Life, Place};
 use tailrace::config::checked::{CatchUp, CatchUpOrder, Start};
 use tailrace::lane::batch::{Batch, Ticket, Verdict};
 use tailrace::lane::step::{Action, Event, Lane, Settings};
@@ -154,7 +154,7 @@ impl Rig {
                     let part = bytes.get(at as usize..at as usize + len).unwrap_or(&[]);
                     buffer.clear();
                     buffer.extend_from_slice(part);
-                    Event::Block(buffer, Ok(part.len()))
+                    Event::Block(buffer, Ok(Found::Bytes(part.len())))
                 }
                 Action::Save { records, then, .. } => {
                     self.store.append(&records, self.now).unwrap();

@@ -119,6 +119,21 @@ impl Rig {
         let mut file = File::options().create(true).append(true).open(path).unwrap();
         file.write_all(format!("{time:.9} stdout F {text}\n").as_bytes()).unwrap();
     }
+    /// Kubelet rotates the pod's file for the `n`th time, and compresses the one before it.
+    pub fn rotate(&self, pod: &Pod, n: u32) {
+        let live = self.file(pod, &pod.uid);
+        let rotated = |n: u32| live.with_file_name(format!("0.log.20261122-10{n:02}00"));
+        std::fs::rename(&live, rotated(n)).unwrap();
+        File::create(&live).unwrap();
+        if let Some(before) = n.checked_sub(1).map(rotated) {
+            let name = format!("{}.gz", before.file_name().unwrap().to_str().unwrap());
+            let to = File::create(before.with_file_name(name)).unwrap();
+            let mut gz = flate2::write::GzEncoder::new(to, flate2::Compression::fast());
+            gz.write_all(&std::fs::read(&before).unwrap()).unwrap();
+            gz.finish().unwrap();
+            std::fs::remove_file(before).unwrap();
+        }
+    }
     /// The documents with this line that arrived in an output, with the place where each is.
     pub fn arrived(at: &Standin, log: &str) -> Vec<(String, Value)> {
         let kept = at.control.receipts().kept().into_iter();

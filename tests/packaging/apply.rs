@@ -57,14 +57,23 @@ fn an_api_server_takes_the_manifests() {
 #[test]
 #[ignore = "needs helm and an API server"]
 fn an_api_server_takes_what_the_chart_renders() {
-    for (number, values) in
-        ["", "hostNetwork: false", "service: {enabled: true}", "updateStrategy: {type: OnDelete, rollingUpdate: null}"]
-            .iter()
-            .enumerate()
+    // Of the Prometheus operator this server knows nothing.
+    let full = crate::chart::FULL.replace("serviceMonitor: {enabled: true", "serviceMonitor: {enabled: false");
+    let full = full.replace("prometheusRule: {enabled: true}", "dashboards: {enabled: true}");
+    for (number, values) in [
+        "",
+        "hostNetwork: false",
+        "service: {enabled: true}",
+        "updateStrategy: {type: OnDelete, rollingUpdate: null}",
+        &full,
+    ]
+    .iter()
+    .enumerate()
     {
         let name = format!("chart-{}-{number}", std::process::id());
         done(&["create", "namespace", &name], b"");
         let output = crate::chart::template(&format!("fullnameOverride: {name}\n{values}"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
         let text = text.replace("namespace: tailrace", &format!("namespace: {name}"));
         let said = done(&[&APPLY[..], &["-f", "-"]].concat(), text.as_bytes());

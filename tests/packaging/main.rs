@@ -7,4 +7,5 @@ mod apply;
 mod chart;
 mod manifests;
 mod objects;
+mod values;
 mod yaml;

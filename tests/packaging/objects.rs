@@ -51,7 +51,7 @@ pub fn assert_known(object: &Value) {
         ("apps/v1", "Deployment") => again::<Deployment>(object),
         ("batch/v1", "Job") => again::<Job>(object),
         ("networking.k8s.io/v1", "NetworkPolicy") => again::<NetworkPolicy>(object),
-        ("monitoring.coreos.com/v1", "ServiceMonitor" | "PrometheusRule") => return,
+        ("monitoring.coreos.com/v1", "ServiceMonitor" | "PodMonitor" | "PrometheusRule") => return,
         (version, kind) => panic!("{version} {kind}: add it here"),
     };
     assert_eq!(without_empty(object.clone()), without_empty(again));

@@ -118,3 +118,53 @@ fn log_directories_may_be_removed_and_made_anew_or_come_late() {
     append(&container(&stage.place, "shop", "cart").join("0.log"), cri("anew"));
     stage.until_bodies(&["anew"]);
 }
+
+#[test]
+fn a_data_dir_that_is_made_anew_is_said_and_delivery_goes_on() {
+    if !kernel().landlock {
+        return;
+    }
+    let mut stage = Stage::new();
+    let file = container(&stage.place, "shop", "cart").join("0.log");
+    append(&file, cri("before"));
+    stage.until_bodies(&["before"]);
+    stage.until_settled();
+    std::fs::remove_dir_all(stage.place.data_dir()).unwrap();
+    std::fs::create_dir(stage.place.data_dir()).unwrap();
+    append(&file, cri("after"));
+    stage.until_bodies(&["before", "after"]);
+    let shown = |what: &str| stage.agent.metrics().sum("tailrace_data_dir_unwritable", &[("what", what)]) == Some(1.0);
+    let unwritable = || shown("positions") && shown("lock");
+    until_or("it to be shown", SOON, unwritable, || format!("{:?}{}", stage.agent.get("/metrics"), stage.agent.log()));
+    append(&file, cri("and more"));
+    stage.until_bodies(&["before", "after", "and more"]);
+    assert!(stage.agent.stop(SOON).success(), "{}", stage.agent.log());
+    for said in ["data_dir cannot be written", "cannot be taken again: going on without"] {
+        assert!(stage.agent.log().contains(said), "{said}: {}", stage.agent.log());
+    }
+    // The next process may use the new directory, and delivers what the old one could not note at worst twice.
+    stage.start_again();
+    append(&file, cri("last"));
+    let there =
+        |name: &str| crate::stage::bodies(stage.services.each().into_iter().find(|(n, _)| *n == name).unwrap().1);
+    for name in ["cloudwatch", "archive", "search"] {
+        let arrived = || there(name).iter().any(|body| body == "last");
+        until_or(&format!("the last line in {name}"), SOON, arrived, || stage.agent.log());
+    }
+    assert_eq!(stage.agent.metrics().sum("tailrace_data_dir_unwritable", &[]), Some(0.0));
+}
+
+#[test]
+fn without_landlock_a_data_dir_that_is_made_anew_is_written_again() {
+    let stage = Stage::with("sandbox: {landlock: false}", |outputs| outputs);
+    let file = container(&stage.place, "shop", "cart").join("0.log");
+    append(&file, cri("before"));
+    stage.until_bodies(&["before"]);
+    std::fs::remove_dir_all(stage.place.data_dir()).unwrap();
+    append(&file, cri("after"));
+    stage.until_bodies(&["before", "after"]);
+    let back = || stage.agent.log().contains("data_dir can be written again") && stage.place.data_dir().exists();
+    until_or("it to be there again", SOON, back, || stage.agent.log());
+    let unwritable = || stage.agent.metrics().sum("tailrace_data_dir_unwritable", &[]) == Some(0.0);
+    until_or("it to be shown", SOON, unwritable, || stage.agent.log());
+}

@@ -7,6 +7,11 @@ use std::process::Command;
 
 /// What the child was refused, and what not: a line each.
 fn tried(dir: &Path, sandbox: &str) -> Vec<String> {
+    tried_by(Command::new(std::env::current_exe().unwrap()), dir, sandbox)
+}
+
+/// The same with what begins the child.
+fn tried_by(mut child: Command, dir: &Path, sandbox: &str) -> Vec<String> {
     for sub in ["logs/app", "data", "etc"] {
         fs::create_dir_all(dir.join(sub)).unwrap();
     }
@@ -19,7 +24,6 @@ fn tried(dir: &Path, sandbox: &str) -> Vec<String> {
         dir.display()
     );
     fs::write(&config, text).unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "inside::child", "--ignored", "--nocapture"]).env("SANDBOX_DIR", dir).env("HOME", dir);
     let out = child.output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
@@ -43,6 +47,8 @@ fn child() {
     tell("read the configuration", fs::read(&file).map(drop));
     tell("read name servers", fs::read("/etc/resolv.conf").map(drop));
     tell("read a secret", fs::read(dir.join("shadow")).map(drop));
+    tell("read who there is", fs::read("/etc/passwd").map(drop));
+    tell("read passwords", fs::read("/etc/shadow").map(drop));
     tell("list what is elsewhere", fs::read_dir("/root").map(drop));
     tell("write beside a log", fs::write(dir.join("logs/app/b.log"), "x"));
     tell("remove a log", fs::remove_file(dir.join("logs/app/a.log")));
@@ -125,4 +131,49 @@ fn without_both_nothing_is_refused() {
     assert_tried(&tried, STILL);
     let all = ["read a secret", "write beside a log", "remove a log", "make a FIFO", "run a program"];
     all.iter().for_each(|what| assert_tried(&tried, &[(what, "done")]));
+}
+
+/// A shell in a mount namespace of its own, in which the first argument is done before the rest is run; `None`: not
+/// permitted here.
+fn in_own_mounts(first: &str) -> Option<Command> {
+    // As root, else as the root of a user namespace.
+    ["-m", "-rm"].into_iter().find_map(|how| {
+        let with = |script: &str| {
+            let mut command = Command::new("unshare");
+            command.args([how, "sh", "-c", script]);
+            command
+        };
+        let may = with(first).output().is_ok_and(|out| out.status.success());
+        may.then(|| {
+            let mut command = with(&format!("{first} && exec \"$0\" \"$@\""));
+            command.arg(std::env::current_exe().unwrap());
+            command
+        })
+    })
+}
+
+#[test]
+fn where_name_servers_are_a_mount_as_in_a_pod_the_rest_of_etc_is_refused() {
+    if !kernel().landlock {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // Of another file system than /etc, as kubelet's file in a container is.
+    let other = dir.path().join("other");
+    fs::create_dir(&other).unwrap();
+    let mount = format!(
+        "mount -t tmpfs none {0} && echo nameserver 192.0.2.1 > {0}/r && mount --bind {0}/r /etc/resolv.conf",
+        other.display()
+    );
+    let Some(child) = in_own_mounts(&mount) else {
+        println!("skipped: no mount namespace of our own is permitted here");
+        return;
+    };
+    let tried = tried_by(child, dir.path(), "");
+    assert_tried(&tried, STILL);
+    let no = "PermissionDenied";
+    assert_tried(
+        &tried,
+        &[("read who there is", no), ("read passwords", no), ("read a secret", no), ("landlock", "on")],
+    );
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tailrace::body::chunks::{CHUNK, Pool};
 use tailrace::catalog::progress::Progress;
 use tailrace::catalog::reader::Reader;
-use tailrace::catalog::view::{FileView, Life};
+use tailrace::catalog::view::{FileView, Found, Life};
 use tailrace::lane::account::Left;
 use tailrace::lane::format::Format;
 use tailrace::lane::step::{Action, Event, Lane};
@@ -194,7 +194,7 @@ impl Rig {
         out.say(|| format!("lane {} reads {file} at {at}+{len}: {read:?}", self.index));
         // A file that was never offered is asked for once more, to be sure that it is gone.
         assert!(size.is_some() || read.is_err(), "lane {} reads {file}, which was never offered", self.index);
-        if let Ok(n) = read {
+        if let Ok(Found::Bytes(n)) = read {
             recognise(file, at, &part[..n], out);
         }
         Event::Block(buffer, read)

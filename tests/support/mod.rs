@@ -14,6 +14,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 use tailrace::record::Now;
 use tailrace::standin::writer::Writer;
@@ -43,6 +44,14 @@ pub fn until_or(what: &str, limit: Duration, mut done: impl FnMut() -> bool, say
 /// Waits until `done`.
 pub fn until(what: &str, limit: Duration, done: impl FnMut() -> bool) {
     until_or(what, limit, done, String::new);
+}
+
+/// An address that nobody else has: a free port of 127.0.0.1 may be gone before the agent takes it, as any connection of
+/// this machine may get it for its own end. Other loopback addresses, and ports below those, are nobody's.
+pub fn own_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    SocketAddr::from(([127, a | 128, b, c], NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// A port that nobody listens on right now.
@@ -158,7 +167,7 @@ impl Place {
     pub fn new() -> Place {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("pods")).unwrap();
-        Place { dir, admin: SocketAddr::from(([127, 0, 0, 1], free_port())) }
+        Place { dir, admin: own_address() }
     }
     pub fn path(&self) -> &Path {
         self.dir.path()

@@ -39,7 +39,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "tailrace.host" -}}
 {{- if .Values.admin.listen }}{{ .Values.admin.listen }}
 {{- else if not .Values.hostNetwork }}0.0.0.0
-{{- else if .Values.service.enabled }}${HOST_IP}
+{{- else if or .Values.service.enabled .Values.podMonitor.enabled }}${HOST_IP}
 {{- else }}127.0.0.1{{ end }}
 {{- end }}
 
@@ -47,6 +47,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "tailrace.config" -}}
 data_dir: /var/lib/tailrace
 {{- range $key, $value := .Values.config.service }}
+{{- /* `off` is false to YAML. */ -}}
+{{- if kindIs "bool" $value }}{{ $value = ternary "on" "off" $value }}{{ end }}
 {{ $key }}: {{ toJson $value }}
 {{- end }}
 admin: {listen: "{{ include "tailrace.host" . }}:{{ .Values.admin.port }}"}

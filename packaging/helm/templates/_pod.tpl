@@ -17,7 +17,7 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 env:
   - {name: NODE_NAME, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
   - {name: POD_UID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}
-  {{- if contains "${HOST_IP}" (include "tailrace.host" .) }}
+  {{- if contains "${HOST_IP}" (include "tailrace.config" .) }}
   - {name: HOST_IP, valueFrom: {fieldRef: {fieldPath: status.hostIP}}}
   {{- end }}
   {{- with .Values.clusterName }}

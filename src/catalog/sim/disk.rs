@@ -5,8 +5,12 @@ use super::{SimDisk, SimWriter};
 use crate::catalog::disk::{Base, Content, Disk, Follow, Kind, Listed, Stat};
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+
+/// What is written, or not, together.
+const PAGE: usize = 4096;
 
 struct SimContent {
     world: Arc<Mutex<World>>,
@@ -53,6 +57,19 @@ impl Content for SimContent {
         let mut w = lock(&self.world);
         w.calls.stats += 1;
         Ok(w.stat(self.inode))
+    }
+
+    fn hole(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        let w = lock(&self.world);
+        let data = w.nodes.get(&self.inode).map(|node| &*node.data).unwrap_or_default();
+        // As if no page of nothing but NULs had ever been written.
+        let pages: Vec<bool> = data.chunks(PAGE).map(|page| page.iter().all(|b| *b == 0)).collect();
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let empty = |page: usize| pages.get(page).copied().unwrap_or(false);
+        let first = (from / PAGE..pages.len()).find(|page| empty(*page));
+        let Some(first) = first.filter(|_| from < data.len()) else { return Ok(None) };
+        let end = (first..pages.len()).find(|page| !empty(*page)).unwrap_or(pages.len());
+        Ok(Some((first * PAGE).max(from) as u64..(end * PAGE).min(data.len()) as u64))
     }
 
     fn advise_done(&self, from: u64, to: u64) {

@@ -207,6 +207,7 @@ impl World {
 
     pub(super) fn stat(&self, inode: u64) -> Stat {
         let Some(node) = self.nodes.get(&inode) else { return Stat::default() };
-        Stat { size: node.data.len() as u64, inode, dev: 1, links: node.links, mtime_ns: node.mtime_ns }
+        let size = node.data.len() as u64;
+        Stat { size, taken: size, inode, dev: 1, links: node.links, mtime_ns: node.mtime_ns }
     }
 }

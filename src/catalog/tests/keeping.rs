@@ -2,7 +2,7 @@
 
 use super::rig::*;
 use crate::catalog::sim::{SimDisk, gzip};
-use crate::catalog::view::Life;
+use crate::catalog::view::{Found, Life};
 use std::time::Duration;
 
 const LIVE: &str = "/var/log/pods/shop_web-1_uid1/app/0.log";
@@ -257,7 +257,7 @@ fn a_truncated_gz_is_read_as_far_as_it_goes() {
     let view = rig.only();
     assert!(view.size > 1000 && view.size < text.len() as u64);
     assert_eq!(rig.read(view.file.id), &text[..view.size as usize]);
-    assert_eq!(rig.reader.read(view.file.id, view.size, &mut [0; 10]).unwrap(), 0);
+    assert_eq!(rig.reader.read(view.file.id, view.size, &mut [0; 10]).unwrap(), Found::Bytes(0));
     assert!(rig.catalog.report().unreadable.values().sum::<u64>() >= 1);
 }
 
@@ -280,7 +280,7 @@ fn a_reader_stays_with_a_gz_and_steps_back_when_it_must() {
     let mut block = [0; 100];
     for at in [0u64, 500, 90, 4000, 0] {
         for id in &ids {
-            assert_eq!(rig.reader.read(*id, at, &mut block).unwrap(), 100);
+            assert_eq!(rig.reader.read(*id, at, &mut block).unwrap(), Found::Bytes(100));
             let whole = rig.read(*id);
             assert_eq!(block[..], whole[at as usize..at as usize + 100]);
         }

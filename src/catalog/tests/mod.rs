@@ -5,6 +5,7 @@ mod files_world;
 mod finding;
 mod growing;
 mod handles;
+mod holes;
 mod joining;
 mod keeping;
 mod offering;

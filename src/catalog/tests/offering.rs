@@ -253,12 +253,12 @@ fn a_file_in_danger_waits_a_moment_for_word_on_what_an_earlier_life_knew_of_its_
     let mut catalog = Catalog::new(setup(vec![input]), std::sync::Arc::new(disk), pods);
     let at = |ms: u64| crate::record::Now { mono: Duration::from_millis(100_000 + ms), unix_ns: START_NS };
     let mut offered: Vec<FileView> = Vec::new();
-    for ms in (0..2_500).step_by(100) {
+    for ms in (0..9_000).step_by(100) {
         offered.extend(catalog.tick(at(ms), &[]).changed);
     }
     assert!(offered.is_empty(), "its pod is going, so it is in danger");
     table.replace(vec![pod("blue")]);
-    offered.extend(catalog.tick(at(2_600), &[]).changed);
+    offered.extend(catalog.tick(at(9_100), &[]).changed);
     let colour =
         |view: &FileView| view.file.origin.meta.load().fields().get("kubernetes.labels.colour").map(str::to_owned);
     assert_eq!(offered.first().and_then(colour).as_deref(), Some("blue"));

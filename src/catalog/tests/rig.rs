@@ -6,7 +6,7 @@ use crate::catalog::pods::{Extra, PodPath, PodState, Pods};
 use crate::catalog::reader::Reader;
 use crate::catalog::sim::SimDisk;
 use crate::catalog::spec::{InputSpec, Setup, SpecKind};
-use crate::catalog::view::{FileView, Life};
+use crate::catalog::view::{FileView, Found, Life};
 use crate::catalog::{Catalog, Hint, Turn, WatchChange};
 use crate::metadata::pod::Pod;
 use crate::metadata::rules::Rules;
@@ -282,8 +282,9 @@ impl Rig {
         while (out.len() as u64) < size {
             let want = block.len().min((size - out.len() as u64) as usize);
             match self.reader.read(id, out.len() as u64, &mut block[..want]) {
-                Ok(0) | Err(_) => break,
-                Ok(n) => out.extend_from_slice(&block[..n]),
+                Ok(Found::Bytes(0)) | Err(_) => break,
+                Ok(Found::Bytes(n)) => out.extend_from_slice(&block[..n]),
+                Ok(Found::Hole(to)) => out.resize(to as usize, 0),
             }
         }
         out

@@ -7,7 +7,7 @@ use crate::catalog::os::OsDisk;
 use crate::catalog::pods::PathOnly;
 use crate::catalog::reader::Reader;
 use crate::catalog::spec::{InputSpec, Setup, SpecKind};
-use crate::catalog::view::Life;
+use crate::catalog::view::{Found, Life};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Mutex;
@@ -114,7 +114,7 @@ fn a_new_pod_is_found_and_followed_through_a_rotation() {
     let first = running.wait(|v| v.size == LINE.len() as u64);
     assert!(begun.elapsed() < Duration::from_secs(1), "found after {:?}", begun.elapsed());
     let mut bytes = vec![0; 100];
-    assert_eq!(running.reader.read(first.file.id, 0, &mut bytes).unwrap(), LINE.len());
+    assert_eq!(running.reader.read(first.file.id, 0, &mut bytes).unwrap(), Found::Bytes(LINE.len()));
     std::fs::rename(app.join("0.log"), app.join("0.log.20261122-101500")).unwrap();
     std::fs::write(app.join("0.log"), LINE.replace("123", "456")).unwrap();
     let second = running.wait(|v| v.file.id != first.file.id);
@@ -122,7 +122,7 @@ fn a_new_pod_is_found_and_followed_through_a_rotation() {
     // The last name goes: the held handle still reads it.
     std::fs::remove_dir_all(dir.path().join("ns_pod_uid")).unwrap();
     running.wait(|v| v.file.id == second.file.id && v.life == Life::Ended);
-    assert_eq!(running.reader.read(second.file.id, 0, &mut bytes).unwrap(), LINE.len());
+    assert_eq!(running.reader.read(second.file.id, 0, &mut bytes).unwrap(), Found::Bytes(LINE.len()));
     assert_eq!(running.saved.lock().unwrap().iter().filter(|s| matches!(s, Saved::FileGone { .. })).count(), 0);
 }
 

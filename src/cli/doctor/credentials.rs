@@ -2,7 +2,7 @@
 //! Pure, but for reading what is set.
 
 use super::line::Line;
-use crate::output::aws::credentials::{Found, Source};
+use crate::output::aws::credentials::{Found, Source, instance_metadata_is_off};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -46,7 +46,7 @@ impl Around {
             role: get("AWS_ROLE_ARN"),
             container: get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
                 .or_else(|| get("AWS_CONTAINER_CREDENTIALS_FULL_URI")),
-            no_instance: get("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            no_instance: instance_metadata_is_off(),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::output::opensearch::service::OpenSearchService;
 use crate::output::probe::{Came, Probe, Tried};
 use crate::output::s3::name;
 use crate::output::s3::service::S3Service;
+use crate::telemetry::advice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,21 +184,22 @@ fn written(of: &str, place: &str, probe: &Probe) -> Vec<Line> {
             Came::Wanted(code, say) => (probe.heard.is_some(), code, say),
             Came::Allowed | Came::Untried(_) => continue,
         };
-        let say = trouble(place, right, code.as_str(), say, probe);
+        let say = trouble(place, right, code, say, probe);
         lines.push(if wanted { Line::warn(of, say) } else { Line::fail(of, say) });
     }
     lines
 }
 
 /// A right that is missing is named first: it is what has to be asked for.
-fn trouble(place: &str, right: &str, code: &str, say: &str, probe: &Probe) -> String {
-    if matches!(code, "credentials" | "region") {
+fn trouble(place: &str, right: &str, code: &Code, say: &str, probe: &Probe) -> String {
+    let say = advice::say(code, say);
+    if matches!(code.as_str(), "credentials" | "region") {
         return format!("{say}{}", credentials::there_is(&Around::of_process()));
     }
     if probe.heard.is_none() {
         return format!("cannot be reached: {code}: {say}");
     }
-    if matches!(code, "AccessDenied" | "AccessDeniedException" | "security_exception") {
+    if matches!(code.as_str(), "AccessDenied" | "AccessDeniedException" | "security_exception") {
         return format!("{place}: missing right {right}: {say}");
     }
     format!("{place}: {code}: {say}")
@@ -227,18 +229,21 @@ mod tests {
 
     #[test]
     fn each_outcome_has_its_grade_and_says_what_to_do() {
-        let busy = Came::Wanted(Code::new("SlowDown"), "slower".to_owned());
+        let busy = Came::Wanted(Code::new("Slower"), "slower".to_owned());
+        let gone = Came::Refused(Code::new("dns"), "no such name".to_owned());
         let untried = Came::Untried("it would leave a stream".to_owned());
         for (heard, came, grade, say) in [
             (true, Came::Allowed, Ok, "group 0: allowed: put"),
             (true, untried, Ok, "group 0: not tried: put (it would leave a stream)"),
             (true, denied("allow it"), Fail, "group 0: missing right put: allow it"),
-            (true, busy.clone(), Warn, "group 0: SlowDown: slower"),
-            (false, busy, Fail, "cannot be reached: SlowDown: slower"),
+            (true, busy.clone(), Warn, "group 0: Slower: slower"),
+            (false, busy, Fail, "cannot be reached: Slower: slower"),
             (true, Came::Refused(Code::new("NoSuchBucket"), "make it".into()), Fail, "group 0: NoSuchBucket: make it"),
         ] {
             assert_eq!(said(&[probe(heard, &[("put", came)])]), [(grade, say.to_owned())]);
         }
+        let (_, say) = said(&[probe(false, &[("put", gone)])]).remove(0);
+        assert!(say.contains("check `url`, `endpoint` or `region`") && say.ends_with("(no such name)"), "{say}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! What the system grants this process: file descriptors, inotify watches, memory, `openat2`. Each is judged by a pure
+//! What the system grants this process: file descriptors, inotify watches, memory, `openat2`, a sandbox. Each is judged by a pure
 //! function of numbers.
 
 use super::line::{Line, count};
+use crate::cli::sandbox::Kernel;
 use crate::config::checked::Config;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ pub fn look(config: &Config, files: usize, directories: usize) -> Vec<Line> {
     lines.extend(inotify(files, directories));
     lines.extend(cgroup_limit().map(|limit| memory(config.memory_limit, limit)));
     lines.push(kernel(has_openat2()));
+    lines.push(sandbox(config.sandbox.landlock, config.sandbox.seccomp, crate::cli::sandbox::kernel()));
     lines
 }
 
@@ -145,6 +147,32 @@ fn kernel(openat2: bool) -> Line {
     )
 }
 
+/// What the agent will give up at its start: as it is wished, as far as the kernel has it.
+fn sandbox(landlock: bool, seccomp: bool, kernel: Kernel) -> Line {
+    let parts = [
+        (
+            "landlock",
+            landlock,
+            kernel.landlock,
+            "Landlock (Linux 5.13, and `landlock` among the names of the kernel's parameter lsm=)",
+        ),
+        ("seccomp", seccomp, kernel.seccomp, "seccomp (CONFIG_SECCOMP_FILTER)"),
+    ];
+    let missing: Vec<&str> = parts.iter().filter(|(_, wished, has, _)| *wished && !has).map(|part| part.3).collect();
+    let off: Vec<&str> = parts.iter().filter(|(_, wished, ..)| !wished).map(|part| part.0).collect();
+    if !missing.is_empty() {
+        let say = format!(
+            "this kernel, or what confines us here, has no {}: the agent runs without",
+            missing.join(" and no ")
+        );
+        return Line::warn("sandbox", say);
+    }
+    match off.as_slice() {
+        [] => Line::ok("sandbox", "Landlock and seccomp are to be had"),
+        off => Line::ok("sandbox", format!("{} off by the configuration's `sandbox`", off.join(" and "))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::line::Grade;
@@ -172,5 +200,22 @@ mod tests {
         assert_eq!(files("5:memory:/").unwrap(), ["/sys/fs/cgroup/memory/memory.limit_in_bytes"]);
         assert_eq!(files("4:cpu,cpuacct:/a"), None);
         assert_eq!(files(""), None);
+    }
+
+    #[test]
+    fn a_sandbox_that_cannot_be_had_is_said_and_one_that_is_not_wished_too() {
+        let has = |landlock, seccomp| Kernel { landlock, seccomp };
+        for (landlock, seccomp, kernel, grade, part) in [
+            (true, true, has(true, true), Grade::Ok, "Landlock and seccomp are to be had"),
+            (true, true, has(false, true), Grade::Warn, "has no Landlock (Linux 5.13"),
+            (true, true, has(true, false), Grade::Warn, "has no seccomp (CONFIG_SECCOMP_FILTER): the agent runs"),
+            (true, true, has(false, false), Grade::Warn, "lsm=) and no seccomp"),
+            (false, true, has(false, true), Grade::Ok, "landlock off by"),
+            (false, true, has(false, false), Grade::Warn, "has no seccomp"),
+            (false, false, has(false, false), Grade::Ok, "landlock and seccomp off by"),
+        ] {
+            let line = sandbox(landlock, seccomp, kernel);
+            assert!(line.grade == grade && line.say.contains(part), "{landlock} {seccomp} {kernel:?}: {line:?}");
+        }
     }
 }

@@ -59,9 +59,9 @@ pub fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-/// A terminal must not be told things by a file's name.
+/// A terminal must not be told things by a file's name, such as to write backwards.
 fn plain(c: char) -> char {
-    if c.is_control() { ' ' } else { c }
+    if crate::telemetry::log::is_obeyed(c) { ' ' } else { c }
 }
 
 #[cfg(test)]
@@ -70,9 +70,12 @@ mod tests {
 
     #[test]
     fn lines_are_aligned_and_one_each_whatever_is_in_them() {
-        let lines =
-            [Line::ok("data_dir", "/d"), Line::warn("output s", "two\nlines \u{1b}[31m"), Line::fail("clock", "off")];
-        assert_eq!(shown(&lines), "ok    data_dir  /d\nwarn  output s  two lines  [31m\nFAIL  clock     off\n");
+        let lines = [
+            Line::ok("data_dir", "/d"),
+            Line::warn("output s", "two\nlines \u{1b}[31\u{202e}m"),
+            Line::fail("clock", "off"),
+        ];
+        assert_eq!(shown(&lines), "ok    data_dir  /d\nwarn  output s  two lines  [31 m\nFAIL  clock     off\n");
         assert_eq!(shown(&[]), "");
     }
 }

@@ -8,9 +8,13 @@ use std::time::Duration;
 
 const OF: &str = "admin";
 
-/// Asks who answers; where nobody does, whether it can be had.
+/// Whether it can be had; if not because somebody has it, who that is.
 pub async fn look(address: Option<SocketAddr>) -> Option<Line> {
     let address = address?;
+    let error = match Server::bind(address) {
+        Ok(_) => return Some(Line::ok(OF, format!("{address} is free"))),
+        Err(error) => error,
+    };
     let mut at = address;
     if at.ip().is_unspecified() {
         at.set_ip(if at.is_ipv4() {
@@ -19,7 +23,7 @@ pub async fn look(address: Option<SocketAddr>) -> Option<Line> {
             std::net::Ipv6Addr::LOCALHOST.into()
         });
     }
-    let answered = ask(at).await;
+    let answered = if error.in_use() { ask(at).await } else { None };
     Some(match answered {
         Some(true) => Line::ok(OF, format!("the running agent answers at {address}")),
         Some(false) => {
@@ -27,10 +31,7 @@ pub async fn look(address: Option<SocketAddr>) -> Option<Line> {
                 format!("another program answers at {address}: choose another port with `admin: {{listen: \"...\"}}`");
             Line::fail(OF, say)
         }
-        None => match Server::bind(address) {
-            Ok(_) => Line::ok(OF, format!("{address} is free")),
-            Err(error) => Line::fail(OF, error.to_string().trim_start_matches("admin: ")),
-        },
+        None => Line::fail(OF, error.to_string().trim_start_matches("admin: ")),
     })
 }
 
@@ -45,5 +46,20 @@ async fn ask(at: SocketAddr) -> Option<bool> {
         }
         Err(trouble) if trouble.never_sent => None,
         Err(_) => Some(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::Grade;
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_is_not_this_hosts_is_told_from_one_that_somebody_has() {
+        let at = |address: &str| address.parse().ok();
+        assert_eq!(look(at("127.0.0.1:0")).await.map(|line| line.grade), Some(Grade::Ok));
+        let elsewhere = look(at("192.0.2.1:9780")).await.unwrap();
+        assert!(elsewhere.grade == Grade::Fail && elsewhere.say.contains("no such address"), "{}", elsewhere.say);
+        assert_eq!(look(None).await, None);
     }
 }

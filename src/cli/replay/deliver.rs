@@ -3,7 +3,7 @@
 use super::batch::INPUT;
 use super::work::Work;
 use crate::body::chunks::Pool;
-use crate::catalog::view::FileView;
+use crate::catalog::view::{FileView, Found};
 use crate::cli::clock::Clock;
 use crate::cli::lane;
 use crate::cli::output::{self, Use};
@@ -149,7 +149,7 @@ where
     let (reads, buries, reports) = (shared.clone(), shared.clone(), shared.clone());
     Outside {
         now: Box::new(move || clock.now()),
-        read: Box::new(move |file, at, to| reads.runs.read(file, at, to)),
+        read: Box::new(move |file, at, to| reads.runs.read(file, at, to).map(Found::Bytes)),
         send: lane::send(attempt, gone),
         save: lane::save(shared.store.clone(), inbox.clone()),
         bury: Box::new(move |lines| buries.refused_again(index, lines).map_err(|e| e.to_string())),

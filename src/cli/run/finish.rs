@@ -6,13 +6,12 @@
 
 use super::Run;
 use crate::config::checked::ExitWhen;
-use crate::telemetry::report::InputReport;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// A destination may be away for so long before what waits for it is given up.
+/// A destination may be away for so long before what waits for it is given up, unless `--give-up` says otherwise.
 const GIVE_UP: Duration = Duration::from_secs(300);
 /// What is not delivered so long before the end of `shutdown_timeout` is sealed, sent and saved as it is.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -44,23 +43,23 @@ impl Finish {
             self.look(path);
         }
         let (idle, now) = ((*idle)?, run.clock.now().mono);
-        let snapshot = run.board.snapshot();
-        let sum = |(bytes, files): (u64, u64), of: &InputReport| (bytes + of.bytes, files + of.offered);
-        let (bytes, files) = snapshot.catalog.inputs.values().fold((0, 0), sum);
+        let inputs = &run.board.snapshot().catalog.inputs;
+        let bytes = inputs.values().map(|input| input.bytes).sum();
+        // Offered: a file with bytes in it, which it may have had before we looked.
+        let begun = inputs.values().any(|input| input.offered > 0);
         let since = match self.grew {
             Some((seen, since)) if seen == bytes => since,
             Some(_) | None => now,
         };
         self.grew = Some((bytes, since));
-        // Before the first byte nobody has begun. What an earlier life of ours read is one, too.
-        (bytes + files > 0 && now.saturating_sub(since) >= idle)
-            .then(|| format!("nothing was written for {} s", idle.as_secs()))
+        // Before the first byte nobody has begun.
+        (begun && now.saturating_sub(since) >= idle).then(|| format!("nothing was written for {} s", idle.as_secs()))
     }
 
     /// From now on what is there is all there is. Within `limit`, if there is one.
     pub fn begin(&mut self, run: &mut Run, limit: Option<Duration>) {
         self.begun = true;
-        run.once = Some(GIVE_UP);
+        run.once = Some(run.give_up.unwrap_or(GIVE_UP));
         let by = limit.map(|limit| run.clock.now().mono.saturating_add(limit));
         self.by = match (self.by, by) {
             (Some(first), Some(second)) => Some(first.min(second)),

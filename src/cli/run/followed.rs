@@ -1,6 +1,6 @@
 //! Which pods are followed and what is wanted of them, from the configuration.
 
-use crate::config::checked::{Config, Input, InputKind, MetadataSource};
+use crate::config::checked::{Config, Input, InputKind, Metadata, MetadataSource};
 use crate::metadata::pod::Wanted;
 use crate::metadata::watch::plan::Timing;
 use crate::metadata::watch::{Api, Kubelet, Settings};
@@ -11,12 +11,15 @@ use std::sync::Arc;
 pub fn wanted(config: &Config) -> HashMap<Arc<str>, Wanted> {
     let of = |input: &Input| match &input.kind {
         InputKind::Kubernetes { metadata, .. } if metadata.source != MetadataSource::Path => {
+            // Named one by one: whoever adds a key decides here whether it is about a pod.
+            let Metadata { labels, annotations, fields, namespace_labels, node_labels, source: _, wait: _, kubelet: _ } =
+                metadata;
             let wanted = Wanted {
-                labels: metadata.labels,
-                annotations: metadata.annotations.clone().into_boxed_slice(),
-                facts: metadata.fields.clone().into_boxed_slice(),
-                namespace_labels: metadata.namespace_labels,
-                node_labels: metadata.node_labels,
+                labels: *labels,
+                annotations: annotations.clone().into_boxed_slice(),
+                facts: fields.clone().into_boxed_slice(),
+                namespace_labels: *namespace_labels,
+                node_labels: *node_labels,
             };
             Some((input.name.clone(), wanted))
         }

@@ -5,6 +5,7 @@
 //! a notice is `supervise`'s business.
 
 use crate::config::checked::SpotNotice;
+use crate::output::aws::credentials::instance_metadata_is_off;
 use crate::output::http::{Answer, Http};
 use bytes::Bytes;
 use http::{Method, Request};
@@ -37,7 +38,7 @@ pub async fn notice(asked_for: SpotNotice) -> Notice {
     let wanted = match asked_for {
         SpotNotice::Off => false,
         SpotNotice::On => true,
-        SpotNotice::Auto => on_ec2(Path::new("/sys/devices/virtual/dmi/id")) && !switched_off(),
+        SpotNotice::Auto => on_ec2(Path::new("/sys/devices/virtual/dmi/id")) && !instance_metadata_is_off(),
     };
     if wanted && let Some(notice) = watch(endpoint(|name| std::env::var(name).ok())).await {
         return notice;
@@ -50,11 +51,6 @@ fn on_ec2(dmi: &Path) -> bool {
     let says = |name: &str| std::fs::read_to_string(dmi.join(name)).unwrap_or_default();
     // Nitro says the one, Xen the other.
     says("sys_vendor").trim() == "Amazon EC2" || says("bios_version").contains("amazon")
-}
-
-/// As the AWS SDKs have it: by environment.
-fn switched_off() -> bool {
-    std::env::var("AWS_EC2_METADATA_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 fn endpoint(env: impl Fn(&str) -> Option<String>) -> String {

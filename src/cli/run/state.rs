@@ -28,22 +28,34 @@ impl Held {
     /// Without a lock, or with one whose file somebody deleted: tries once more. The error names the process that has it
     /// by now.
     pub fn try_again(&mut self, run: &Run) -> Result<(), String> {
-        if let Some(lock) = &self.0 {
-            if !lock.is_void() {
-                return Ok(());
-            }
-            tracing::error!(data_dir = %run.config.data_dir.display(), "the lock in data_dir was deleted while in use: taken again");
-            self.0 = None;
+        if self.0.as_ref().is_some_and(|lock| !lock.is_void()) {
+            return Ok(());
         }
+        let deleted = self.0.take().is_some();
+        let data_dir = run.config.data_dir.display();
         match Lock::try_take(&run.config.data_dir, run.clock.now()) {
             Ok(lock) => {
-                tracing::info!("data_dir is locked now");
+                if deleted {
+                    tracing::error!(%data_dir, "the lock in data_dir was deleted while in use: taken again");
+                } else {
+                    tracing::info!("data_dir is locked now");
+                }
                 run.board.writes(Written::Lock, None);
                 self.0 = Some(lock);
                 Ok(())
             }
             Err(NoLock::Held { by }) => Err(by),
-            Err(NoLock::Io(_)) => Ok(()),
+            Err(NoLock::Io(error)) => {
+                if deleted {
+                    tracing::error!(
+                        %error, %data_dir,
+                        "the lock in data_dir was deleted while in use and cannot be taken again: going on without; a \
+                         data_dir that was made anew needs a restart where Landlock is on"
+                    );
+                }
+                run.board.writes(Written::Lock, Some(error.to_string()));
+                Ok(())
+            }
         }
     }
 }

@@ -96,7 +96,7 @@ pub(super) fn granted(config: &Config, file: &Path, env: Env<'_>) -> Vec<Granted
     all
 }
 
-/// What the configuration itself names. Keys at the top are named one by one: whoever adds one decides here.
+/// What the configuration itself names. Keys at the top and of inputs are named one by one: whoever adds one decides here.
 pub(super) fn configured(config: &Config) -> Vec<Place> {
     let Config {
         data_dir,
@@ -117,9 +117,12 @@ pub(super) fn configured(config: &Config) -> Vec<Place> {
     let mut places = vec![write(data_dir)];
     for input in inputs {
         match &input.kind {
-            InputKind::Kubernetes { path, docker_roots, .. } => {
+            InputKind::Kubernetes { path, docker_roots, metadata, include_self: _, rules: _ } => {
                 places.push(read(path.clone(), true));
                 places.extend(docker_roots.iter().map(|root| read(root.clone(), false)));
+                // Read at each connection to kubelet.
+                let ca_file = metadata.kubelet.ca_file.iter();
+                places.extend(ca_file.filter_map(|file| around(&file.path)).map(|path| read(path, false)));
             }
             InputKind::File { include, pod } => {
                 places.extend(include.iter().map(|glob| read(fixed(glob), true)));
@@ -235,10 +238,10 @@ fn aws_files(env: Env<'_>) -> Vec<PathBuf> {
 }
 
 fn kubeconfigs(config: &Config, env: Env<'_>) -> Vec<PathBuf> {
+    // Kubelet is asked with the API server's credentials.
     let asks = config.inputs.iter().any(
-        |input| matches!(&input.kind, InputKind::Kubernetes { metadata, .. } if metadata.source == MetadataSource::Api),
+        |input| matches!(&input.kind, InputKind::Kubernetes { metadata, .. } if metadata.source != MetadataSource::Path),
     );
-    // Inside of a cluster the service account counts.
     if !asks {
         return Vec::new();
     }
@@ -262,10 +265,11 @@ pub(super) fn program(config: &Config, env: Env<'_>) -> Option<String> {
 /// Absolute paths that stand behind these keys; `key = path`, `key: path`, or JSON.
 fn paths_in(file: &Path, keys: &[&str]) -> Vec<PathBuf> {
     let text = text(file);
-    let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '-');
+    let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '[' | '-');
     let path = |part: &str| {
         let (key, value) = part.split_once([':', '='])?;
-        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}'));
+        let value = value.split_once(" #").map_or(value, |(value, _)| value);
+        let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '}' | ']'));
         (keys.contains(&key.trim_matches(quotes)) && value.starts_with('/')).then(|| PathBuf::from(value))
     };
     text.split(['\n', ',', '{']).filter_map(path).collect()
@@ -276,3 +280,6 @@ fn text(file: &Path) -> String {
     let small = std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() <= 1 << 20);
     if small { std::fs::read_to_string(file).unwrap_or_default() } else { String::new() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,11 +22,16 @@ pub(super) fn read(section: &Section<'_>, env: Env<'_>) -> Metadata {
         node_labels: false,
         kubelet: Kubelet { url: "https://127.0.0.1:10250".to_string(), ca_file: None, verify: true },
     };
-    let Some(keys) = section.get("metadata").and_then(|place| place.section("`metadata: {source: api}`")) else {
+    let Some(place) = section.get("metadata") else { return metadata };
+    let Some(keys) = place.section("`metadata: {source: api}`") else {
+        metadata.source = MetadataSource::Api;
         return metadata;
     };
     let sources = [("api", MetadataSource::Api), ("kubelet", MetadataSource::Kubelet), ("path", MetadataSource::Path)];
-    metadata.source = keys.value("source", |text| choice(text, &sources)).unwrap_or(metadata.source);
+    let source = keys.value("source", |text| choice(text, &sources));
+    // Of a source that is wrong nothing else is said: the one that asks is the one that most will mean.
+    let unclear = source.is_none() && keys.get("source").is_some();
+    metadata.source = source.unwrap_or(if unclear { MetadataSource::Api } else { metadata.source });
     let wait =
         keys.value("wait", |text| within(duration(text)?, Duration::ZERO, Duration::from_secs(300), show_duration));
     metadata.wait = wait.unwrap_or(metadata.wait);
@@ -43,7 +48,7 @@ pub(super) fn read(section: &Section<'_>, env: Env<'_>) -> Metadata {
         ("fields", "api", path_only && !metadata.fields.is_empty()),
         ("namespace_labels", "api", path_only && metadata.namespace_labels),
         ("node_labels", "api", path_only && metadata.node_labels),
-        ("kubelet", "kubelet", metadata.source != MetadataSource::Kubelet),
+        ("kubelet", "kubelet", metadata.source != MetadataSource::Kubelet && !unclear),
     ];
     for (key, source, _) in too_much.into_iter().filter(|(_, _, wrong)| *wrong) {
         let instead = || format!("write `source: {source}` beside it, or remove it");

@@ -132,6 +132,17 @@ proptest! {
     }
 
     #[test]
+    fn any_value_stays_text_and_changes_no_bucket(value in any::<String>(), odd in "[%{}YmdHMS/]{0,12}") {
+        let template = Template::parse("a%Y/{v}/%m{v}{none}%%").unwrap();
+        for value in [value, odd] {
+            let fields = Fields::new(vec![("v".into(), value.as_str().into())]);
+            let part = template.file_part(&fields, str::to_owned);
+            prop_assert_eq!(render(&part, NS), format!("a2026/{value}/11{value}%"));
+            prop_assert_eq!(bucket_of(&part, NS), bucket_of("%Y%m", NS));
+        }
+    }
+
+    #[test]
     fn any_pattern_renders(pattern in any::<String>(), ns in any::<i64>()) {
         let out = render(&pattern, ns);
         prop_assert!(out.len() <= pattern.len() * 2);

@@ -95,7 +95,7 @@ impl Pump {
     }
 
     /// A line with its newline at `place.1 - 1`, or the unfinished end of a file.
-    fn whole_line<F: Format>(
+    pub(super) fn whole_line<F: Format>(
         &mut self,
         format: &mut F,
         env: &Env<'_>,

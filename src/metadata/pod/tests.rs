@@ -1,4 +1,5 @@
 use super::*;
+use crate::metadata::render::{Dots, member};
 use serde_json::{Value, json};
 
 fn pod(value: &Value) -> Pod {
@@ -210,6 +211,12 @@ fn facts_on_request_are_fields_only_where_they_are_asked_for() {
         ("kubernetes.restart_count", "2"),
     ];
     assert_eq!(more, want);
+    // Whoever adds one gives it a value, and a place in documents.
+    for name in crate::origin::ON_REQUEST {
+        assert!(all.get(name).is_some(), "{name}");
+        let alone = Fields::new(vec![(name.into(), "1".into())]);
+        assert!(!member(&alone, Dots::Keep).is_empty(), "{name}");
+    }
     let earlier = fields(&pod, "main", 1, &wanted, around, Vec::new());
     assert_eq!(earlier.get("kubernetes.container_hash"), None, "the image may have changed in between");
     assert_eq!(earlier.get("kubernetes.restart_count"), Some("1"));

@@ -2,7 +2,8 @@
 //!
 //! First all pods, from the server's cache (`resourceVersion=0`): as the beginning of a watch, or, of a server that cannot do
 //! that, as a list; then one watch after another from where the last one ended. After
-//! 410 that is done anew; after two in a row not from the cache, which is then too far behind. A failed request is
+//! 410 that is done anew; after two in a row not from the cache, which is then too far behind. A server that could not begin
+//! a watch may only have been in trouble: it is tried again after 410 and after failures in a row. A failed request is
 //! repeated: with growing pauses, or, when the server is busy (429, 5xx), spread over 30 s so that the nodes of a cluster do not
 //! come back all at once.
 
@@ -89,7 +90,7 @@ pub struct Plan {
     timing: Timing,
     /// Where the watch goes on; `None`: list first.
     version: Option<String>,
-    /// The server was not found unable to begin a watch with what is there.
+    /// The server was not found unable to begin a watch with what is there, or that was long ago.
     begins: bool,
     failures: u32,
     gone: u32,
@@ -140,7 +141,7 @@ impl Plan {
                 pause
             }
             Came::Gone => {
-                self.version = None;
+                (self.version, self.begins) = (None, true);
                 self.gone = self.gone.saturating_add(1);
                 if self.gone == 1 { Duration::ZERO } else { self.pause() }
             }
@@ -164,6 +165,9 @@ impl Plan {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= WATCH_TRIES {
             self.version = None;
+        }
+        if self.failures == WATCH_TRIES {
+            self.begins = true;
         }
     }
 
@@ -250,7 +254,22 @@ mod tests {
         p.came(Came::Listed { version: "6".into() });
         p.reached("7".into());
         p.came(Came::Gone);
-        assert_eq!(p.ask(), Ask::List { cached: true }, "an event in between begins the count anew");
+        assert_eq!(p.ask(), Ask::Begin { cached: true }, "an event in between begins the count anew");
+    }
+
+    #[test]
+    fn a_server_that_could_not_begin_a_watch_is_tried_again_now_and_then() {
+        let mut p = plan();
+        p.came(Came::CannotBegin);
+        for _ in 1..WATCH_TRIES {
+            p.came(failed(true, None));
+            assert_eq!(p.ask(), Ask::List { cached: true });
+        }
+        p.came(failed(true, None));
+        assert_eq!(p.ask(), Ask::Begin { cached: true });
+        p.came(Came::CannotBegin);
+        p.came(failed(true, None));
+        assert_eq!(p.ask(), Ask::List { cached: true }, "one more request for many failures");
     }
 
     #[test]

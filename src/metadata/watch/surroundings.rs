@@ -71,7 +71,9 @@ impl Surroundings {
     /// Labels of the cache are used at once and asked for some time later: a cluster's nodes may all start together.
     fn of_an_earlier_life(&mut self) -> BTreeMap<Of, Due> {
         let (namespaces, node) = self.tell.pods.surroundings();
-        let known = namespaces.into_iter().map(|(name, _)| Of::Namespace(name)).chain(node.map(|_| Of::Node));
+        // That life may have wanted more.
+        let namespaces = namespaces.into_iter().filter(|_| self.namespaces).map(|(name, _)| Of::Namespace(name));
+        let known = namespaces.chain(node.filter(|_| self.of_node).map(|_| Of::Node));
         let mut due = BTreeMap::new();
         for of in known {
             due.insert(of, Due { at: self.tell.now() + self.jitter.up_to(FRESH), failures: 0 });

@@ -17,7 +17,7 @@ mod send;
 mod sources;
 use clock::ServiceClock;
 use sources::Chain;
-pub use sources::{Found, Source};
+pub use sources::{Found, Source, instance_metadata_is_off};
 
 /// New ones are asked for this long before the old ones end, or at half of their time if that is later; AWS hands out
 /// new instance credentials 5 min before.

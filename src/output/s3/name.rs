@@ -38,12 +38,14 @@ fn clean_node(node: &str) -> String {
 /// The file part of a key template, short enough for every name made of it.
 pub fn prefix(template: &Template, fields: &Fields) -> Arc<str> {
     for cut in VALUE_CUTS {
-        let part = template.file_part(fields, |value| clean_value(value, cut));
+        let part = plain_segments(template, &template.file_part(fields, |value| clean_value(value, cut)));
         if rendered_len(&part) <= MAX_NAME - MAX_SUFFIX {
-            return without_dot_segments(&part);
+            return part;
         }
     }
-    without_dot_segments(&cut_pattern(&template.file_part(fields, |_| String::new())))
+    let shortest = plain_segments(template, &template.file_part(fields, |_| String::new()));
+    // What is cut may end in dots.
+    plain_segments(template, &cut_pattern(&shortest))
 }
 
 /// A value holds no `/` and no `..`, nothing that AWS's manual advises against in names, and at most `cut` bytes.
@@ -61,18 +63,19 @@ pub fn clean_value(value: &str, cut: usize) -> String {
     out
 }
 
-/// `.` and `..` as whole segments mean directories to many readers of a bucket, and some services refuse them.
-fn without_dot_segments(pattern: &str) -> Arc<str> {
-    if !pattern.split('/').any(is_dots) {
-        return pattern.into();
-    }
-    let segments: Vec<String> =
-        pattern.split('/').map(|s| if is_dots(s) { "_".repeat(s.len()) } else { s.to_owned() }).collect();
-    segments.join("/").into()
-}
-
-fn is_dots(segment: &str) -> bool {
-    segment == "." || segment == ".."
+/// `.` and `..` as whole segments mean directories to many readers of a bucket, and some services refuse them. So they do
+/// with an empty segment, which a missing value would make, unless the template itself has one.
+fn plain_segments(template: &Template, pattern: &str) -> Arc<str> {
+    let wished = template.literals().any(|text| text.contains("//"));
+    let count = pattern.split('/').count();
+    let segments = pattern.split('/').enumerate().map(|(at, segment)| match segment {
+        "." => "_",
+        ".." => "__",
+        // The last one is followed by the object's own name.
+        "" if !wished && at + 1 < count => "_",
+        fine => fine,
+    });
+    segments.collect::<Vec<&str>>().join("/").into()
 }
 
 /// Bytes of the pattern once time is filled in: `%Y` becomes four, the others two, `%%` one.

@@ -16,7 +16,7 @@ use super::serve::lock;
 use super::service::Operation;
 use super::sigv4::{Payload, Refusal};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -54,6 +54,8 @@ pub struct Object {
     pub headers: BTreeMap<String, String>,
     /// Parts; 0 for PutObject.
     pub parts: usize,
+    /// Access key ids that signed the parts.
+    pub signers: BTreeSet<String>,
     /// Nanoseconds since 1970.
     pub modified: i64,
 }
@@ -83,6 +85,8 @@ pub struct Part {
     pub etag: String,
     /// Base64.
     pub checksum: Option<String>,
+    /// Access key id that signed it.
+    pub by: String,
 }
 
 #[derive(Debug, Default)]

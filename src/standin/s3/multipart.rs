@@ -4,6 +4,7 @@ use super::xml::{Named, Xml};
 use super::{Object, Part, Place, Refused, S3, Upload, checksum, headers, no_upload, objects, xml};
 use crate::standin::request::{Answer, Head};
 use crate::standin::serve::lock;
+use crate::standin::sigv4;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -63,7 +64,8 @@ impl S3 {
         let kept = if self.common.count_only { Bytes::new() } else { Bytes::copy_from_slice(body) };
         let etag = checksum::etag(body);
         let value = given.as_ref().map(|(_, v)| v.clone());
-        let part = Part { body: kept, len: body.len() as u64, etag: etag.clone(), checksum: value };
+        let by = sigv4::caller(head).unwrap_or("").to_owned();
+        let part = Part { body: kept, len: body.len() as u64, etag: etag.clone(), checksum: value, by };
         upload.parts.insert(number, part);
         store.part_bytes = held - old + keep;
         drop(store);
@@ -94,6 +96,7 @@ impl S3 {
             checksum: checksum.clone(),
             headers: upload.headers.clone(),
             parts: parts.len(),
+            signers: parts.iter().map(|p| p.by.clone()).collect(),
             modified: self.common.clock.unix_ns(),
         };
         self.finish(place, object, must_be_new)?;

@@ -5,6 +5,7 @@ use super::{Object, Place, Refused, S3, Store, checksum, headers, lines, precond
 use crate::standin::request::{Answer, Head};
 use crate::standin::serve::lock;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 
 impl S3 {
     pub(super) fn put_object(&self, head: &Head, place: &Place<'_>, body: &[u8]) -> Result<Answer, Refused> {
@@ -19,7 +20,8 @@ impl S3 {
         let len = body.len() as u64;
         let body = if self.common.count_only { Bytes::new() } else { Bytes::copy_from_slice(body) };
         let modified = self.common.clock.unix_ns();
-        let object = Object { body: Some(body.clone()), len, etag, checksum, headers: kept, parts: 0, modified };
+        let (parts, signers) = (0, BTreeSet::new());
+        let object = Object { body: Some(body.clone()), len, etag, checksum, headers: kept, parts, signers, modified };
         self.finish(place, object, must_be_new)?;
         self.receipts.add(|t| t.wire_bytes += len);
         self.read_lines(place.key, &[body]);

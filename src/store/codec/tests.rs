@@ -30,14 +30,15 @@ fn written_once() -> Vec<(Saved, &'static str)> {
     let sums = Sums {
         delivered: (1, 2),
         dead_lettered: (3, 4),
-        dropped: [(5, 6), (7, 8), (9, 10), (11, 12), (0, 0)],
+        dropped: [(5, 6), (7, 8), (9, 10), (11, 12), (0, 0), (0, 0)],
         lost_bytes: 13,
         possible_duplicates: 14,
         skipped: 15,
         again: 16,
         gone: 17,
     };
-    let excluded = Sums { dropped: [(5, 6), (7, 8), (9, 10), (11, 12), (1, 2)], ..sums.clone() };
+    let with = |excluded, hole| Sums { dropped: [(5, 6), (7, 8), (9, 10), (11, 12), excluded, hole], ..sums.clone() };
+    let (excluded, hole) = (with((1, 2), (0, 0)), with((0, 0), (1, 2)));
     let position = Position { low: 10, low_mark: mark(10), above, high_mark: mark(1000), cuts: Vec::new() };
     let cut = Position { cuts: vec![40, 300], ..position.clone() };
     let intent = |upload| Intent { name: name(), spans: vec![span], upload };
@@ -53,6 +54,7 @@ fn written_once() -> Vec<(Saved, &'static str)> {
         ),
         (Saved::Sums { lane: lane(), sums: excluded }, "0417027333010203040505060708090a0b0c01020d0e0f1011"),
         (Saved::Sums { lane: lane(), sums }, "0415027333010203040405060708090a0b0c0d0e0f1011"),
+        (Saved::Sums { lane: lane(), sums: hole }, "0419027333010203040605060708090a0b0c000001020d0e0f1011"),
         (Saved::Attempt { lane: lane(), ticket: 300, records: 4 }, "0506027333ac0204"),
         (Saved::Answered { lane: lane(), ticket: 300 }, "0605027333ac02"),
         (Saved::Upload { lane: lane(), name: name(), upload: None }, "070802733303612f6200"),

@@ -112,7 +112,7 @@ fn quoted(text: &str) -> String {
 
 fn safe(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if obeyed(c) {
+        if is_obeyed(c) {
             out.extend(c.escape_default())
         } else {
             out.push(c)
@@ -123,14 +123,14 @@ fn safe(text: &str) -> String {
 
 /// Characters that a terminal or a page obeys instead of showing them: control characters, and those that turn the
 /// direction of writing.
-fn obeyed(c: char) -> bool {
+pub(crate) fn is_obeyed(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Such characters but for line breaks and tabs as escapes of JSON.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if obeyed(c) && !matches!(c, '\n' | '\t') {
+        if is_obeyed(c) && !matches!(c, '\n' | '\t') {
             out.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             out.push(c);

@@ -81,7 +81,7 @@ fn lane() -> LaneReport {
     let sums = Sums {
         delivered: (1000, 250_000),
         dead_lettered: (3, 30),
-        dropped: [(1, 10), (2, 20), (0, 0), (4, 40), (0, 0)],
+        dropped: [(1, 10), (2, 20), (0, 0), (4, 40), (0, 0), (0, 0)],
         lost_bytes: 77,
         possible_duplicates: 5,
         ..Sums::default()

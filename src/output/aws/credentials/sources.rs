@@ -236,6 +236,11 @@ pub(super) fn none(aws: &checked::Aws, cause: &CredentialsError) -> String {
     format!("no AWS credentials: {advice}{hops} ({why})")
 }
 
+/// Whoever started us wants nobody to ask instance metadata; as the AWS SDKs have it, by environment.
+pub fn instance_metadata_is_off() -> bool {
+    std::env::var("AWS_EC2_METADATA_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
 /// Nobody told the region.
 pub(super) const NO_REGION: &str = "no AWS region: set `region` on the output, or AWS_REGION, or a region in the profile \
                                     (instance metadata did not tell one either: in a pod it needs hop limit 2)";

@@ -180,6 +180,17 @@ proptest! {
     }
 
     #[test]
+    fn any_value_between_other_text_makes_a_name_that_opensearch_takes(
+        value in ".{0,400}", before in "[a-z][a-z.-]{0,100}", after in "[a-z.-]{0,80}",
+    ) {
+        let template = Template::parse(&format!("{before}{{v}}{{v}}-%Y.%m.%d.%H{after}")).expect("a template");
+        let fields = crate::origin::Fields::new(vec![("v".into(), value.as_str().into())]);
+        let name = render(&index::pattern(&template, &fields), NOON);
+        prop_assert_eq!(index::fault(&name), None, "{}", name);
+        prop_assert!(name.starts_with(&before), "{}", name);
+    }
+
+    #[test]
     fn any_records_are_lines_of_json_with_ids_of_their_own(
         records in prop::collection::vec((any::<u128>(), any::<u64>(), any::<u64>(),
             prop::collection::vec(any::<u8>(), 0..200)), 1..30),

@@ -275,6 +275,20 @@ fn a_segment_of_dots_is_replaced() {
     assert_eq!(&*prefix(&template, &fields(".")), "logs/__/%Y/");
 }
 
+#[test]
+fn a_missing_value_leaves_no_empty_segment_that_nobody_wished() {
+    for (template, value, want) in [
+        ("logs/{ns}/%Y/", "", "logs/_/%Y/"),
+        ("logs/{ns}/{pod}/", "", "logs/_/_/"),
+        ("logs/{ns}-{pod}/", "", "logs/-/"),
+        ("logs/{ns}", "", "logs/"),
+        ("logs//{ns}/", "", "logs///"),
+        ("logs/{ns}/", "/", "logs/_/"),
+    ] {
+        assert_eq!(&*prefix(&Template::parse(template).expect("a template"), &fields(value)), want, "{template}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_name_always_fits_and_stays_below_its_literal_prefix(
@@ -288,6 +302,9 @@ proptest! {
         prop_assert!(name.starts_with("logs/"));
         prop_assert!(!name.contains(char::is_control));
         prop_assert!(name.split('/').all(|s| s != "." && s != ".."));
+        if long > 0 || !value.is_empty() {
+            prop_assert!(!name.contains("//"), "{}", name);
+        }
         if long < 100 {
             prop_assert_eq!(name.split('/').count(), 9, "values open no folders: {}", name);
         }
