@@ -18,6 +18,7 @@ pub mod metadata;
 pub mod origin;
 pub mod output;
 pub mod record;
+pub mod ruling;
 pub mod seeded;
 #[cfg(feature = "standin")]
 pub mod standin;

@@ -85,7 +85,8 @@ fn drive(corpus: &Corpus, origin: &Arc<Origin>, per_item: bool) {
     let file = Arc::new(File { id: FileId(1), place, origin: Arc::clone(origin), at_scan: None });
     let size = corpus.block.len() as u64;
     let ages = Ages(Arc::new([(size, now.unix_ns)]));
-    let view = FileView { file, size, life: Life::Final, danger: false, grew: now.mono, ages };
+    let view =
+        FileView { file, size, life: Life::Final, danger: false, grew: now.mono, ages, rulings: Default::default() };
     let format = Nowhere { per_item, plain: 0, items: 0 };
     let mut lane = Lane::new(format, settings, Pool::new(256 * CHUNK), None, now);
     let mut event = Event::Files(vec![view]);

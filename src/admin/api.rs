@@ -24,6 +24,9 @@ pub(super) fn lanes(s: &Snapshot, now: Now) -> Value {
             "failures": s.config.failures,
             "refused": s.config.refused.as_ref().map(|(at, why)| json!({"time": time(*at), "problems": **why})),
         },
+        "unknown_parsers": s.catalog.strange_parsers.1.iter().map(|(pod, (name, parser))| {
+            json!({"pod": pod, "name": name, "parser": parser})
+        }).collect::<Vec<_>>(),
         "lanes": s.lanes.iter().map(|l| lane(l)).collect::<Vec<_>>(),
     })
 }

@@ -16,7 +16,7 @@ pub enum Follow {
     /// Not at all (`kubernetes` inputs: a pod may write into /var/log).
     Never,
     /// Docker mode: the last component may be a link, followed once, into one of these directories. What Docker rotated
-    /// behind such a link is shown, and opened, as if it lay beside it (see [`super::docker`]).
+    /// behind such a link is shown, and opened, as if it lay beside it (see `docker`).
     Into(Vec<PathBuf>),
     /// As far as the system does (`file` inputs: the operator named the path).
     Any,

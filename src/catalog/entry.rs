@@ -8,6 +8,7 @@ use super::shelf::Source;
 use super::view::{Ages, File, FileView, Life, Place};
 use crate::origin::{Fields, Meta};
 use crate::record::{FileId, Grammar, Mark, Now};
+use crate::ruling::Rulings;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -110,6 +111,8 @@ pub struct Entry {
     pub lost: Option<Box<(u64, u64)>>,
     /// Fields of the first offer, from an earlier life.
     pub first_fields: Option<Arc<Fields>>,
+    /// What is decided about it, by input; also of an earlier life.
+    pub rulings: Rulings,
     pub at_scan: Option<u64>,
     /// The page cache was told up to here.
     pub advised: u64,
@@ -159,6 +162,7 @@ impl Entry {
             suspect: None,
             lost: None,
             first_fields: None,
+            rulings: Rulings::default(),
             at_scan: None,
             advised: 0,
             staged: (0, now.mono),
@@ -204,6 +208,7 @@ impl Entry {
             danger: self.danger,
             grew: self.grew,
             ages: self.ages.clone(),
+            rulings: self.rulings.clone(),
         })
     }
 }

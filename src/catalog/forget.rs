@@ -32,6 +32,7 @@ impl Stock {
             fields: fields.map_or_else(Vec::new, |f| f.iter().map(|(k, v)| (k.into(), v.into())).collect()),
             kept,
             proof: e.proof,
+            rulings: e.rulings.clone(),
         };
         self.out.saved.push(Saved::File(known));
     }

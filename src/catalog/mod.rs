@@ -9,7 +9,7 @@
 //! What they work on: `stock`, which holds `entry`s (files, directories, groups of siblings) and `known` files.
 //! The moves they decide, in the order of a file's life: `hints` and `scan` (directories), `shown` and `files` (what
 //! came, moved, went), `twins` (another name of a known file), `recognise` (who it is), `measure` (sizes of `.gz`),
-//! `offer` (to lanes), `sizes` (growth and truncation), `judge` (life, danger), `nameless` (no name any more), `handles`
+//! `rule` (whose are left out), `offer` (to lanes), `sizes` (growth and truncation), `judge` (life, danger), `nameless` (no name any more), `handles`
 //! (their limit), `retain` and `copy` (copies of files in danger), `shed` (limits of what is kept), `keep` (page cache,
 //! what an earlier life knew), `revive` (copies of an earlier life), `forget` (the end, and what the store is told).
 
@@ -43,6 +43,7 @@ mod recognise;
 mod retain;
 mod revive;
 pub mod rotation;
+mod rule;
 mod scan;
 mod shed;
 pub mod shelf;
@@ -263,6 +264,7 @@ impl<P: Pods> Catalog<P> {
         for uid in self.pods.changed() {
             for group in self.stock.uids.get(uid.as_str()).cloned().unwrap_or_default() {
                 self.stock.refresh_facts(group, &self.pods);
+                self.stock.rule_group(group, &self.pods);
                 self.stock.touch_group(group);
             }
         }
@@ -312,7 +314,8 @@ impl<P: Pods> Catalog<P> {
     pub fn report(&self) -> CatalogReport {
         let stock = &self.stock;
         let inputs = stock.inputs.iter().zip(&stock.counts).map(|(input, c)| {
-            let report = InputReport { files: c.files, hot: c.hot, bytes: c.bytes, offered: c.offered };
+            let report =
+                InputReport { files: c.files, hot: c.hot, bytes: c.bytes, offered: c.offered, left_out: c.left_out };
             (input.name.clone(), report)
         });
         let mut unreadable = std::collections::BTreeMap::new();
@@ -332,6 +335,7 @@ impl<P: Pods> Catalog<P> {
             unreadable,
             without_metadata: stock.without_metadata,
             lost: stock.lost.clone(),
+            strange_parsers: (stock.strange_pods, stock.strange.clone()),
         }
     }
 }

@@ -31,6 +31,11 @@ impl Stock {
             Some(SpecKind::Kubernetes { wait, .. }) => *wait,
             Some(SpecKind::File { .. }) | None => None,
         };
+        // Whose it is decides whether it is read at all: also what is in danger waits for that.
+        if self.undecided(e, pods).is_some_and(|wait| waited < wait) {
+            self.active.insert(key);
+            return;
+        }
         let Some(facts) = self.facts(chain, restart, wait, pods) else { return };
         if !facts.complete {
             let patience = wait.unwrap_or(LINK_WAIT);
@@ -43,6 +48,7 @@ impl Stock {
             }
             self.without_metadata += u64::from(!facts.known && wait.is_some());
         }
+        self.rule(key, pods);
         let Some(e) = self.entries.get(&key) else { return };
         // Of a file that is read from its copy: where it was.
         let was = || e.first_fields.as_ref().and_then(|f| f.get("path")).map(PathBuf::from);

@@ -1,6 +1,6 @@
 //! What the catalog asks about pods: the table of this node's pods, or nobody.
 
-use crate::metadata::pod::{self, LogPath, Wanted};
+use crate::metadata::pod::{self, LogPath, Pod, Wanted};
 use crate::metadata::pods::Pods as Table;
 use crate::origin::Fields;
 use std::borrow::Cow;
@@ -47,6 +47,8 @@ pub enum PodState {
 pub trait Pods: Send {
     /// Facts for documents and keys.
     fn lookup(&self, of: &PodPath<'_>, extra: Extra) -> PodState;
+    /// The pod itself, for rules that need more than its path; `None`: not known.
+    fn pod(&self, uid: &str) -> Option<Arc<Pod>>;
     /// This run of the container is over.
     fn terminated(&self, of: &PodPath<'_>) -> bool;
     /// The pod is deleted or about to be.
@@ -64,6 +66,9 @@ pub struct PathOnly;
 impl Pods for PathOnly {
     fn lookup(&self, _of: &PodPath<'_>, _extra: Extra) -> PodState {
         PodState::NeverKnown
+    }
+    fn pod(&self, _uid: &str) -> Option<Arc<Pod>> {
+        None
     }
     fn terminated(&self, _of: &PodPath<'_>) -> bool {
         false
@@ -98,6 +103,9 @@ impl Pods for NodePods {
             Some(found) => PodState::Known { fields: found.fields, complete: found.complete },
             None => PodState::Unknown,
         }
+    }
+    fn pod(&self, uid: &str) -> Option<Arc<Pod>> {
+        self.table.get(uid)
     }
     fn terminated(&self, of: &PodPath<'_>) -> bool {
         self.table.terminated(of.uid, of.container, of.restart)

@@ -40,6 +40,15 @@ impl Progress {
         }
     }
 
+    /// What of `file` is wanted has changed: no lane has passed it until it says so again.
+    pub fn ask_again(&self, file: FileId) {
+        for lane in self.lanes.read().unwrap_or_else(PoisonError::into_inner).values() {
+            if let Some(known) = lane.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&file) {
+                *known = if *known == u64::MAX { 0 } else { *known };
+            }
+        }
+    }
+
     /// A lane has settled all bytes of `file` below `low`; `u64::MAX`: it does not want the file at all. What comes
     /// after [`Progress::forget`] leaves no trace.
     pub fn passed(&self, lane: usize, file: FileId, low: u64) {

@@ -152,6 +152,7 @@ impl Stock {
         e.ages = ages::restored(&known.ages);
         e.grammar = if kubernetes { detect(bytes) } else { Grammar::Plain };
         e.first_fields = fields(known.fields);
+        e.rulings = known.rulings;
         let same_inode = e.loc().is_some_and(|l| l.inode.0 == known.inode);
         let same_path = path.is_some_and(|p| p.to_string_lossy() == *known.path);
         self.by_id.insert(id, key);

@@ -146,6 +146,7 @@ impl Stock {
             life: Life::Final,
             danger: true,
             first_fields: super::recognise::fields(file.fields),
+            rulings: file.rulings,
             at_scan: Some(size),
             ..Entry::new(input, place.chain, place.restart, now)
         };
@@ -197,7 +198,7 @@ impl Stock {
 }
 
 /// Pod and container, as the path of a log says them.
-fn container_of(path: &Path) -> Option<(PodName, Box<str>)> {
+pub(super) fn container_of(path: &Path) -> Option<(PodName, Box<str>)> {
     let container = path.parent()?;
     let pod = name::pod_dir(container.parent()?.file_name()?.to_str()?)?;
     let pod = PodName { namespace: pod.namespace.into(), pod: pod.pod.into(), uid: pod.uid.into() };

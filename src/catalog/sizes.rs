@@ -173,6 +173,7 @@ impl Stock {
         if let Some(c) = self.counts.get_mut(input) {
             c.bytes = c.bytes.saturating_add(more);
         }
+        self.count_left_out(key, more);
         self.heat(key);
         self.touch(key);
         if began && !kubernetes && identified {

@@ -4,6 +4,7 @@ use super::disk::{Base, Follow};
 use super::glob::Glob;
 use super::pods::Extra;
 use crate::config::checked::{Input, InputKind, MetadataSource};
+use crate::metadata::rules::Rules;
 use crate::record::{FileId, Mark};
 use crate::store::saved::KnownFile;
 use std::collections::HashMap;
@@ -22,6 +23,8 @@ pub struct InputSpec {
     pub exclude: Vec<Glob>,
     /// What is looked for.
     pub kind: SpecKind,
+    /// Whose logs its lanes get.
+    pub rules: Rules,
 }
 
 /// What an input looks for.
@@ -46,8 +49,10 @@ pub enum SpecKind {
 impl InputSpec {
     /// From the configuration; `own_pod`: the UID of the pod we run in; `fields`: what is known of a `file` input's pod.
     pub fn of(input: &Input, own_pod: Option<&str>, fields: Extra) -> InputSpec {
+        let mut rules = Rules::default();
         let (root, follow, kind) = match &input.kind {
-            InputKind::Kubernetes { path, docker_roots, metadata, include_self } => {
+            InputKind::Kubernetes { path, docker_roots, metadata, include_self, rules: own } => {
+                rules.clone_from(own);
                 let follow = if docker_roots.is_empty() { Follow::Never } else { Follow::Into(docker_roots.clone()) };
                 let wait = match metadata.source {
                     MetadataSource::Api | MetadataSource::Kubelet => Some(metadata.wait),
@@ -62,7 +67,7 @@ impl InputSpec {
             }
         };
         let exclude = input.exclude.iter().map(|text| Glob::new(text)).collect();
-        InputSpec { name: input.name.clone(), base: Arc::new(Base { root, follow }), exclude, kind }
+        InputSpec { name: input.name.clone(), base: Arc::new(Base { root, follow }), exclude, kind, rules }
     }
 }
 

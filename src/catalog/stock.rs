@@ -12,6 +12,7 @@ use super::shelf::{Closed, Shelf, Source};
 use super::spec::{InputSpec, Setup, SpecKind};
 use crate::lane::batch::Code;
 use crate::record::{FileId, Now};
+use crate::ruling::Why;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::io;
@@ -31,6 +32,8 @@ pub(super) struct Counts {
     pub hot: u64,
     pub bytes: u64,
     pub offered: u64,
+    /// Bytes left out, by [`crate::ruling::Why`].
+    pub left_out: [u64; Why::ALL.len()],
 }
 
 /// The catalog but for the pods.
@@ -103,6 +106,9 @@ pub(super) struct Stock {
     pub reconcile: bool,
     /// While polling: the next look at cold files (mono).
     pub next_cold_look: Duration,
+    /// What pods asked for that we do not have: the annotation and the parser, by `namespace/pod/container`.
+    pub strange: BTreeMap<String, (Box<str>, Box<str>)>,
+    pub strange_pods: u64,
 }
 
 impl Stock {
@@ -147,6 +153,8 @@ impl Stock {
             overflows: 0,
             without_metadata: 0,
             lost: BTreeMap::new(),
+            strange: BTreeMap::new(),
+            strange_pods: 0,
             refused: HashMap::new(),
             space: None,
             held: (0, 0),

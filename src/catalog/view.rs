@@ -4,6 +4,7 @@
 
 use crate::origin::Origin;
 use crate::record::FileId;
+use crate::ruling::Rulings;
 use std::sync::Arc;
 
 /// Where a file stands among the siblings of its container (or of its path, for `file` inputs).
@@ -92,4 +93,6 @@ pub struct FileView {
     pub grew: std::time::Duration,
     /// First-seen times.
     pub ages: Ages,
+    /// What of it is left out, by input.
+    pub rulings: Rulings,
 }

@@ -12,6 +12,7 @@ use crate::catalog::view::FileView;
 use crate::config::checked::{Config, Output, Start};
 use crate::origin::{Fields, Meta, Origin};
 use crate::record::{FileId, Grammar};
+use crate::ruling::{self, Rulings};
 use crate::store::peek::{NoPeek, peek};
 use crate::store::saved::{KnownFile, LaneId, LaneState, State};
 use crate::transform::select::Lifted;
@@ -75,15 +76,18 @@ fn of_output(config: &Config, output: &Output, state: &State, found: &BTreeMap<F
     };
     let nothing = LaneState::default();
     let known = lane.unwrap_or(&nothing);
-    let mine = |view: &&FileView| wants(output, &view.file.origin) || known.positions.contains_key(&view.file.id);
+    let mine = |view: &&FileView| {
+        wants(output, &view.file.origin, &view.rulings) || known.positions.contains_key(&view.file.id)
+    };
+    let there = |view: &FileView| there(output, view);
     let mut files: Vec<File> = found.values().filter(mine).filter(|v| !starts_at_end(v)).map(there).collect();
     let seen: BTreeSet<FileId> = files.iter().map(|file| file.id).collect();
     // A file that went before this output settled anything of it is missed too, once it has run at all.
     let its = |id: &FileId, file: &KnownFile| {
-        known.positions.contains_key(id) || (lane.is_some() && wants(output, &origin(file)))
+        known.positions.contains_key(id) || (lane.is_some() && wants(output, &origin(file), &file.rulings))
     };
     let missing = state.files.iter().filter(|(id, file)| !seen.contains(id) && its(id, file));
-    files.extend(missing.map(|(_, file)| deleted(file)));
+    files.extend(missing.map(|(_, file)| deleted(output, file)));
     books::account(&output.name, known, files)
 }
 
@@ -95,13 +99,20 @@ fn of_nobody<'a>(config: &'a Config, state: &'a State) -> impl Iterator<Item = A
     gone.into_iter().map(|(id, lane)| books::account(&id.0, lane, Vec::new()))
 }
 
-/// Whether the output reads this file: an input that it lists named it, and no filter leaves the whole of it out.
-fn wants(output: &Output, origin: &Origin) -> bool {
+/// From where on a file is left out, for now.
+fn until(output: &Output, origin: &Origin, rulings: &Rulings) -> u64 {
+    let inputs = output.inputs.iter().map(AsRef::as_ref).filter(|input| origin.listed_by(input));
+    ruling::until(&rulings.for_inputs(inputs))
+}
+
+/// Whether the output reads this file: an input that it lists named it, and nothing leaves the whole of it out.
+fn wants(output: &Output, origin: &Origin, rulings: &Rulings) -> bool {
     let lifted = |p: &crate::transform::select::Predicate| match p.lift(&origin.fields) {
         Lifted::Skip => false,
         Lifted::Keep | Lifted::PerRecord(_) => true,
     };
-    output.inputs.iter().any(|input| origin.listed_by(input)) && output.select.iter().all(lifted)
+    let listed = output.inputs.iter().any(|input| origin.listed_by(input));
+    listed && until(output, origin, rulings) > 0 && output.select.iter().all(lifted)
 }
 
 /// Of a file that is not there any more, as it was at its first offer.
@@ -113,14 +124,17 @@ fn origin(known: &KnownFile) -> Origin {
     Origin { input, path, grammar: Grammar::Plain, fields, meta }
 }
 
-fn there(view: &FileView) -> File {
-    let path = view.file.origin.path.to_string();
-    File { id: view.file.id, path, size: Some(view.size), there: true, altered: false }
+fn there(output: &Output, view: &FileView) -> File {
+    let origin = &view.file.origin;
+    let left_out = view.size.saturating_sub(until(output, origin, &view.rulings));
+    let (id, path) = (view.file.id, origin.path.to_string());
+    File { id, path, size: Some(view.size), left_out, there: true, altered: false }
 }
 
-fn deleted(known: &KnownFile) -> File {
+fn deleted(output: &Output, known: &KnownFile) -> File {
     let altered = disk::stands(known);
-    File { id: known.id, path: known.path.to_string(), size: Some(known.size), there: false, altered }
+    let left_out = known.size.saturating_sub(until(output, &origin(known), &known.rulings));
+    File { id: known.id, path: known.path.to_string(), size: Some(known.size), left_out, there: false, altered }
 }
 
 fn shown(accounts: &[Account], files: bool) -> String {

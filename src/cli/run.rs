@@ -14,6 +14,7 @@ pub mod followed;
 mod lanes;
 mod notify;
 mod outside;
+mod own_pod;
 mod spot;
 mod standby;
 mod state;

@@ -1,6 +1,7 @@
 //! The configuration after every check: types that cannot be wrong. Made only by `config::load`.
 
 use crate::config::template::Template;
+use crate::metadata::rules::Rules;
 use crate::transform::select::Predicate;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -111,6 +112,8 @@ pub enum InputKind {
         metadata: Metadata,
         /// Our own pod is read too (default false; known by POD_UID).
         include_self: bool,
+        /// Whose logs are read, and what pods may say.
+        rules: Rules,
     },
     /// Plain lines of files named by glob patterns of absolute paths.
     File {

@@ -9,6 +9,8 @@ use super::checked::{
 };
 use super::expand;
 use super::units::{show_duration, show_size};
+use crate::metadata::rules::Rules;
+use crate::metadata::rules::selector::Glob;
 use std::fmt::{Display, Write};
 
 /// What stands in place of a secret.
@@ -100,12 +102,13 @@ impl Page {
                     self.own_pod(pod);
                 }
             }
-            InputKind::Kubernetes { path, docker_roots, metadata, include_self } => {
+            InputKind::Kubernetes { path, docker_roots, metadata, include_self, rules } => {
                 self.line(2, "path", quoted(&path.to_string_lossy()));
                 let roots: Vec<_> = docker_roots.iter().map(|root| root.to_string_lossy()).collect();
                 self.line(2, "docker_roots", list(&roots));
                 self.line(2, "include_self", include_self);
                 self.metadata(metadata);
+                self.rules(rules);
             }
         }
     }
@@ -144,6 +147,28 @@ impl Page {
         self.line(3, "dir", quoted(&pod.dir.to_string_lossy()));
         self.line(3, "labels", pod.labels);
         self.line(3, "annotations", list(&pod.annotations));
+    }
+
+    /// Only what is there: an empty list of namespaces would mean none.
+    fn rules(&mut self, rules: &Rules) {
+        let texts = |globs: &[Glob]| list(&globs.iter().map(Glob::text).collect::<Vec<_>>());
+        if !(rules.include.is_empty() && rules.exclude.is_empty()) {
+            self.line(2, "namespaces", "");
+            for (key, globs) in [("include", &rules.include), ("exclude", &rules.exclude)] {
+                if !globs.is_empty() {
+                    self.line(3, key, texts(globs));
+                }
+            }
+        }
+        if let Some(labels) = &rules.labels {
+            self.line(2, "pods", format!("{{labels: {}}}", quoted(labels.text())));
+        }
+        let may = [("exclude", rules.may_exclude), ("parser", rules.may_parse)];
+        self.line(
+            2,
+            "pods_may",
+            format!("[{}]", may.iter().filter(|m| m.1).map(|m| m.0).collect::<Vec<_>>().join(", ")),
+        );
     }
 
     fn output(&mut self, output: &Output) {

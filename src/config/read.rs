@@ -13,6 +13,7 @@ mod names;
 mod opensearch;
 mod output;
 mod own_pod;
+mod rules;
 mod s3;
 mod target;
 mod transforms;

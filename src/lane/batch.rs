@@ -168,13 +168,16 @@ pub enum Reason {
     Empty,
     /// `select` did not keep it.
     Filtered,
+    /// Its stream, or its pod at the time, was left out.
+    Excluded,
     /// Not a record: bytes that nobody wrote, a hole in a sparse file. Counted one a hole.
     Hole,
 }
 
 impl Reason {
     /// All of them, for metrics.
-    pub const ALL: [Reason; 5] = [Reason::TooOld, Reason::TooNew, Reason::Empty, Reason::Filtered, Reason::Hole];
+    pub const ALL: [Reason; 6] =
+        [Reason::TooOld, Reason::TooNew, Reason::Empty, Reason::Filtered, Reason::Excluded, Reason::Hole];
     /// The metric label.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -182,6 +185,7 @@ impl Reason {
             Reason::TooNew => "too_new",
             Reason::Empty => "empty",
             Reason::Filtered => "filtered",
+            Reason::Excluded => "excluded",
             Reason::Hole => "hole",
         }
     }

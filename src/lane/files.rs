@@ -1,8 +1,8 @@
 //! A file as its lane sees it: the catalog's view, and what this lane decided about it once.
 
+use super::ruled::Filter;
 use crate::catalog::view::{FileView, Life};
 use crate::record::{Channel, FileId, Now};
-use crate::transform::select::Predicate;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,8 +54,10 @@ pub struct LaneFile {
     pub view: FileView,
     /// The input by which this lane reads it: the first of its own that lists the file.
     pub input: Arc<str>,
-    /// What of `select` needs each record.
-    pub select: Vec<Predicate>,
+    /// What needs each record; `None`: all are taken as they are.
+    pub filter: Option<Box<Filter>>,
+    /// From here to the end everything is left out, for now: nothing of it is read.
+    pub until: u64,
     /// Index of its key.
     pub key: usize,
     /// Read to this size already, and what is left is unfinished: not due again until something changes.
@@ -101,13 +103,19 @@ impl LaneFile {
     }
     /// Bytes to be read.
     pub fn size(&self) -> u64 {
-        self.cap.map_or(self.view.size, |cap| cap.min(self.view.size))
+        self.cap.unwrap_or(u64::MAX).min(self.view.size).min(self.until)
+    }
+    /// What is behind `size` is left out.
+    pub fn ends_early(&self) -> bool {
+        self.until < self.view.size
     }
     /// What the end at `size` means now.
     pub fn end(&self, now: Now) -> End {
         let silent = now.mono.saturating_sub(self.view.grew) >= SILENCE;
         match self.view.life {
             Life::Ended | Life::Gone => End::Here,
+            // What follows will never be read.
+            Life::Final | Life::Growing if self.ends_early() => End::Here,
             Life::Final if silent || self.all_here => End::LastSibling,
             Life::Final => End::Sibling,
             Life::Growing if silent => End::Here,

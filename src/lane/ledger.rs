@@ -193,6 +193,10 @@ impl Ledger {
             account.taken.insert(run.span.start, run.span.end, Mark::NONE);
         }
     }
+    /// Whether a ticket has taken anything of this file.
+    pub fn speaks_of(&self, file: FileId) -> bool {
+        self.tickets.values().flatten().any(|run| run.span.file == file)
+    }
     /// What a ticket has taken.
     pub fn runs(&self, ticket: Ticket) -> &[Run] {
         self.tickets.get(&ticket).map_or(&[], Vec::as_slice)
@@ -237,9 +241,12 @@ impl Ledger {
     }
     /// Settles what no ticket holds, up to `size` (the file went first): returns the bytes given up.
     pub fn give_up(&mut self, file: FileId, size: u64) -> u64 {
+        self.give_up_between(file, 0, size)
+    }
+    /// The same from `from` on.
+    pub fn give_up_between(&mut self, file: FileId, mut from: u64, size: u64) -> u64 {
         let Some(account) = self.accounts.get_mut(&file) else { return 0 };
         let mut lost = 0u64;
-        let mut from = account.low;
         while let Some((start, end)) = account.gap(from, size) {
             account.settle(start, end, Mark::NONE);
             lost = lost.saturating_add(end - start);

@@ -23,6 +23,7 @@ mod offer;
 mod plan;
 pub mod pump;
 pub mod retry;
+pub mod ruled;
 pub mod sink;
 mod sleep;
 pub mod spans;

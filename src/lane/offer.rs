@@ -6,10 +6,12 @@ use super::files::LaneFile;
 use super::format::Format;
 use super::keys::Key;
 use super::ledger::Account;
+use super::ruled::Filter;
 use super::step::{Action, Lane};
 use crate::catalog::view::{FileView, Life};
 use crate::config::checked::Start;
 use crate::record::FileId;
+use crate::ruling;
 use crate::seeded::{Bug, seeded};
 use crate::store::saved::Saved;
 use crate::transform::select::{Lifted, Predicate};
@@ -36,6 +38,12 @@ impl<F: Format> Lane<F> {
         let Some((input, start)) = self.settings.input_of(&view.file.origin) else {
             return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         };
+        let steps = self.ruled(&view);
+        let until = ruling::until(&steps);
+        // What is in flight, or was, is still to be answered for.
+        if until == 0 && !self.saved_positions.contains_key(&id) && !self.ledger.speaks_of(id) {
+            return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
+        }
         let late = self.settings.once.is_some() && view.file.at_scan.is_none();
         let mut rest: Vec<Predicate> = Vec::new();
         for predicate in &self.settings.select {
@@ -65,7 +73,32 @@ impl<F: Format> Lane<F> {
         };
         self.ledger.open(id, account);
         self.ledger.retake(id);
-        let low = self.ledger.account(id).map_or(0, Account::low);
+        let key = self.key_of_file(&view);
+        let cap = self.settings.once.and(view.file.at_scan);
+        self.files.insert(
+            id,
+            LaneFile {
+                view,
+                input,
+                filter: Filter::new(rest, steps),
+                until,
+                key,
+                deferred: None,
+                retry_at: Duration::ZERO,
+                rests: Vec::new(),
+                looked: Vec::new(),
+                cap,
+                all_here: false,
+            },
+        );
+        self.let_pass(id);
+        self.outbox.push_back(Action::Passed(vec![(id, self.passed(id))]));
+        self.note_behind(id);
+        self.look_again(id);
+        self.lose_what_is_gone(id);
+    }
+    /// The key that a new file feeds.
+    fn key_of_file(&mut self, view: &FileView) -> usize {
         let name = self.format.key(&view.file.origin);
         let key = match self.key_of.get(&name) {
             Some(key) => *key,
@@ -79,32 +112,15 @@ impl<F: Format> Lane<F> {
         if let Some(key) = self.keys.get_mut(&key) {
             key.files += 1;
         }
-        let cap = self.settings.once.and(view.file.at_scan);
-        self.files.insert(
-            id,
-            LaneFile {
-                view,
-                input,
-                select: rest,
-                key,
-                deferred: None,
-                retry_at: Duration::ZERO,
-                rests: Vec::new(),
-                looked: Vec::new(),
-                cap,
-                all_here: false,
-            },
-        );
-        self.outbox.push_back(Action::Passed(vec![(id, low)]));
-        self.note_behind(id);
-        self.look_again(id);
-        self.lose_what_is_gone(id);
+        key
     }
     pub(super) fn update_file(&mut self, view: FileView) {
         let id = view.file.id;
+        self.rule_again(&view);
         if let Some(file) = self.files.get_mut(&id) {
             file.view = view;
         }
+        self.let_pass(id);
         self.note_behind(id);
         self.look_again(id);
         self.lose_what_is_gone(id);

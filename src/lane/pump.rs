@@ -321,7 +321,7 @@ impl Pump {
             file: cursor.file,
             begin: cursor.begin,
             origin: &file.view.file.origin,
-            select: &file.select,
+            filter: file.filter.as_deref(),
             earlier_marks: &self.earlier_marks,
             now: env.now,
         };

@@ -8,11 +8,11 @@ use super::bury::Burial;
 use super::format::{Encoded, Format};
 use super::items::Items;
 use super::ledger::Run;
+use super::ruled::Filter;
 use super::spans::SpanSet;
 use crate::origin::Origin;
 use crate::record::{FileId, Mark, Now, Record, Span};
 use crate::transform::merge_json::{self, Merge};
-use crate::transform::select::Predicate;
 
 /// More records than this that do not go with the open batch (another hour, another day) seal it.
 pub const MAX_STRAYS: u32 = 64;
@@ -79,8 +79,8 @@ pub struct From<'a> {
     pub begin: u64,
     /// Its facts.
     pub origin: &'a Origin,
-    /// What of `select` needs the record.
-    pub select: &'a [Predicate],
+    /// What needs the record.
+    pub filter: Option<&'a Filter>,
     /// Proofs at the ends of earlier siblings that a join came from.
     pub earlier_marks: &'a [(FileId, Mark)],
     /// The clock.
@@ -141,11 +141,15 @@ impl Sink {
             return self.leave(from, spans);
         }
         self.decoded += 1;
-        if !from.select.iter().all(|p| p.keeps(&from.origin.fields, record)) {
-            return self.drop_record(Reason::Filtered, from, spans);
+        let mut merge_json = self.merge_json;
+        if let Some(filter) = from.filter {
+            match filter.judge(from, record, spans) {
+                Ok(json) => merge_json |= json,
+                Err(reason) => return self.drop_record(reason, from, spans),
+            }
         }
         let mut record = *record;
-        if self.merge_json {
+        if merge_json {
             match merge_json::object(record.body) {
                 Merge::Object(text) => record.processed = Some(text),
                 Merge::NotObject => {}

@@ -51,7 +51,8 @@ impl<F: Format> Lane<F> {
     }
 
     fn may_sleep(&self, id: FileId, file: &LaneFile) -> bool {
-        let through = self.ledger.account(id).is_some_and(|account| account.at_rest(file.view.size));
+        let through =
+            self.ledger.account(id).is_some_and(|account| account.at_rest(file.view.size) && !file.ends_early());
         let quiet = self.now.mono.saturating_sub(file.view.grew) >= QUIET && self.now.mono >= file.retry_at;
         let key = self.keys.get(&file.key).is_some_and(|key| key.parked.is_none() && !key.failing);
         let nothing_open = file.rests.is_empty() && file.looked.is_empty() && !self.dirty.contains(&id);
@@ -62,7 +63,8 @@ impl<F: Format> Lane<F> {
     pub(super) fn sleeps_on(&mut self, view: &FileView) -> bool {
         let place = view.file.place;
         if let Some(asleep) = self.asleep.get_mut(&(place, view.file.id)) {
-            if view.size == asleep.view.size && view.life != Life::Gone {
+            let same = view.size == asleep.view.size && view.rulings == asleep.view.rulings;
+            if same && view.life != Life::Gone {
                 asleep.view = view.clone();
                 return true;
             }

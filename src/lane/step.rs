@@ -281,7 +281,7 @@ impl<F: Format> Lane<F> {
             if let Some(account) = self.ledger.account(file) {
                 let lane = self.settings.id.clone();
                 records.push(Saved::Position { lane, file, position: account.position() });
-                passed.push((file, account.low()));
+                passed.push((file, self.passed(file)));
             }
         }
         records.append(&mut self.to_save);

@@ -1,44 +1,39 @@
 //! The pod that we run in, as a sidecar: what the downward API tells, in the field names of [`super::pod`].
 //!
-//! Its name, namespace and UID come with the configuration; labels and annotations from the files of a `downwardAPI`
-//! volume, as they are when the agent starts. It knows no image and no container id, as the downward API knows none.
-//! What cannot be read is said and left out: lines are delivered without.
+//! Its name, namespace and UID are variables of the environment; labels and annotations the text of files of a `downwardAPI`
+//! volume, which somebody else reads. There is no image and no container id, as the downward API knows none. Lines of
+//! such a file that are not kubelet's are passed over.
 
-use crate::config::checked::{Input, InputKind, OwnPod};
 use std::borrow::Cow;
-use std::io::Read;
-use std::path::Path;
-
-/// Annotations of an object are 256 KiB at most; escaped they grow.
-const MOST_BYTES: u64 = 2 << 20;
 
 /// Names and values.
-type Pairs = Vec<(Cow<'static, str>, Box<str>)>;
+pub type Pairs = Vec<(Cow<'static, str>, Box<str>)>;
 
-/// What is known of the pod whose files this input reads: nothing, unless its configuration says that it is ours.
-pub fn of(input: &Input, node: &str) -> Pairs {
-    let InputKind::File { pod: Some(pod), .. } = &input.kind else { return Pairs::new() };
-    let text = |wanted: bool, name: &str| if wanted { file(&pod.dir.join(name)) } else { String::new() };
-    let (labels, annotations) = (text(pod.labels, "labels"), text(!pod.annotations.is_empty(), "annotations"));
-    fields(pod, node, &labels, &annotations)
+/// What is said of our pod.
+#[derive(Clone, Copy, Debug)]
+pub struct Own<'a> {
+    /// metadata.name
+    pub name: &'a str,
+    /// metadata.namespace
+    pub namespace: &'a str,
+    /// metadata.uid
+    pub uid: &'a str,
+    /// Who writes the files; perhaps empty.
+    pub container: &'a str,
+    /// spec.nodeName
+    pub node: &'a str,
+    /// Annotations that are wanted, by exact name.
+    pub annotations: &'a [String],
 }
 
-fn file(path: &Path) -> String {
-    let mut text = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut text));
-    if let Err(error) = read {
-        tracing::warn!(path = %path.display(), %error, "not known of our pod: mount a downwardAPI volume there, or write `labels: false`");
-    }
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-fn fields(pod: &OwnPod, node: &str, labels: &str, annotations: &str) -> Pairs {
+/// All fields; `labels` and `annotations` are the volume's files, perhaps empty.
+pub fn fields(pod: &Own<'_>, labels: &str, annotations: &str) -> Pairs {
     let said = [
-        ("kubernetes.pod_name", pod.name.as_str()),
-        ("kubernetes.namespace_name", &pod.namespace),
-        ("kubernetes.pod_id", &pod.uid),
-        ("kubernetes.host", node),
-        ("kubernetes.container_name", pod.container.as_deref().unwrap_or("")),
+        ("kubernetes.pod_name", pod.name),
+        ("kubernetes.namespace_name", pod.namespace),
+        ("kubernetes.pod_id", pod.uid),
+        ("kubernetes.host", pod.node),
+        ("kubernetes.container_name", pod.container),
         ("tailrace.pod", "known"),
     ];
     let said = said.into_iter().filter(|(_, value)| !value.is_empty());
@@ -107,22 +102,11 @@ fn simple(letter: char) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
-
-    fn pod() -> OwnPod {
-        OwnPod {
-            name: "cart-7".into(),
-            namespace: "shop".into(),
-            uid: "u-1".into(),
-            container: Some("app".into()),
-            dir: PathBuf::from("/etc/podinfo"),
-            labels: true,
-            annotations: vec!["team".into()],
-        }
-    }
-
     fn said(labels: &str, annotations: &str) -> Vec<String> {
-        fields(&pod(), "node-1", labels, annotations).iter().map(|(name, value)| format!("{name}={value}")).collect()
+        let team = ["team".to_owned()];
+        let pod =
+            Own { name: "cart-7", namespace: "shop", uid: "u-1", container: "app", node: "node-1", annotations: &team };
+        fields(&pod, labels, annotations).iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 
     #[test]

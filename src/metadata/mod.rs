@@ -8,5 +8,6 @@ pub mod downward;
 pub mod pod;
 pub mod pods;
 pub mod render;
+pub mod rules;
 #[cfg(feature = "metadata-api")]
 pub mod watch;

@@ -1,8 +1,8 @@
 //! Follows this node's pods and keeps the table of [`Pods`] right.
 //!
-//! Edge: runs on a tokio runtime until it is dropped. Pods come from the API server ([`follow`], which asks for this node's
-//! alone) or from this node's kubelet ([`poll`]); labels of namespaces and of the node, where wanted, from the API server
-//! ([`surroundings`]). Nothing that a server does or does not do stops anything: what is known stays known, files of pods
+//! Edge: runs on a tokio runtime until it is dropped. Pods come from the API server (`follow`, which asks for this node's
+//! alone) or from this node's kubelet (`poll`); labels of namespaces and of the node, where wanted, from the API server
+//! (`surroundings`). Nothing that a server does or does not do stops anything: what is known stays known, files of pods
 //! that are not go on after `metadata.wait` with what their path says, and the state is published.
 
 mod ask;

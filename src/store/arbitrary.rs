@@ -4,6 +4,7 @@ use super::saved::{Intent, Kept, KnownFile, LaneId, Position, Saved, Sums};
 use crate::catalog::view::Place;
 use crate::lane::batch::PartTag;
 use crate::record::{FileId, Mark, Now, Span};
+use crate::ruling::{Ruling, Rulings};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -56,7 +57,7 @@ fn a_position() -> impl Strategy<Value = Position> {
 fn sums() -> impl Strategy<Value = Sums> {
     let both = || (a_number(), a_number());
     let by_hand = [a_number(), a_number(), a_number()];
-    (both(), both(), [both(), both(), both(), both(), both()], a_number(), a_number(), by_hand).prop_map(
+    (both(), both(), [both(), both(), both(), both(), both(), both()], a_number(), a_number(), by_hand).prop_map(
         |(delivered, dead_lettered, dropped, lost_bytes, possible_duplicates, [skipped, again, gone])| Sums {
             delivered,
             dead_lettered,
@@ -93,7 +94,9 @@ fn an_intent() -> impl Strategy<Value = Intent> {
 fn a_file() -> impl Strategy<Value = KnownFile> {
     let place = (any::<u64>(), any::<u32>(), a_number());
     let texts = vec((any::<String>(), any::<String>()), 0..4);
-    let kept = (option::of((a_number(), any::<bool>(), a_mark())), option::of((1..=256u16, any::<u32>())));
+    let steps = vec((a_number(), (0..128u8).prop_map(Ruling::of_code)), 1..4);
+    let rulings = vec((any::<String>().prop_map(Into::into), steps), 0..3).prop_map(Rulings::new);
+    let kept = (option::of((a_number(), any::<bool>(), a_mark())), option::of((1..=256u16, any::<u32>())), rulings);
     (
         (an_id(), any::<String>(), any::<String>(), a_number(), any::<(u16, u32)>()),
         (place, any::<u32>(), a_number(), vec((a_number(), any::<i64>()), 0..5), texts),
@@ -101,12 +104,12 @@ fn a_file() -> impl Strategy<Value = KnownFile> {
     )
         .prop_map(
             |((id, input, path, inode, head), ((chain, restart, turn), generation, size, ages, fields), kept)| {
-                let (kept, proof) = kept;
+                let (kept, proof, rulings) = kept;
                 let kept = kept.map(|(plain, gz, end)| Box::new(Kept { plain, gz, end }));
                 let proof = proof.map_or(Mark::NONE, |(len, crc)| Mark { at: size, len, crc });
                 let place = Place { chain, restart, turn };
                 let (input, path) = (input.into(), path.into());
-                KnownFile { id, input, path, inode, head, place, generation, size, ages, fields, kept, proof }
+                KnownFile { id, input, path, inode, head, place, generation, size, ages, fields, kept, proof, rulings }
             },
         )
 }

@@ -7,9 +7,10 @@
 //! [`super::log::VERSION`]. An older version that rewrites the log drops the kinds that it does not know.
 //! Numbers are LEB128 varints, lists and texts carry their length first, ascending lists are stored as differences.
 
-use super::saved::{Intent, Kept, KnownFile, LaneId, Position, Saved, Sums};
+mod file;
+
+use super::saved::{Intent, LaneId, Position, Saved, Sums};
 use super::wire::{Cursor, put, put_list, put_option, put_pairs, put_text};
-use crate::catalog::view::Place;
 use crate::lane::batch::PartTag;
 use crate::record::{FileId, Mark, Span};
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub fn encode(saved: &Saved, out: &mut Vec<u8>) {
 }
 
 /// One entry of a payload.
+#[expect(clippy::large_enum_variant, reason = "one at a time, taken apart at once")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     /// Understood.
@@ -77,7 +79,7 @@ pub fn decode(payload: &[u8]) -> impl Iterator<Item = Entry> + '_ {
 fn put_body(saved: &Saved, out: &mut Vec<u8>) -> u8 {
     match saved {
         Saved::File(file) => {
-            put_file(file, out);
+            file::put_known(file, out);
             FILE
         }
         Saved::FileGone { id } => {
@@ -181,7 +183,9 @@ fn put_sums(sums: &Sums, out: &mut Vec<u8>) {
     };
     both(&sums.delivered, out);
     both(&sums.dead_lettered, out);
-    put_list(&sums.dropped, out, both);
+    // Reasons after the fourth came later: left out while they count nothing, as 0.1.0 wrote it.
+    let known = sums.dropped.iter().rposition(|sum| *sum != (0, 0)).map_or(0, |last| last + 1).max(4);
+    put_list(sums.dropped.get(..known).unwrap_or(&sums.dropped), out, both);
     put(sums.lost_bytes, out);
     put(sums.possible_duplicates, out);
     put(sums.skipped, out);
@@ -210,40 +214,6 @@ fn put_intent(intent: &Intent, out: &mut Vec<u8>) {
         put_text(upload, out);
         put_list(tags, out, put_tag);
     });
-}
-
-fn put_file(file: &KnownFile, out: &mut Vec<u8>) {
-    put_id(file.id, out);
-    put_text(&file.input, out);
-    put_text(&file.path, out);
-    put(file.inode, out);
-    put(u64::from(file.head.0), out);
-    out.extend_from_slice(&file.head.1.to_le_bytes());
-    out.extend_from_slice(&file.place.chain.to_le_bytes());
-    put(u64::from(file.place.restart), out);
-    put(file.place.turn, out);
-    put(u64::from(file.generation), out);
-    put(file.size, out);
-    let mut last = (0u64, 0u64);
-    put_list(&file.ages, out, |(size, ns), out| {
-        let ns = ns.cast_unsigned();
-        put(size.wrapping_sub(last.0), out);
-        put(ns.wrapping_sub(last.1), out);
-        last = (*size, ns);
-    });
-    put_list(&file.fields, out, |(name, value), out| {
-        put_text(name, out);
-        put_text(value, out);
-    });
-    // Came later: a reader takes their absence for `None` and no proof.
-    if file.kept.is_some() || file.proof.len > 0 {
-        put_option(file.kept.as_ref(), out, |kept, out| {
-            put(kept.plain, out);
-            out.push(u8::from(kept.gz));
-            put_mark(&kept.end, out);
-        });
-        put_mark(&file.proof, out);
-    }
 }
 
 struct NotKnown;
@@ -349,38 +319,6 @@ impl<'a> Cursor<'a> {
             name: self.arc()?,
             spans: self.list(Self::span)?,
             upload: self.option(|c| Some((c.arc()?, c.list(Self::tag)?)))?,
-        })
-    }
-
-    fn file(&mut self) -> Option<KnownFile> {
-        let file = KnownFile {
-            id: self.id()?,
-            input: self.arc()?,
-            path: self.arc()?,
-            inode: self.number()?,
-            head: (self.small()?, u32::from_le_bytes(self.fixed()?)),
-            place: Place { chain: u64::from_le_bytes(self.fixed()?), restart: self.small()?, turn: self.number()? },
-            generation: self.small()?,
-            size: self.number()?,
-            ages: self.ages()?,
-            fields: self.list(|c| Some((c.text()?.to_owned(), c.text()?.to_owned())))?,
-            kept: self.option(|c| Some(Box::new(c.kept()?))).flatten(),
-            proof: Mark::NONE,
-        };
-        // What makes no sense here is a newer version's.
-        let proof = self.mark().filter(|m| m.at <= file.size && (1..=Mark::MAX).contains(&usize::from(m.len)));
-        Some(KnownFile { proof: proof.unwrap_or(Mark::NONE), ..file })
-    }
-
-    fn kept(&mut self) -> Option<Kept> {
-        Some(Kept { plain: self.number()?, gz: self.byte()? != 0, end: self.mark()? })
-    }
-
-    fn ages(&mut self) -> Option<Vec<(u64, i64)>> {
-        let mut last = (0u64, 0u64);
-        self.list(|c| {
-            last = (last.0.wrapping_add(c.number()?), last.1.wrapping_add(c.number()?));
-            Some((last.0, last.1.cast_signed()))
         })
     }
 }

@@ -14,6 +14,7 @@ const WRITTEN_BY_0_1: &[u8] = include_bytes!("older/checkpoints-0.1.log");
 
 fn file(id: u128, path: &str, restart: u32) -> KnownFile {
     KnownFile {
+        rulings: Default::default(),
         id: FileId(id),
         input: "pods".into(),
         path: path.into(),
@@ -51,8 +52,7 @@ fn state() -> State {
         sums: Sums {
             delivered: (1_000, 64_000),
             dead_lettered: (2, 300),
-            // It knew four reasons.
-            dropped: [(1, 2), (3, 4), (5, 6), (7, 8), (0, 0)],
+            dropped: [(1, 2), (3, 4), (5, 6), (7, 8), (0, 0), (0, 0)],
             lost_bytes: 9,
             possible_duplicates: 10,
             // It did not keep what the books need: the next start takes them as they stand.

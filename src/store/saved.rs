@@ -2,6 +2,7 @@
 
 use crate::lane::batch::{PartTag, Reason};
 use crate::record::{FileId, Mark, Span};
+use crate::ruling::Rulings;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,6 +110,8 @@ pub struct KnownFile {
     pub kept: Option<Box<Kept>>,
     /// Proof of its bytes below `size`, or below an earlier size: what begins alike is not always the same.
     pub proof: Mark,
+    /// What of it is left out, by input.
+    pub rulings: Rulings,
 }
 
 /// A copy of a file, whole and durable under the file's id.

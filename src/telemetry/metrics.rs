@@ -13,6 +13,7 @@ use super::board::{Phase, Snapshot};
 use super::report::{CatalogReport, MetadataReport, MetadataState, Written};
 use crate::lane::batch::Code;
 use crate::record::Now;
+use crate::ruling::Why;
 use std::collections::BTreeMap;
 use text::{Kind, Text};
 
@@ -123,6 +124,14 @@ fn catalog(c: &CatalogReport, t: &mut Text) {
     each(Gauge, "input_hot_files", "Files that grew within the last seconds.", |i| i.hot);
     each(Counter, "input_bytes_total", "Plain bytes that appeared in the input's files.", |i| i.bytes);
     each(Counter, "input_offered_files_total", "Files offered to outputs.", |i| i.offered);
+    t.family(Counter, "input_excluded_bytes_total", "Plain bytes that no output reads by this input, by who said so.");
+    for (input, report) in &c.inputs {
+        for (why, bytes) in Why::ALL.iter().zip(report.left_out) {
+            t.int(&[("input", input), ("reason", why.as_str())], bytes);
+        }
+    }
+    t.family(Counter, "unknown_parsers_total", "Containers whose pod asks for a parser that there is not.")
+        .int(&[], c.strange_parsers.0);
     t.family(Gauge, "open_files", "Log files held open.").int(&[], c.open_files);
     t.family(Gauge, "held_files", "Deleted files held open because an output has not settled them.").int(&[], c.held.0);
     t.family(Gauge, "held_bytes", "Bytes of the deleted files held open.").int(&[], c.held.1);

@@ -28,7 +28,7 @@ pub(super) enum Notice {
     Holes { bytes: u64, who: String },
     /// Records went to the dead-letter file, with the service's codes.
     DeadLettered { records: u64, codes: String },
-    /// Records were dropped for a reason that is not the user's own filter.
+    /// Records were dropped for a reason that is not the user's own filter or a pod's wish.
     Dropped { records: u64, reason: &'static str },
 }
 
@@ -93,7 +93,7 @@ fn fates(old: &LaneReport, new: &LaneReport, out: &mut Vec<Notice>) {
     for (index, (was, is)) in old.sums.dropped.iter().zip(new.sums.dropped).enumerate() {
         let (records, reason) = (is.0.saturating_sub(was.0), reason_label(index));
         // A hole is no record.
-        if records > 0 && reason != "filtered" && reason != "hole" {
+        if records > 0 && !matches!(reason, "filtered" | "excluded" | "hole") {
             out.push(Notice::Dropped { records, reason });
         }
     }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     fn sums(dead: u64, too_old: u64, filtered: u64, lost_bytes: u64) -> LaneReport {
-        let dropped = [(too_old, 0), (0, 0), (0, 0), (filtered, 0), (0, 0)];
+        let dropped = [(too_old, 0), (0, 0), (0, 0), (filtered, 0), (filtered, 0), (0, 0)];
         let sums = Sums { dead_lettered: (dead, 0), dropped, lost_bytes, ..Sums::default() };
         LaneReport { sums, ..LaneReport::default() }
     }

@@ -2,6 +2,7 @@
 //! Rendering them (metrics, `/api/lanes`, the status page) is `telemetry`'s and `admin`'s business.
 
 use crate::lane::batch::{Code, Reason};
+use crate::ruling::Why;
 use crate::store::saved::Sums;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -152,7 +153,13 @@ pub struct CatalogReport {
     pub without_metadata: u64,
     /// Unread bytes that deleted files took with them, by `namespace/pod/container` (at most 1,000 names, then "other").
     pub lost: BTreeMap<String, u64>,
+    /// Times a pod asked for a parser that there is not; the annotation and the parser, by `namespace/pod/container` (at
+    /// most 100 names).
+    pub strange_parsers: (u64, BTreeMap<String, Asked>),
 }
+
+/// An annotation, and the parser that it asks for.
+pub type Asked = (Box<str>, Box<str>);
 
 /// One input as it is now.
 #[derive(Clone, Debug, Default)]
@@ -165,6 +172,8 @@ pub struct InputReport {
     pub bytes: u64,
     /// Files offered since the start.
     pub offered: u64,
+    /// Bytes of the input's files that it leaves out, by [`Why`].
+    pub left_out: [u64; Why::ALL.len()],
 }
 
 /// The pod metadata as it is now.

@@ -202,8 +202,8 @@ pub fn trouble() -> Vec<String> {
 
     let mounts = file("mountinfo");
     let options = |point: &str| {
-        let fields = mounts.lines().map(|l| l.split(' ').collect::<Vec<_>>());
-        fields.filter(|f| f.get(4) == Some(&point)).next_back().map(|f| f[5].to_owned()).unwrap_or_default()
+        let mut fields = mounts.lines().map(|l| l.split(' ').collect::<Vec<_>>());
+        fields.rfind(|f| f.get(4) == Some(&point)).map(|f| f[5].to_owned()).unwrap_or_default()
     };
     for (point, mode) in [("/", "ro"), ("/var/log", "ro"), ("/etc/tailrace", "ro"), ("/var/lib/tailrace", "rw")] {
         let is = options(point);

@@ -7,6 +7,7 @@
 mod any_bytes;
 mod names;
 mod outputs;
+mod rules;
 mod services;
 mod top;
 mod usage;

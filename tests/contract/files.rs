@@ -107,6 +107,7 @@ impl Log {
         let chain = u64::try_from(id.0).unwrap();
         let place = Place { chain, restart: 0, turn: 0 };
         let view = FileView {
+            rulings: Default::default(),
             file: Arc::new(File { id, place, origin: Arc::new(origin), at_scan: None }),
             size: 0,
             life: Life::Growing,

@@ -53,7 +53,7 @@ fn view(now: Now, turn: u64) -> FileView {
     let place = Place { chain: 1, restart: 0, turn };
     let file = Arc::new(File { id: FileId(turn.into()), place, origin: Arc::new(origin), at_scan: None });
     let ages = Ages(Arc::new([(u64::MAX, now.unix_ns)]));
-    FileView { file, size: 0, life: Life::Growing, danger: false, grew: now.mono, ages }
+    FileView { file, size: 0, life: Life::Growing, danger: false, grew: now.mono, ages, rulings: Default::default() }
 }
 
 impl Rig {

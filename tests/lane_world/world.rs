@@ -191,6 +191,7 @@ impl World {
         };
         let file = File { id, place: Place { chain, restart, turn }, origin: Arc::new(origin), at_scan: None };
         let view = FileView {
+            rulings: Default::default(),
             file: Arc::new(file),
             size: 0,
             life: Life::Growing,

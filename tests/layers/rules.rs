@@ -21,8 +21,9 @@ pub struct Finding {
 const KNOWS: &[(&str, &[&str])] = &[
     ("record", &[]),
     ("seeded", &[]),
+    ("ruling", &["record"]),
     ("origin", &["record", "body::escape", "metadata::render"]),
-    ("config", &["origin", "transform"]),
+    ("config", &["origin", "transform", "metadata::rules"]),
     (
         "catalog",
         &[
@@ -37,6 +38,8 @@ const KNOWS: &[(&str, &[&str])] = &[
             "decode::line",
             "metadata::pod",
             "metadata::pods",
+            "metadata::rules",
+            "ruling",
             "seeded",
         ],
     ),
@@ -48,6 +51,7 @@ const KNOWS: &[(&str, &[&str])] = &[
         &[
             "record",
             "origin",
+            "ruling",
             "catalog::view",
             "config::checked",
             "config::template",
@@ -61,9 +65,12 @@ const KNOWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("output", &["record", "origin", "config", "lane::batch", "lane::format", "body", "seeded", "telemetry::skew"]),
-    ("store", &["record", "catalog::view", "lane::batch", "seeded"]),
-    ("metadata", &["record", "origin", "body::escape", "lane::batch", "store::log", "store::storage", "telemetry"]),
-    ("telemetry", &["record", "lane::batch", "store::saved"]),
+    ("store", &["record", "ruling", "catalog::view", "lane::batch", "seeded"]),
+    (
+        "metadata",
+        &["record", "origin", "ruling", "body::escape", "lane::batch", "store::log", "store::storage", "telemetry"],
+    ),
+    ("telemetry", &["record", "ruling", "lane::batch", "store::saved"]),
     ("admin", &["record", "lane::batch", "telemetry"]),
     // The judge shares no code with what it judges: not even JSON escapes or signatures.
     ("standin", &["record"]),

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 mod api;
+mod decide;
 mod discovery;
 mod docker;
 mod documents;

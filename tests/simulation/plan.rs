@@ -114,8 +114,20 @@ impl Plan {
             pod: Vec::new(),
         };
         vec![
-            InputSpec { name: "pods".into(), base: base(PODS), exclude: Vec::new(), kind: pods },
-            InputSpec { name: "apps".into(), base: base("/"), exclude: Vec::new(), kind: apps },
+            InputSpec {
+                name: "pods".into(),
+                base: base(PODS),
+                exclude: Vec::new(),
+                rules: Default::default(),
+                kind: pods,
+            },
+            InputSpec {
+                name: "apps".into(),
+                base: base("/"),
+                exclude: Vec::new(),
+                rules: Default::default(),
+                kind: apps,
+            },
         ]
     }
 }

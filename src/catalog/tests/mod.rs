@@ -14,4 +14,5 @@ mod restarting;
 mod retaining;
 pub(super) mod rig;
 mod rotating;
+mod ruling;
 mod world;

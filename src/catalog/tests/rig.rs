@@ -8,6 +8,8 @@ use crate::catalog::sim::SimDisk;
 use crate::catalog::spec::{InputSpec, Setup, SpecKind};
 use crate::catalog::view::{FileView, Found, Life};
 use crate::catalog::{Catalog, Hint, Turn, WatchChange};
+use crate::metadata::pod::Pod;
+use crate::metadata::rules::Rules;
 use crate::origin::Fields;
 use crate::record::{FileId, Mark, Now};
 use crate::store::saved::{KnownFile, Saved};
@@ -31,6 +33,8 @@ pub struct FakeTable {
     pub going: Vec<String>,
     pub changed: Vec<String>,
     pub forgotten: Vec<String>,
+    /// For rules, by UID.
+    pub pods: BTreeMap<String, Arc<Pod>>,
 }
 
 impl FakePods {
@@ -52,6 +56,9 @@ impl Pods for FakePods {
             }
             None => PodState::Unknown,
         }
+    }
+    fn pod(&self, uid: &str) -> Option<Arc<Pod>> {
+        self.0.lock().unwrap().pods.get(uid).cloned()
     }
     fn terminated(&self, of: &PodPath<'_>) -> bool {
         self.0.lock().unwrap().terminated.iter().any(|(uid, restart)| uid == of.uid && *restart == of.restart)
@@ -95,6 +102,7 @@ pub fn pods_input() -> InputSpec {
         name: "pods".into(),
         base: Arc::new(Base { root: PathBuf::from("/var/log/pods"), follow: Follow::Never }),
         exclude: Vec::new(),
+        rules: Rules::default(),
         kind: SpecKind::Kubernetes { wait: None, skip_pod: None },
     }
 }
@@ -108,6 +116,7 @@ pub fn file_input(name: &str, include: &[&str]) -> InputSpec {
         name: name.into(),
         base: Arc::new(Base { root: PathBuf::from("/"), follow: Follow::Any }),
         exclude: Vec::new(),
+        rules: Rules::default(),
         kind: SpecKind::File { include: include.iter().map(|g| Glob::new(g)).collect(), pod: Vec::new() },
     }
 }

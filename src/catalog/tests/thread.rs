@@ -91,6 +91,7 @@ impl Drop for Running {
 
 fn pods(root: &Path) -> InputSpec {
     InputSpec {
+        rules: Default::default(),
         name: "pods".into(),
         base: Arc::new(Base { root: root.into(), follow: Follow::Never }),
         exclude: Vec::new(),
@@ -134,6 +135,7 @@ fn a_plain_file_is_offered_when_its_id_is_durable_and_a_cold_one_wakes_at_a_writ
     let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     std::fs::File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
     let input = InputSpec {
+        rules: Default::default(),
         name: "app".into(),
         base: Arc::new(Base { root: "/".into(), follow: Follow::Any }),
         exclude: Vec::new(),

@@ -15,6 +15,8 @@ pub struct File {
     pub path: String,
     /// Plain bytes; of a file that is not there any more: when it was last seen.
     pub size: Option<u64>,
+    /// So many bytes at its end are left out, and no output's business.
+    pub left_out: u64,
     /// It was found on the disk.
     pub there: bool,
     /// It stands where it stood, and its bytes are not those that the position speaks of.
@@ -81,7 +83,7 @@ pub fn account(output: &str, lane: &LaneState, files: Vec<File>) -> Account {
                 file.path, file.id
             ));
         }
-        let left = size.saturating_sub(settled);
+        let left = size.saturating_sub(file.left_out).saturating_sub(settled);
         let sum = if file.there { &mut account.to_do } else { &mut account.deleted };
         *sum = sum.saturating_add(left);
         account.lines.push(Line { file, settled, left });
@@ -155,7 +157,7 @@ mod tests {
         Position { low, low_mark: none, above: above.to_vec(), high_mark: none, cuts: Vec::new() }
     }
     fn file(id: u128, size: u64, there: bool) -> File {
-        File { id: FileId(id), path: format!("/{id}"), size: Some(size), there, altered: false }
+        File { id: FileId(id), path: format!("/{id}"), size: Some(size), left_out: 0, there, altered: false }
     }
     fn lane(delivered: u64, positions: Vec<(u128, Position)>) -> LaneState {
         let positions = positions.into_iter().map(|(id, p)| (FileId(id), p)).collect();

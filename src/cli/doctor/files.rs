@@ -10,7 +10,6 @@ use crate::catalog::spec::{InputSpec, Setup, SpecKind};
 use crate::catalog::{Catalog, WatchChange};
 use crate::cli::clock::Clock;
 use crate::config::checked::{Config, Input};
-use crate::metadata::downward;
 use crate::metadata::pods::Pods;
 use crate::origin::{Fields, Meta, Origin};
 use crate::record::Grammar;
@@ -180,7 +179,7 @@ impl Disk for Notes {
 /// Looks for an input's files as the agent would at its first start.
 pub fn look(config: &Config, input: &Input) -> (Found, Vec<Sample>) {
     let own_pod = std::env::var("POD_UID").ok();
-    let mut spec = InputSpec::of(input, own_pod.as_deref(), downward::of(input, &config.node));
+    let mut spec = InputSpec::of(input, own_pod.as_deref(), Vec::new());
     if let SpecKind::Kubernetes { wait, .. } = &mut spec.kind {
         *wait = None;
     }

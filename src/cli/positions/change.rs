@@ -95,6 +95,7 @@ mod tests {
         let (input, path, ages, fields) = ("pods".into(), path.into(), Vec::new(), Vec::new());
         let id = FileId(id);
         Saved::File(KnownFile {
+            rulings: Default::default(),
             id,
             input,
             path,

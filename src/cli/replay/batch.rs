@@ -164,6 +164,7 @@ fn group(letter: &Letter, batch: &str, at: u64) -> Group {
     let place = Place { chain: id.0 as u64, restart: 0, turn: 0 };
     let file = LogFile { id, place, origin: Arc::new(origin), at_scan: None };
     let view = FileView {
+        rulings: Default::default(),
         file: Arc::new(file),
         size: 0,
         life: Life::Ended,

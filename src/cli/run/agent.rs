@@ -8,6 +8,7 @@ use super::Run;
 use super::fleet::Fleet;
 use super::followed;
 use super::lanes::{News, Parts};
+use super::own_pod;
 use super::state::{self, Opened};
 use crate::catalog::os::{OsDisk, handle_budget, random_id};
 use crate::catalog::pods::NodePods;
@@ -16,7 +17,6 @@ use crate::catalog::thread::{Around, Caller};
 use crate::catalog::{self, Catalog};
 use crate::config::checked::{Config, Input};
 use crate::metadata::cache::Cache;
-use crate::metadata::downward;
 use crate::metadata::pods::Pods;
 use crate::metadata::watch::Watch;
 use crate::store::saved::marks;
@@ -162,7 +162,7 @@ fn locked(cache: &Mutex<Cache<OsStorage>>) -> MutexGuard<'_, Cache<OsStorage>> {
 fn setup(run: &Run) -> Setup {
     let own_pod = std::env::var("POD_UID").ok();
     let spec = |input: &Input| {
-        let fields = downward::of(input, &run.config.node);
+        let fields = own_pod::fields(input, &run.config.node);
         InputSpec::of(input, own_pod.as_deref(), fields)
     };
     Setup {

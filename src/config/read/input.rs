@@ -1,6 +1,6 @@
 //! `inputs`: where data comes from.
 
-use super::{metadata, own_pod, values};
+use super::{metadata, own_pod, rules, values};
 use crate::config::checked::{Input, InputKind, MetadataSource, Start};
 use crate::config::expand::Env;
 use crate::config::problem::{Wrong, nearest, shown};
@@ -17,8 +17,10 @@ pub(super) struct Named {
     pub input: Option<Input>,
 }
 
-const KEYS: [(&str, &[&str]); 2] =
-    [("kubernetes", &["path", "metadata", "docker_roots", "include_self"]), ("file", &["include", "metadata"])];
+const KEYS: [(&str, &[&str]); 2] = [
+    ("kubernetes", &["path", "metadata", "docker_roots", "include_self", "namespaces", "pods", "pods_may"]),
+    ("file", &["include", "metadata"]),
+];
 
 /// Types that will be there one day and are refused until then, with a sentence of their own.
 const LATER: [&str; 3] = ["journald", "forward", "host_metrics"];
@@ -102,11 +104,14 @@ fn file(section: &Section<'_>, env: Env<'_>) -> InputKind {
 }
 
 fn kubernetes(section: &Section<'_>, env: Env<'_>) -> InputKind {
+    let metadata = metadata::read(section, env);
+    let rules = rules::read(section, metadata.source != MetadataSource::Path);
     InputKind::Kubernetes {
         path: section.value("path", values::absolute).unwrap_or_else(|| PathBuf::from("/var/log/pods")),
         docker_roots: section.get("docker_roots").map(|place| place.items(values::absolute)).unwrap_or_default(),
-        metadata: metadata::read(section, env),
+        metadata,
         include_self: section.value("include_self", boolean).unwrap_or(false),
+        rules,
     }
 }
 

@@ -198,7 +198,7 @@ impl Pump {
             file: cursor.file,
             begin: cursor.begin,
             origin,
-            select: &file.select,
+            filter: file.filter.as_deref(),
             earlier_marks: &self.earlier_marks,
             now: env.now,
         };

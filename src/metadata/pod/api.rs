@@ -1,6 +1,7 @@
 //! The few members of a Kubernetes Pod object that we read. Every one may be absent or null.
 
 use super::{Container, Owner, Pod};
+use crate::metadata::rules;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -109,7 +110,7 @@ pub(super) fn read(json: &[u8], annotations: &[String]) -> Result<Pod, String> {
         hashes,
         annotations: all_annotations
             .into_iter()
-            .filter(|(k, _)| annotations.iter().any(|a| a.as_str() == k.as_ref()))
+            .filter(|(k, _)| annotations.iter().any(|a| a.as_str() == k.as_ref()) || rules::is_word(k))
             .collect(),
         labels: labels.into(),
         deleting: meta.deletion_timestamp.is_some(),

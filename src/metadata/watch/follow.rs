@@ -1,4 +1,4 @@
-//! This node's pods from the API server: [`plan`] decides what is asked and when; here it is asked and taken in.
+//! This node's pods from the API server: [`super::plan`] decides what is asked and when; here it is asked and taken in.
 
 use super::ask::{Asker, What};
 use super::plan::{Ask, Came, Plan, Timing};

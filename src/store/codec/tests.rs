@@ -1,5 +1,8 @@
 use super::super::arbitrary;
 use super::*;
+use crate::catalog::view::Place;
+use crate::ruling::{Ruling, Rulings, Streams, Why};
+use crate::store::saved::{Kept, KnownFile};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -27,13 +30,15 @@ fn written_once() -> Vec<(Saved, &'static str)> {
     let sums = Sums {
         delivered: (1, 2),
         dead_lettered: (3, 4),
-        dropped: [(5, 6), (7, 8), (9, 10), (11, 12), (13, 14)],
+        dropped: [(5, 6), (7, 8), (9, 10), (11, 12), (0, 0), (0, 0)],
         lost_bytes: 13,
         possible_duplicates: 14,
         skipped: 15,
         again: 16,
         gone: 17,
     };
+    let excluded = Sums { dropped: [(5, 6), (7, 8), (9, 10), (11, 12), (1, 2), (0, 0)], ..sums.clone() };
+    let hole = Sums { dropped: [(5, 6), (7, 8), (9, 10), (11, 12), (1, 2), (3, 4)], ..sums.clone() };
     let position = Position { low: 10, low_mark: mark(10), above, high_mark: mark(1000), cuts: Vec::new() };
     let cut = Position { cuts: vec![40, 300], ..position.clone() };
     let intent = |upload| Intent { name: name(), spans: vec![span], upload };
@@ -47,7 +52,9 @@ fn written_once() -> Vec<(Saved, &'static str)> {
             Saved::Position { lane: lane(), file: id, position: cut },
             "032d027333020100000000000000000000000000000a0a80020d0c0b0a02140a0ac007e80780020d0c0b0a02288402",
         ),
-        (Saved::Sums { lane: lane(), sums }, "0417027333010203040505060708090a0b0c0d0e0d0e0f1011"),
+        (Saved::Sums { lane: lane(), sums: hole }, "0419027333010203040605060708090a0b0c010203040d0e0f1011"),
+        (Saved::Sums { lane: lane(), sums: excluded }, "0417027333010203040505060708090a0b0c01020d0e0f1011"),
+        (Saved::Sums { lane: lane(), sums }, "0415027333010203040405060708090a0b0c0d0e0f1011"),
         (Saved::Attempt { lane: lane(), ticket: 300, records: 4 }, "0506027333ac0204"),
         (Saved::Answered { lane: lane(), ticket: 300 }, "0605027333ac02"),
         (Saved::Upload { lane: lane(), name: name(), upload: None }, "070802733303612f6200"),
@@ -73,6 +80,7 @@ fn files_written_once() -> Vec<(Saved, &'static str)> {
     let id = FileId(0x0102);
     let mark = |at| Mark { at, len: 256, crc: 0x0a0b_0c0d };
     let file = KnownFile {
+        rulings: Default::default(),
         id,
         input: "pods".into(),
         path: "/x".into(),
@@ -91,7 +99,14 @@ fn files_written_once() -> Vec<(Saved, &'static str)> {
         proof: mark(9),
         ..file.clone()
     };
+    let out = Ruling { out: Streams::BOTH, why: Why::Labels, ..Ruling::default() };
+    let ruled =
+        KnownFile { rulings: Rulings::new(vec![("i".into(), vec![(0, Ruling::default()), (5, out)])]), ..file.clone() };
     vec![
+        (
+            Saved::File(ruled),
+            "01450201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176000000000000000101690200000523",
+        ),
         (
             Saved::File(file),
             "01360201000000000000000000000000000004706f6473022f788001050600000007000000000000000809010a0204e807060101016b0176",

@@ -81,7 +81,7 @@ fn lane() -> LaneReport {
     let sums = Sums {
         delivered: (1000, 250_000),
         dead_lettered: (3, 30),
-        dropped: [(1, 10), (2, 20), (0, 0), (4, 40), (0, 0)],
+        dropped: [(1, 10), (2, 20), (0, 0), (4, 40), (0, 0), (0, 0)],
         lost_bytes: 77,
         possible_duplicates: 5,
         ..Sums::default()
@@ -117,7 +117,9 @@ fn lane() -> LaneReport {
 
 fn snapshot() -> Snapshot {
     let mut catalog = CatalogReport { open_files: 9, held: (1, 4096), without_metadata: 2, ..CatalogReport::default() };
-    catalog.inputs.insert("pods".into(), InputReport { files: 20, hot: 3, bytes: 5000, offered: 21 });
+    catalog
+        .inputs
+        .insert("pods".into(), InputReport { files: 20, hot: 3, bytes: 5000, offered: 21, left_out: [7, 8, 9] });
     catalog.lost.insert("prod/web-1/main".into(), 77);
     let metadata = MetadataReport { state: MetadataState::Failing, pods: 12, ..MetadataReport::default() };
     Snapshot {

@@ -70,6 +70,9 @@ impl Pods for SimPods {
         add("kubernetes.host", "node-1");
         PodState::Known { fields: Arc::new(Fields::new(all)), complete: true }
     }
+    fn pod(&self, _uid: &str) -> Option<Arc<tailrace::metadata::pod::Pod>> {
+        None
+    }
     fn terminated(&self, of: &PodPath<'_>) -> bool {
         self.table().terminated.contains(&(of.uid.to_owned(), of.container.to_owned(), of.restart))
     }
