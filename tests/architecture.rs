@@ -69,14 +69,15 @@ fn metrics_in(text: &str) -> impl Iterator<Item = &str> {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
         let name = &rest[..end];
         let name = name.strip_suffix("_sum").or_else(|| name.strip_suffix("_count")).unwrap_or(name);
-        // `tailrace_*.deb`
-        (name != start).then_some(name)
+        // Neither `tailrace_*.deb` nor the path of a pod's logs.
+        (name != start && !rest[end..].starts_with('-')).then_some(name)
     })
 }
 
 #[test]
 fn every_metric_that_a_page_an_alert_or_the_chart_names_is_published() {
-    let everything = Snapshot { metadata: Some(Default::default()), ..Snapshot::default() };
+    let process = ProcessReport { rss: 1, rss_peak: 1, threads: 1, ..ProcessReport::default() };
+    let everything = Snapshot { metadata: Some(Default::default()), process, ..Snapshot::default() };
     let published = metrics::render(&everything, Now { mono: Duration::ZERO, unix_ns: 0 });
     let published: Vec<&str> =
         published.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

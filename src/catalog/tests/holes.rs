@@ -1,6 +1,6 @@
 //! Holes as readers see them, on the real disk and on the simulated one, and what becomes of files that have some.
 
-#![allow(clippy::single_range_in_vec_init, reason = "one range of data is what is found")]
+#![allow(clippy::single_range_in_vec_init, reason = "one hole is a list of one range")]
 
 use super::rig::*;
 use crate::catalog::disk::{Base, Content, Disk, Follow};
