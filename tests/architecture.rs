@@ -7,6 +7,7 @@ use std::time::Duration;
 use tailrace::record::Now;
 use tailrace::telemetry::board::Snapshot;
 use tailrace::telemetry::metrics;
+use tailrace::telemetry::report::ProcessReport;
 
 fn sources(dir: &Path, out: &mut String) {
     for entry in fs::read_dir(dir).unwrap() {

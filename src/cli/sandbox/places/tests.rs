@@ -271,3 +271,9 @@ mod kubeconfigs {
         assert_eq!(kubeconfigs(&config("{source: api}"), &env), [PathBuf::from("/k")]);
     }
 }
+
+#[test]
+fn a_path_ends_before_a_comment() {
+    let home = Home::new().with(&[("config", "cluster:\n  certificate-authority: /a/ca.crt # ours\n")]);
+    assert_eq!(paths_in(&home.root().join("config"), &["certificate-authority"]), [Path::new("/a/ca.crt")]);
+}
