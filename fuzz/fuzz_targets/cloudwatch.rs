@@ -37,11 +37,9 @@ fn check(judged: &Judged, items: u32, good: bool) {
             assert!(refused.iter().all(|(at, _)| *at < items) && refused.windows(2).all(|w| w[0].0 < w[1].0));
         }
         Judged::Done(Verdict::Retry { .. } | Verdict::Reject { .. } | Verdict::Split { .. }) => assert!(!good),
-        Judged::Done(Verdict::Hold { say, .. }) | Judged::NotOurs(Verdict::Hold { say, .. }) => {
-            assert!(!say.is_empty())
-        }
-        Judged::Missing | Judged::Exists | Judged::Expired(_) => assert!(!good),
-        Judged::Done(Verdict::Staged { .. } | Verdict::Unknown { .. } | Verdict::NoUpload) | Judged::NotOurs(_) => {
+        Judged::Done(Verdict::Hold { say, .. }) => assert!(!say.is_empty()),
+        Judged::Missing | Judged::Exists => assert!(!good),
+        Judged::Done(Verdict::Staged { .. } | Verdict::Unknown { .. } | Verdict::NoUpload) => {
             panic!("never of an answer: {judged:?}")
         }
     }
