@@ -17,9 +17,9 @@ use std::process::Command;
 use tailrace::cli::sandbox::kernel;
 
 /// A call, and the error that it answers with; of `prctl` only the option that is another way to seccomp.
-type Refused = (libc::c_long, i32);
+pub type Refused = (libc::c_long, i32);
 
-const NO_SUCH_CALLS: &[Refused] = &[
+pub const NO_SUCH_CALLS: &[Refused] = &[
     (libc::SYS_landlock_create_ruleset, libc::ENOSYS),
     (libc::SYS_landlock_add_rule, libc::ENOSYS),
     (libc::SYS_landlock_restrict_self, libc::ENOSYS),
@@ -27,7 +27,7 @@ const NO_SUCH_CALLS: &[Refused] = &[
 const NOT_SWITCHED_ON: &[Refused] = &[(libc::SYS_landlock_create_ruleset, libc::EOPNOTSUPP)];
 const NOT_PERMITTED: &[Refused] = &[(libc::SYS_landlock_restrict_self, libc::EPERM)];
 // `seccomp` itself last: after it no filter can be added.
-const NO_FILTERS: &[Refused] = &[(libc::SYS_prctl, libc::EINVAL), (libc::SYS_seccomp, libc::ENOSYS)];
+pub const NO_FILTERS: &[Refused] = &[(libc::SYS_prctl, libc::EINVAL), (libc::SYS_seccomp, libc::ENOSYS)];
 const FILTERS_NOT_PERMITTED: &[Refused] = &[(libc::SYS_prctl, libc::EPERM), (libc::SYS_seccomp, libc::EPERM)];
 
 /// How the child ends when it cannot have a filter; what it says goes before.
@@ -76,8 +76,8 @@ fn is_permitted(refused: &str) -> bool {
     }
 }
 
-/// The agent where these calls are refused; `None`: that cannot be had here.
-fn agent_without(refused: &[&[Refused]]) -> Option<Stage> {
+/// The binary with these arguments where these calls are refused; `None`: that cannot be had here.
+pub fn begin_without(refused: &[&[Refused]], place: &Place, args: &[&str]) -> Option<Agent> {
     if !kernel().seccomp {
         println!("skipped: this kernel has no seccomp to refuse calls with");
         return None;
@@ -87,15 +87,20 @@ fn agent_without(refused: &[&[Refused]]) -> Option<Stage> {
     if !is_permitted(&refused) {
         return None;
     }
-    let (place, services) = (Place::new(), Services::start());
-    let config = place.config("", &services.outputs());
     // What the test's harness says goes to nobody; the agent's log is the other one.
     let script = format!(
         "export REFUSED='{refused}' PROGRAM=\"$0\" ARGUMENTS=\"$(printf '%s\\n' \"$@\")\"; exec '{}' {} >/dev/null",
         std::env::current_exe().unwrap().display(),
         CHILD.join(" ")
     );
-    let agent = Agent::start_after(place.path(), &["run", "-c", config.to_str().unwrap()], place.admin, &script);
+    Some(Agent::start_after(place.path(), args, place.admin, &script))
+}
+
+/// The agent there, running.
+fn agent_without(refused: &[&[Refused]]) -> Option<Stage> {
+    let (place, services) = (Place::new(), Services::start());
+    let config = place.config("", &services.outputs());
+    let agent = begin_without(refused, &place, &["run", "-c", config.to_str().unwrap()])?;
     agent.until_ready();
     Some(Stage { agent, services, place, config })
 }
