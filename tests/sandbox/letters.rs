@@ -5,7 +5,7 @@ use crate::kernel;
 use crate::logs::{append, container, cri};
 use crate::stage::{Stage, until_bodies};
 use crate::support::{Agent, SOON, until_or};
-use crate::without::{NO_FILTERS, NO_SUCH_CALLS, begin_without};
+use crate::without::{NO_FILTERS, NO_SUCH_CALLS, begin_without, is_permitted};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use tailrace::standin::{Fault, Rule};
@@ -31,17 +31,24 @@ fn arguments<'a>(stage: &'a Stage, dir: &'a Path) -> [&'a str; 4] {
 
 #[test]
 fn a_replay_is_in_the_sandbox_with_all_its_threads() {
-    if !kernel().seccomp {
+    if !is_permitted(&[NO_SUCH_CALLS]) {
         return;
     }
+    // Whoever runs this test may be in a filter already, as in a container; before Linux 5.9 they are not counted.
+    let key = "Seccomp_filters:";
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let Some(ours) = status.lines().find_map(|line| line.strip_prefix(key)?.trim().parse::<u32>().ok()) else {
+        println!("skipped: this kernel does not count filters");
+        return;
+    };
     let (stage, dir) = refused();
     let busy = Fault::Status { code: 503, error: "down".into(), retry_after: None };
     stage.services.opensearch.control.fault(Rule::always(busy));
     let args = [arguments(&stage, &dir).as_slice(), &["--give-up", "10m"]].concat();
     let replay = Agent::start(stage.place.path(), &args, stage.place.admin);
-    let modes = || of_each_thread(&replay, "Seccomp:");
-    let all = || modes().len() > 2 && modes().iter().all(|mode| mode == "2");
-    until_or("all threads to be inside", SOON, all, || format!("{:?} {}", modes(), replay.log()));
+    let filters = || of_each_thread(&replay, key);
+    let all = |filters: Vec<String>| filters.len() > 2 && filters.iter().all(|n| n.parse() == Ok(ours + 1));
+    until_or("all threads to be inside", SOON, || all(filters()), || format!("{:?} {}", filters(), replay.log()));
 }
 
 #[test]

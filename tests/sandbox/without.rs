@@ -61,10 +61,19 @@ fn refuse(call: libc::c_long, errno: u32) -> BpfProgram {
     filter.unwrap().try_into().unwrap()
 }
 
-/// Whether calls can be refused here; if not, it is said.
-fn is_permitted(refused: &str) -> bool {
+fn text(refused: &[&[Refused]]) -> String {
+    let each: Vec<String> = refused.concat().iter().map(|(call, errno)| format!("{call}={errno}")).collect();
+    each.join(" ")
+}
+
+/// Whether these calls can be refused here; if not, it is said.
+pub fn is_permitted(refused: &[&[Refused]]) -> bool {
+    if !kernel().seccomp {
+        println!("skipped: this kernel has no seccomp to refuse calls with");
+        return false;
+    }
     let mut child = Command::new(std::env::current_exe().unwrap());
-    let out = child.args(CHILD).env("REFUSED", refused).env("PROGRAM", "/bin/true").output().unwrap();
+    let out = child.args(CHILD).env("REFUSED", text(refused)).env("PROGRAM", "/bin/true").output().unwrap();
     let said = String::from_utf8_lossy(&out.stderr);
     match out.status.code() {
         Some(0) => true,
@@ -78,15 +87,10 @@ fn is_permitted(refused: &str) -> bool {
 
 /// The binary with these arguments where these calls are refused; `None`: that cannot be had here.
 pub fn begin_without(refused: &[&[Refused]], place: &Place, args: &[&str]) -> Option<Agent> {
-    if !kernel().seccomp {
-        println!("skipped: this kernel has no seccomp to refuse calls with");
+    if !is_permitted(refused) {
         return None;
     }
-    let refused: Vec<String> = refused.concat().iter().map(|(call, errno)| format!("{call}={errno}")).collect();
-    let refused = refused.join(" ");
-    if !is_permitted(&refused) {
-        return None;
-    }
+    let refused = text(refused);
     // What the test's harness says goes to nobody; the agent's log is the other one.
     let script = format!(
         "export REFUSED='{refused}' PROGRAM=\"$0\" ARGUMENTS=\"$(printf '%s\\n' \"$@\")\"; exec '{}' {} >/dev/null",
