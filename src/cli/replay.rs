@@ -12,6 +12,7 @@ mod show;
 mod work;
 
 use super::clock::Clock;
+use super::sandbox::Sandbox;
 use super::table::{grouped, table};
 use super::{Exit, complain, file, say};
 use crate::config::checked::{Config, Output};
@@ -95,6 +96,7 @@ fn run(args: &ReplayArgs) -> Result<Exit, Exit> {
         })?),
         None => None,
     };
+    give_up_rights(args, &config);
     let seen = look(dir).map_err(|error| cannot(&error, dir))?;
     for (name, file) in seen.keys().filter(|_| to.is_none()) {
         if plan::origin(&config.outputs, name, file).is_none() {
@@ -119,6 +121,17 @@ fn run(args: &ReplayArgs) -> Result<Exit, Exit> {
     let done = runtime.block_on(send_all(args, &config, to));
     runtime.shutdown_background();
     done
+}
+
+/// Before a byte of a letter is read, which others wrote, and while there is one thread.
+fn give_up_rights(args: &ReplayArgs, config: &Config) {
+    let sandbox = Sandbox::begin_for_letters(config, &args.config, &args.dir);
+    if !sandbox.is_whole() {
+        let (landlock, seccomp) = (&sandbox.landlock, &sandbox.seccomp);
+        complain(&format!(
+            "the sandbox is not whole here (Landlock {landlock}; seccomp {seccomp}); the replay runs all the same\n"
+        ));
+    }
 }
 
 /// Who names `data_dir` means what is in it.

@@ -98,6 +98,20 @@ impl Sandbox {
         Sandbox { landlock, seccomp, granted }
     }
 
+    /// The same for a process that only sends the letters in `letters`: nothing of the inputs, nor of what an agent keeps.
+    pub fn begin_for_letters(config: &Config, file: &Path, letters: &Path) -> Sandbox {
+        let mut needed = config.clone();
+        needed.inputs.clear();
+        needed.data_dir = letters.to_owned();
+        needed.outputs.iter_mut().for_each(|output| output.dead_letter_dir = letters.to_owned());
+        Sandbox::begin(&needed, file)
+    }
+
+    /// Whether all that was wished is in effect.
+    pub fn is_whole(&self) -> bool {
+        !matches!((&self.landlock, &self.seccomp), (Part::Missing(_), _) | (_, Part::Missing(_)))
+    }
+
     /// Says what is in effect.
     pub fn say(&self) {
         let list = |right: Right| {
@@ -105,7 +119,7 @@ impl Sandbox {
             of.map(|g| g.path.display().to_string()).collect::<Vec<_>>().join(" ")
         };
         let (landlock, seccomp) = (self.landlock.to_string(), self.seccomp.to_string());
-        if matches!((&self.landlock, &self.seccomp), (Part::Missing(_), _) | (_, Part::Missing(_))) {
+        if !self.is_whole() {
             tracing::warn!(%landlock, %seccomp, "the sandbox is not whole here; the agent runs all the same");
         } else if self.landlock.is_on() {
             tracing::info!(%landlock, %seccomp, reads = %list(Right::Read), writes = %list(Right::Write), "sandbox");

@@ -7,7 +7,7 @@ use crate::support::{Agent, Place, SOON, Services, until_or};
 use std::os::unix::fs::symlink;
 
 /// A value of `/proc/PID/task/TID/status`, of each thread.
-fn of_each_thread(agent: &Agent, key: &str) -> Vec<String> {
+pub fn of_each_thread(agent: &Agent, key: &str) -> Vec<String> {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", agent.pid())).unwrap();
     let status = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok());
     let value = |status: String| status.lines().find_map(|l| Some(l.strip_prefix(key)?.trim().to_owned())).unwrap();
