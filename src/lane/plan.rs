@@ -291,14 +291,13 @@ impl<F: Format> Lane<F> {
         }
     }
 
-    /// A due key whose files gave nothing: they changed under us; look again a little later.
+    /// A due key gave nothing: what the plan named changed under us; look there again a little later. Who was not named
+    /// does not wait for that: the files in danger of one pod may be ones that nobody can read any more.
     fn nothing_read(&mut self, id: usize) {
         let Some(key) = self.keys.get(&id) else { return };
         let later = self.now.mono + Duration::from_millis(200);
-        for (_, file) in key.behind.iter() {
-            if let Some(file) = self.files.get_mut(file)
-                && !file.waits(self.now)
-            {
+        for file in key.queue(&self.files, self.now, self.hurried).0 {
+            if let Some(file) = self.files.get_mut(&file) {
                 file.retry_at = later;
             }
         }

@@ -12,6 +12,7 @@
 )]
 
 mod cut;
+mod danger;
 mod gone;
 mod rig;
 mod toy;

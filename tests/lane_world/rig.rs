@@ -46,12 +46,13 @@ pub fn settings(seed: u64) -> Settings {
     }
 }
 
-fn view(now: Now, turn: u64) -> FileView {
+fn view(now: Now, chain: u64, turn: u64) -> FileView {
     let fields = Arc::new(Fields::new(vec![("kubernetes.namespace_name".into(), "a".into())]));
     let meta = arc_swap::ArcSwap::from_pointee(Meta::new(fields.clone()));
     let origin = Origin { input: "pods".into(), path: "/0.log".into(), grammar: Grammar::Cri, meta, fields };
-    let place = Place { chain: 1, restart: 0, turn };
-    let file = Arc::new(File { id: FileId(turn.into()), place, origin: Arc::new(origin), at_scan: None });
+    let place = Place { chain, restart: 0, turn };
+    let id = FileId(u128::from(chain) << 64 | u128::from(turn));
+    let file = Arc::new(File { id, place, origin: Arc::new(origin), at_scan: None });
     let ages = Ages(Arc::new([(u64::MAX, now.unix_ns)]));
     FileView { file, size: 0, life: Life::Growing, danger: false, grew: now.mono, ages, rulings: Default::default() }
 }
@@ -68,7 +69,7 @@ impl Rig {
         Rig {
             style,
             now,
-            files: vec![(view(now, 1), Vec::new())],
+            files: vec![(view(now, 1, 1), Vec::new())],
             disk,
             store,
             lane,
@@ -94,8 +95,14 @@ impl Rig {
         let (view, _) = self.files.last_mut().unwrap();
         (view.life, view.danger) = (Life::Final, danger);
         let before = view.clone();
-        self.files.push((self::view(self.now, before.file.place.turn + Place::STEP), Vec::new()));
+        let Place { chain, turn, .. } = before.file.place;
+        self.files.push((self::view(self.now, chain, turn + Place::STEP), Vec::new()));
         self.feed(Event::Files(vec![before]));
+    }
+    /// What is written from now on is another pod's, which goes where all the others go.
+    pub fn another_pod(&mut self) {
+        let chain = self.files.last().map_or(1, |(view, _)| view.file.place.chain + 1);
+        self.files.push((view(self.now, chain, 1), Vec::new()));
     }
     /// The newest file cannot be read from now on.
     pub fn spoil(&mut self) {
