@@ -20,6 +20,11 @@ fn balanced(stage: &Stage, when: &str) -> Vec<Value> {
     assert_eq!(told.code, 0, "{when}: {}", told.all());
     serde_json::from_str(&told.out).unwrap()
 }
+/// Settled bytes in files of which no position is kept any more.
+fn forgotten(account: &Value) -> u64 {
+    let files: u64 = account["files"].as_array().unwrap().iter().map(|file| number(file, "settled")).sum();
+    number(account, "settled_bytes") - files
+}
 fn number(account: &Value, name: &str) -> u64 {
     account[name].as_u64().unwrap_or_else(|| panic!("{name}: {account}"))
 }
@@ -49,7 +54,8 @@ fn killed_again_and_again_the_books_are_balanced_at_every_moment() {
     let mut asked = 0;
     for round in 0..5u64 {
         let until = now().mono + Duration::from_millis(500 + 170 * round % 400);
-        while now().mono < until {
+        // At least three times, however slow the machine is.
+        while now().mono < until || asked < 3 * (round + 1) {
             writer.step(now()).unwrap();
             balanced(&stage, "running");
             asked += 1;
@@ -60,8 +66,14 @@ fn killed_again_and_again_the_books_are_balanced_at_every_moment() {
     }
     writer.finish(now()).unwrap();
     stage.services.each().iter().for_each(|(_, s)| s.control.clear_faults());
-    let done = || balanced(&stage, "running").iter().all(|account| number(account, "to_do_bytes") == 0);
-    until_or("nothing to do", SOON, done, || format!("{}\n{}", audit(&stage, &["--files"]).out, stage.agent.log()));
+    // Files of dead containers go in their time: how many went before, and whether any did, is the machine's speed.
+    let done = || {
+        writer.clean_up(now()).unwrap();
+        let accounts = balanced(&stage, "running");
+        accounts.iter().all(|account| number(account, "to_do_bytes") == 0 && forgotten(account) > 0)
+    };
+    let say = || format!("{}\n{}", audit(&stage, &["--files"]).out, stage.agent.log());
+    until_or("nothing to do, and files that are forgotten", SOON, done, say);
     assert!(stage.agent.stop(SOON).success());
     let accounts = balanced(&stage, "stopped");
     let search = &accounts[2];
@@ -69,8 +81,7 @@ fn killed_again_and_again_the_books_are_balanced_at_every_moment() {
     assert!(number(&search["dead_lettered"], "bytes") > 0, "{search:#}");
     for account in &accounts {
         assert_eq!(number(account, "to_do_bytes"), 0, "{account:#}");
-        let files: u64 = account["files"].as_array().unwrap().iter().map(|file| number(file, "settled")).sum();
-        assert!(number(account, "settled_bytes") > files, "nothing was forgotten: {account:#}");
+        assert!(forgotten(account) > 0, "nothing was forgotten: {account:#}");
     }
 }
 
