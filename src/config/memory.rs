@@ -7,7 +7,7 @@ use super::checked::{Config, Output, OutputKind};
 use super::units::MIB;
 
 /// Catalog, metadata, decompressors and the runtime's buffers, whatever the outputs are.
-pub const FIXED: u64 = 16 * MIB;
+pub const FIXED: u64 = 12 * MIB;
 /// CloudWatch: an open body of at most 1 MiB plain with its events' index, a compressor, and sealed bodies.
 pub const CLOUDWATCH: u64 = 4 * MIB;
 /// OpenSearch: as CloudWatch, but a body may have 5 MiB plain (its gzip is written as it fills).
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn three_outputs_share_what_forty_mebibytes_leave() {
         let shares = shares(&config(40 * MIB, &[0, 1, 2]).unwrap());
-        let each = 4 * MIB / 3;
+        let each = 8 * MIB / 3;
         assert_eq!(shares, [CLOUDWATCH + each, S3 + each, OPENSEARCH + each]);
     }
 

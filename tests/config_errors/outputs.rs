@@ -269,7 +269,7 @@ fn mistakes_in_what_outputs_refer_to_are_named() {
         (
             "inputs: {a: {type: file, include: [/f]}}\noutputs:\n  o0: {type: s3, inputs: [a], bucket: abc, key: k}\n  o1: {type: s3, inputs: [a], bucket: abc, key: k}\n  o2: {type: s3, inputs: [a], bucket: abc, key: k}\n",
             &[
-                "1:1: memory_limit: the default of 40MiB cannot hold one batch for each output; write `memory_limit: 46MiB` or more",
+                "1:1: memory_limit: the default of 40MiB cannot hold one batch for each output; write `memory_limit: 42MiB` or more",
             ][..],
         ),
     ] {

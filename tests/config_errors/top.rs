@@ -27,8 +27,8 @@ fn mistakes_in_keys_at_the_top_are_named() {
         ),
         ("memory_limit: 40", &["1:15: memory_limit: a size needs its unit; write `40B`, `40KiB` or `40MiB`"][..]),
         (
-            "memory_limit: 25MiB",
-            &["1:15: memory_limit: 25MiB cannot hold one batch for each output; write `26MiB` or more"][..],
+            "memory_limit: 21MiB",
+            &["1:15: memory_limit: 21MiB cannot hold one batch for each output; write `22MiB` or more"][..],
         ),
         ("memory_limit: 64M", &["1:15: memory_limit: `M` is not a unit of size; write `64MiB`"][..]),
         ("shutdown_timeout: 5s", &["1:19: shutdown_timeout: 5s is too small; write a value from 10s to 1h"][..]),
