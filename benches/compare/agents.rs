@@ -1,8 +1,8 @@
 //! The agents: our own `run --once`, and others from a template of their configuration.
 
-use crate::Plan;
 use crate::corpus::Corpus;
 use crate::measure::{self, Cost};
+use crate::plan::Plan;
 use crate::sink::Sink;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,8 +1,11 @@
 //! Whole agents on one corpus, one table: CPU seconds per million records, bytes per record, peak memory, wall time,
 //! what was lost; and the floor (read and compress the same bytes with the same library) in the same run.
 //!
-//! `cargo bench --bench compare -- [--lines N] [--files N] [--runs N] [--output cloudwatch|s3|s3-gzip|opensearch|all]
-//! [--metadata BYTES] [--plain-http] [--other NAME=PROGRAM=TEMPLATE]`
+//! `cargo bench --bench compare -- [--profile NAME] [--lines N] [--files N] [--runs N]
+//! [--output cloudwatch|s3|s3-gzip|opensearch|all]... [--metadata BYTES] [--plain-http]
+//! [--other NAME=PROGRAM=TEMPLATE]...`
+//!
+//! Profiles: `catch-up` (when none is named).
 //!
 //! The sink is the stand-ins in counting mode, behind TLS. Other agents are programs that are there already; a
 //! template is a configuration in which `{logs}`, `{port}`, `{ca}`, `{data}` and `{output}` are filled in, and which
@@ -11,86 +14,26 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench")]
 
 mod agents;
+mod catch_up;
 mod corpus;
 mod floor;
 mod measure;
+mod plan;
 mod sink;
 
-use agents::Agent;
-use std::path::PathBuf;
-
-/// What to run.
-pub struct Plan {
-    pub lines: u64,
-    pub files: u64,
-    pub runs: usize,
-    pub metadata: usize,
-    pub tls: bool,
-    pub outputs: Vec<String>,
-    pub agents: Vec<Agent>,
-}
-
-fn plan() -> Plan {
-    let mut plan = Plan {
-        lines: 1_500_000,
-        files: 10,
-        runs: 3,
-        metadata: 900,
-        tls: true,
-        outputs: ["opensearch", "s3", "s3-gzip", "cloudwatch"].map(String::from).to_vec(),
-        agents: vec![Agent::tailrace()],
-    };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
-        match arg.as_str() {
-            "--lines" => plan.lines = value().parse().expect("--lines takes a number"),
-            "--files" => plan.files = value().parse().expect("--files takes a number"),
-            "--runs" => plan.runs = value().parse().expect("--runs takes a number"),
-            "--metadata" => plan.metadata = value().parse().expect("--metadata takes a number of bytes"),
-            "--plain-http" => plan.tls = false,
-            "--output" => match value().as_str() {
-                "all" => plan.outputs = vec!["all".into()],
-                one => plan.outputs = vec![one.into()],
-            },
-            "--other" => plan.agents.push(Agent::other(&value())),
-            "--bench" => {}
-            other => panic!("unknown argument {other}; see the head of benches/compare/main.rs"),
-        }
-    }
-    plan
+/// The profile, and the arguments that are its own.
+fn arguments() -> (String, Vec<String>) {
+    let mut rest: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let Some(at) = rest.iter().position(|arg| arg == "--profile") else { return ("catch-up".into(), rest) };
+    let named: Vec<String> = rest.drain(at..(at + 2).min(rest.len())).collect();
+    (named.into_iter().nth(1).expect("--profile takes a name"), rest)
 }
 
 fn main() {
-    let plan = plan();
-    let place = tempfile::tempdir().expect("a temporary directory");
-    let logs: PathBuf = place.path().join("pods");
-    let corpus = corpus::write(&logs, plan.lines, plan.files, plan.metadata);
-    println!(
-        "{} lines, {} files, {} B a line, metadata {} B, {}; medians of {} runs, min..max",
-        plan.lines,
-        plan.files,
-        corpus.bytes / plan.lines,
-        corpus.metadata_bytes,
-        if plan.tls { "TLS" } else { "plain HTTP" },
-        plan.runs
-    );
-    println!(
-        "{:<12} {:<12} {:>22} {:>10} {:>9} {:>16} {:>9}",
-        "output", "agent", "CPU s/M records", "B/record", "peak MiB", "wall s", "lost"
-    );
-    for output in &plan.outputs {
-        for agent in &plan.agents {
-            let results: Vec<_> = (0..plan.runs).map(|_| agents::run(agent, output, &plan, &corpus, &logs)).collect();
-            measure::row(output, agent.name(), &results);
-        }
-        if let Some(floor) = floor::measure(output, &corpus, &logs) {
-            println!(
-                "{output:<12} {:<12} {:>22} {:>10.1}",
-                "(floor)",
-                format!("{:.3}", floor.cpu_per_million),
-                floor.bytes_per_record
-            );
-        }
+    let (profile, rest) = arguments();
+    // A file or a folder, and an arm, a profile.
+    match profile.as_str() {
+        "catch-up" => catch_up::run(&plan::Plan::from_arguments(rest)),
+        other => panic!("no profile {other}; see the head of benches/compare/main.rs"),
     }
 }
