@@ -6,6 +6,7 @@ pub const METADATA: usize = 893;
 
 pub struct Corpus {
     pub bodies: Vec<Vec<u8>>,
+    pub stamps: Vec<String>,
     /// CRI lines.
     pub block: Vec<u8>,
     /// The same as Docker writes them.
@@ -15,10 +16,11 @@ pub struct Corpus {
 impl Corpus {
     pub fn new() -> Self {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
-        let (mut bodies, mut block, mut docker) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut bodies, mut stamps, mut block, mut docker) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for i in 0..RECORDS as u64 {
             let body = body(&mut random);
-            let (second, nanos) = (i / 1000 % 60, random.next() % 1_000_000_000);
+            // Ascending, as one container writes: 1,000 lines a second.
+            let (second, nanos) = (i / 1000 % 60, i % 1000 * 1_000_000 + random.next() % 1_000_000);
             let stamp = format!("2026-11-22T10:15:{second:02}.{nanos:09}Z");
             block.extend_from_slice(format!("{stamp} stdout F {body}\n").as_bytes());
             let log = serde_json::Value::String(format!("{body}\n"));
@@ -26,9 +28,22 @@ impl Corpus {
                 format!("{{\"log\":{log},\"stream\":\"stdout\",\"time\":\"{stamp}\"}}\n").as_bytes(),
             );
             bodies.push(body.into_bytes());
+            stamps.push(stamp);
         }
-        Corpus { bodies, block, docker }
+        Corpus { bodies, stamps, block, docker }
     }
+}
+
+/// A text in so many parts of about the same length, each of whole lines.
+pub fn parts(text: &[u8], count: usize) -> Vec<&[u8]> {
+    let mut from = 0;
+    let end = |at: usize| text[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let mut next = |nth: usize| {
+        let part = &text[from..end(text.len() * nth / count)];
+        from += part.len();
+        part
+    };
+    (1..=count).map(&mut next).collect()
 }
 
 fn body(random: &mut Random) -> String {

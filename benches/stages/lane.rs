@@ -1,24 +1,75 @@
-//! A whole lane over one file: planning, reading, decoding, joining, spans, settling. Nothing is encoded or sent.
+//! Whole lanes over files in memory, and what they keep books in: planning, reading, decoding, joining, encoding,
+//! compressing, sealing, answers, settling. Without the catalog, the store's writes, requests and TLS, whose cost is a
+//! batch's, not a record's.
 
-use crate::corpus::Corpus;
-use crate::{Show, black_box};
-use std::collections::BTreeMap;
+use crate::corpus::{Corpus, RECORDS, parts};
+use crate::drive::Driven;
+use crate::{Show, black_box, formats};
 use std::sync::Arc;
-use std::time::Duration;
-use tailrace::body::chunks::{CHUNK, Pool};
-use tailrace::catalog::view::{Ages, File, FileView, Found, Life, Place};
-use tailrace::config::checked::{CatchUp, CatchUpOrder, Start};
-use tailrace::lane::batch::{FileKey, Sealed, Verdict};
+use tailrace::body::chunks::Pool;
+use tailrace::config::checked::Compression;
+use tailrace::lane::batch::{FileKey, Sealed, Ticket};
 use tailrace::lane::format::{Encoded, Finished, Format, Limits};
-use tailrace::lane::step::{Action, Event, Lane, Settings};
+use tailrace::lane::ledger::{Account, Ledger, Run};
 use tailrace::origin::Origin;
-use tailrace::record::{FileId, Now, Record};
-use tailrace::store::saved::LaneId;
+use tailrace::output::opensearch::verdict::{Answer, judge};
+use tailrace::record::{FileId, Grammar, Mark, Now, Record, Span};
+
+/// Files of the stages with many.
+const FILES: usize = 200;
 
 pub fn all(corpus: &Corpus, show: Show<'_>) {
-    let origin = Arc::new(crate::encode::origin());
-    show("lane", &mut || drive(corpus, &origin, false));
-    show("lane, spans of records", &mut || drive(corpus, &origin, true));
+    ledger(show);
+    bulk_answer(show);
+    let cri = &[corpus.block.as_slice()];
+    let nowhere = |per_item| move |_| Nowhere { per_item, plain: 0, items: 0 };
+    one(show, "lane", cri, Grammar::Cri, nowhere(false));
+    one(show, "lane, docker", &[&corpus.docker], Grammar::Docker, nowhere(false));
+    one(show, "lane, spans of records", cri, Grammar::Cri, nowhere(true));
+    one(show, "lane cloudwatch", cri, Grammar::Cri, |pool| formats::cloudwatch(false, pool));
+    one(show, "lane s3, zstd", cri, Grammar::Cri, |pool| formats::s3(Compression::Zstd, pool));
+    one(show, "lane s3, gzip", cri, Grammar::Cri, |pool| formats::s3(Compression::Gzip, pool));
+    one(show, "lane opensearch", cri, Grammar::Cri, formats::opensearch);
+    let many = parts(&corpus.block, FILES);
+    one(show, "lane opensearch, 200 files", &many, Grammar::Cri, formats::opensearch);
+}
+
+fn one<F: Format>(show: Show<'_>, name: &str, texts: &[&[u8]], grammar: Grammar, make: impl Fn(Arc<Pool>) -> F) {
+    let pool = formats::pool();
+    let mut driven = Driven::new(make(Arc::clone(&pool)), formats::origin(grammar), pool);
+    show(name, &mut || assert_eq!(driven.deliver(texts).items, RECORDS as u64));
+}
+
+/// As many runs as there are records: taken in order, each settled after the one behind it.
+fn ledger(show: Show<'_>) {
+    let mut at = 0;
+    let mut ledger = Ledger::default();
+    ledger.open(FileId(1), Account::default());
+    show("ledger, a run", &mut || {
+        for _ in 0..RECORDS / 2 {
+            let tickets = [Ticket(at), Ticket(at + 1)];
+            for ticket in tickets {
+                let span = Span { file: FileId(1), start: at * 256, end: (at + 1) * 256 };
+                ledger.take(ticket, vec![Run { span, mark: Mark::NONE }]);
+                at += 1;
+            }
+            for ticket in tickets.into_iter().rev() {
+                black_box(ledger.settle(ticket, &[]));
+            }
+        }
+        assert_eq!(ledger.account(FileId(1)).map(Account::low), Some(at * 256));
+    });
+}
+
+/// What OpenSearch answers to as many documents, in bulks of 10,000.
+fn bulk_answer(show: Show<'_>) {
+    let items = vec![r#"{"create":{"status":201}}"#; 10_000].join(",");
+    let body = format!(r#"{{"errors":false,"items":[{items}]}}"#);
+    show("bulk answer", &mut || {
+        for _ in 0..RECORDS / 10_000 {
+            black_box(judge(&Answer { status: 200, body: body.as_bytes(), ..Answer::default() }, 10_000));
+        }
+    });
 }
 
 /// Looks at records, and says that they were sent.
@@ -62,63 +113,4 @@ impl Format for Nowhere {
     fn clear(&mut self) {
         (self.plain, self.items) = (0, 0);
     }
-}
-
-/// From the first offer of the corpus as a file until all of it is settled.
-fn drive(corpus: &Corpus, origin: &Arc<Origin>, per_item: bool) {
-    let now = Now { mono: Duration::from_secs(1), unix_ns: crate::encode::NOON };
-    let settings = Settings {
-        output: "bench".into(),
-        id: LaneId("bench".into()),
-        kind: "bench",
-        inputs: BTreeMap::from([(origin.input.clone(), (Start::Beginning, 1 << 20))]),
-        max_age: Duration::from_secs(5),
-        select: Vec::new(),
-        merge_json: false,
-        concurrency: 4,
-        catch_up: CatchUp { order: CatchUpOrder::Fair, share_percent: 100 },
-        stall_after: Duration::from_secs(300),
-        once: None,
-        seed: 7,
-    };
-    let place = Place { chain: 1, restart: 0, turn: 1 };
-    let file = Arc::new(File { id: FileId(1), place, origin: Arc::clone(origin), at_scan: None });
-    let size = corpus.block.len() as u64;
-    let ages = Ages(Arc::new([(size, now.unix_ns)]));
-    let view =
-        FileView { file, size, life: Life::Final, danger: false, grew: now.mono, ages, rulings: Default::default() };
-    let format = Nowhere { per_item, plain: 0, items: 0 };
-    let mut lane = Lane::new(format, settings, Pool::new(256 * CHUNK), None, now);
-    let mut event = Event::Files(vec![view]);
-    let mut out = Vec::new();
-    let drain = Duration::from_secs(1_000);
-    let mut draining = false;
-    loop {
-        event = match lane.step(now, event) {
-            Action::Read { at, len, mut buffer, .. } => {
-                let part = corpus.block.get(at as usize..).unwrap_or(&[]);
-                let part = &part[..part.len().min(len)];
-                buffer.clear();
-                buffer.extend_from_slice(part);
-                Event::Block(buffer, Ok(Found::Bytes(part.len())))
-            }
-            Action::Save { then, .. } => then.map_or(Event::Tick, |ticket| Event::Saved(ticket, true)),
-            Action::Send(batch) => {
-                out.push(batch.ticket);
-                Event::Tick
-            }
-            Action::Bury { ticket, .. } => Event::Buried(ticket, Ok(())),
-            Action::Passed(_) => Event::Tick,
-            Action::Sleep(_) => match out.pop() {
-                Some(ticket) => Event::Answer(ticket, Verdict::Delivered { already: 0 }),
-                None if !draining => {
-                    draining = true;
-                    Event::Drain { by: drain }
-                }
-                None => break,
-            },
-            Action::Done => break,
-        };
-    }
-    assert_eq!(lane.report().lag_bytes, 0, "all of it is settled");
 }
