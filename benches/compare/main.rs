@@ -15,6 +15,7 @@ mod corpus;
 mod floor;
 mod measure;
 mod sink;
+mod steady;
 
 use agents::Agent;
 use std::path::PathBuf;
@@ -62,6 +63,12 @@ fn plan() -> Plan {
 }
 
 fn main() {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(at) = args.iter().position(|a| a == "--profile") {
+        let profile = args.drain(at..).nth(1).expect("--profile takes a name");
+        args.extend(std::env::args().skip(at + 3));
+        return steady::run(&profile, args);
+    }
     let plan = plan();
     let place = tempfile::tempdir().expect("a temporary directory");
     let logs: PathBuf = place.path().join("pods");
