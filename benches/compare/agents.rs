@@ -64,7 +64,7 @@ fn config(dir: &Path, logs: &Path, sinks: &[(String, Sink)], tls: bool) -> Strin
 }
 
 /// The pods as an earlier life left them, so that metadata is known without an API server.
-fn known_pods(dir: &Path, corpus: &Corpus) {
+pub fn known_pods(dir: &Path, corpus: &Corpus) {
     let storage = tailrace::store::storage::OsStorage::new(&dir.join("data"));
     let pods = tailrace::metadata::pods::Pods::new();
     pods.replace(corpus.pods.clone());

@@ -75,7 +75,7 @@ fn pod(n: u64, metadata: usize) -> tailrace::metadata::pod::Pod {
     }
 }
 
-fn body(random: &mut Random) -> String {
+pub fn body(random: &mut Random) -> String {
     let (id, user, took) = (random.next(), random.next() % 100_000, random.next() % 5_000);
     if random.next() % 10 < 6 {
         let level = ["info", "warn", "error", "debug", "info"][(random.next() % 5) as usize];

@@ -5,7 +5,7 @@
 //! [--output cloudwatch|s3|s3-gzip|opensearch|all]... [--metadata BYTES] [--plain-http]
 //! [--other NAME=PROGRAM=TEMPLATE]...`
 //!
-//! Profiles: `catch-up` (when none is named).
+//! Profiles: `catch-up` (when none is named); those of agents that follow are in `steady/mod.rs`.
 //!
 //! The sink is the stand-ins in counting mode, behind TLS. Other agents are programs that are there already; a
 //! template is a configuration in which `{logs}`, `{port}`, `{ca}`, `{data}` and `{output}` are filled in, and which
@@ -20,6 +20,7 @@ mod floor;
 mod measure;
 mod plan;
 mod sink;
+mod steady;
 
 /// The profile, and the arguments that are its own.
 fn arguments() -> (String, Vec<String>) {
@@ -34,6 +35,6 @@ fn main() {
     // A file or a folder, and an arm, a profile.
     match profile.as_str() {
         "catch-up" => catch_up::run(&plan::Plan::from_arguments(rest)),
-        other => panic!("no profile {other}; see the head of benches/compare/main.rs"),
+        followed => steady::run(followed, rest),
     }
 }

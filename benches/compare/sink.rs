@@ -15,14 +15,7 @@ pub struct Sink {
 impl Sink {
     pub fn start(output: &str, tls: bool, dir: &Path) -> Sink {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let which = match output {
-            "cloudwatch" => Which::CloudWatch(cloudwatch::Options::default()),
-            "s3" | "s3-gzip" => Which::S3(s3::Options::default()),
-            "opensearch" => Which::OpenSearch(opensearch::Options::default()),
-            other => panic!("no sink for {other}"),
-        };
-        let options = Options { count_only: true, keys: None, ..Options::default() };
-        let standin = standin::start(runtime.handle(), which, options).unwrap();
+        let standin = standin(output, &runtime);
         let port = if tls { behind_tls(&runtime, &standin, dir) } else { standin.addr.port() };
         Sink { port, standin, _runtime: runtime }
     }
@@ -38,7 +31,20 @@ impl Sink {
     }
 }
 
-fn behind_tls(runtime: &tokio::runtime::Runtime, standin: &Standin, dir: &Path) -> u16 {
+/// The service that answers.
+pub fn standin(output: &str, runtime: &tokio::runtime::Runtime) -> Standin {
+    let which = match output {
+        "cloudwatch" => Which::CloudWatch(cloudwatch::Options::default()),
+        "s3" | "s3-gzip" => Which::S3(s3::Options::default()),
+        "opensearch" => Which::OpenSearch(opensearch::Options::default()),
+        other => panic!("no sink for {other}"),
+    };
+    let options = Options { count_only: true, keys: None, ..Options::default() };
+    standin::start(runtime.handle(), which, options).unwrap()
+}
+
+/// TLS with a certificate made now, whose authority is `ca.pem` in `dir`.
+pub fn acceptor(dir: &Path) -> TlsAcceptor {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_string(), "127.0.0.1".to_string()]).unwrap();
     std::fs::write(dir.join("ca.pem"), certified.cert.pem()).unwrap();
     let key = certified.signing_key.serialize_der().try_into().unwrap();
@@ -49,7 +55,11 @@ fn behind_tls(runtime: &tokio::runtime::Runtime, standin: &Standin, dir: &Path) 
         .with_no_client_auth()
         .with_single_cert(vec![certified.cert.der().clone()], key)
         .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    TlsAcceptor::from(Arc::new(config))
+}
+
+fn behind_tls(runtime: &tokio::runtime::Runtime, standin: &Standin, dir: &Path) -> u16 {
+    let acceptor = acceptor(dir);
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let port = listener.local_addr().unwrap().port();
     let control = standin.control.clone();

@@ -1,0 +1,113 @@
+//! Agents that follow: files that grow, files that do not, pods that come and go; how late records are, and what a
+//! destination that stalls does to the others.
+//!
+//! `cargo bench --bench compare -- --profile live|idle|churn|latency|stall|writer|cache [--rate LINES/S] [--files N]
+//! [--seconds N] [--warm N] [--max-age SECONDS] [--output all|opensearch|s3|s3-gzip|cloudwatch] [--runs N]
+//! [--rotate BYTES] [--shared-key] [--chart PATH] [--tailrace PROGRAM].. [--other NAME=PROGRAM=TEMPLATE]..`
+//!
+//! Several `--tailrace` run in turns, for a comparison of two builds. CPU is the sum over the agent's threads by the
+//! scheduler's own account, over the steady part (after `--warm` seconds); the sink, the writer and the decoding of
+//! what was received are in the process of the bench and are not counted. Each line carries a number and the time at
+//! which it was written; what was lost, what came twice and how late it came are read from what the sink received.
+#![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
+
+mod agent;
+mod cache;
+mod cost;
+mod idle;
+mod late;
+mod live;
+mod node;
+mod tap;
+
+use agent::Program;
+use std::path::PathBuf;
+
+/// What to run.
+#[derive(Clone)]
+pub struct Plan {
+    /// Lines a second.
+    pub rate: u64,
+    pub files: u64,
+    /// The steady part, and what comes before it.
+    pub seconds: u64,
+    pub warm: u64,
+    pub max_age: u64,
+    pub outputs: Vec<String>,
+    pub runs: usize,
+    pub rotate: u64,
+    /// All files go to one log group and stream, as one index and one prefix are shared.
+    pub shared_key: bool,
+    pub chart: Option<PathBuf>,
+    pub programs: Vec<Program>,
+}
+
+const ALL: [&str; 3] = ["opensearch", "s3", "cloudwatch"];
+
+fn plan(profile: &str, args: Vec<String>) -> Plan {
+    let (files, seconds, warm) = match profile {
+        "idle" => (10_000, 60, 15),
+        "churn" => (100, 60, 20),
+        "stall" => (200, 600, 20),
+        _ => (200, 60, 20),
+    };
+    let mut plan = Plan {
+        rate: 10_000,
+        files,
+        seconds,
+        warm,
+        max_age: 5,
+        outputs: ALL.map(String::from).to_vec(),
+        runs: 1,
+        rotate: 1 << 20,
+        shared_key: false,
+        chart: None,
+        programs: Vec::new(),
+    };
+    let (mut own, mut others) = (Vec::new(), Vec::new());
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
+        let number = |text: String| -> u64 { text.parse().unwrap_or_else(|_| panic!("{text}: a number is wanted")) };
+        match arg.as_str() {
+            "--rate" => plan.rate = number(value()),
+            "--files" => plan.files = number(value()),
+            "--seconds" => plan.seconds = number(value()),
+            "--warm" => plan.warm = number(value()),
+            "--max-age" => plan.max_age = number(value()),
+            "--runs" => plan.runs = number(value()) as usize,
+            "--rotate" => plan.rotate = number(value()),
+            "--shared-key" => plan.shared_key = true,
+            "--chart" => plan.chart = Some(value().into()),
+            "--output" => match value().as_str() {
+                "all" => {}
+                one => plan.outputs = vec![one.into()],
+            },
+            "--tailrace" => own.push(Program::tailrace(&value())),
+            "--other" => others.push(Program::other(&value())),
+            "--bench" => {}
+            other => panic!("unknown argument {other}; see the head of benches/compare/steady/mod.rs"),
+        }
+    }
+    if own.is_empty() {
+        own.push(Program::tailrace(env!("CARGO_BIN_EXE_tailrace")));
+    }
+    own.append(&mut others);
+    plan.programs = own;
+    plan
+}
+
+/// Runs one profile, and prints its table.
+pub fn run(profile: &str, args: Vec<String>) {
+    let plan = plan(profile, args);
+    match profile {
+        "live" => live::live(&plan),
+        "churn" => live::churn(&plan),
+        "idle" => idle::idle(&plan),
+        "latency" => late::latency(&plan),
+        "stall" => late::stall(&plan),
+        "writer" => cost::writer(&plan),
+        "cache" => cache::cache(&plan),
+        other => panic!("no profile {other}"),
+    }
+}
