@@ -2,12 +2,13 @@
 
 use crate::corpus::Corpus;
 use crate::measure::{self, Cost};
-use crate::plan::Plan;
 use crate::sink::Sink;
-use std::path::Path;
+use crate::template::{self, Values};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tailrace::record::Now;
 
+#[derive(Clone)]
 pub enum Agent {
     Tailrace,
     Other { name: String, program: String, template: String },
@@ -30,36 +31,68 @@ impl Agent {
             Agent::Other { name, .. } => name,
         }
     }
+    /// Whether it can be had for this output.
+    pub fn knows(&self, output: &str) -> bool {
+        match self {
+            Agent::Tailrace => true,
+            Agent::Other { template, .. } => template::knows(&std::fs::read_to_string(template).unwrap(), output),
+        }
+    }
 }
 
-const OUTPUTS: [&str; 3] = ["opensearch", "s3", "cloudwatch"];
+/// Where an agent sends: a name of its own, and which kind of service is there.
+#[derive(Clone)]
+pub struct Target {
+    pub name: String,
+    pub kind: String,
+}
 
-fn output_yaml(output: &str, port: u16, tls: bool, ca: &Path) -> String {
-    let url = format!("{}://localhost:{port}", if tls { "https" } else { "http" });
-    let ca = if tls { format!("    ca_file: {}\n", ca.display()) } else { String::new() };
-    match output {
+/// The services behind an output of the command line; `all` is one of each.
+pub fn targets(output: &str) -> Vec<Target> {
+    let kinds = if output == "all" { vec!["opensearch", "s3", "cloudwatch"] } else { vec![output] };
+    kinds.into_iter().map(|kind| Target { name: kind.into(), kind: kind.into() }).collect()
+}
+
+/// What all runs of a table share.
+pub struct World<'a> {
+    /// Has `pods/`, `containers/`, `facts/`.
+    pub place: &'a Path,
+    pub corpus: &'a Corpus,
+    pub tls: bool,
+    /// The agent gets this many of the machine's cores.
+    pub cores: Option<usize>,
+}
+
+struct Running {
+    target: Target,
+    sink: Sink,
+    ca: PathBuf,
+}
+
+fn output_yaml(to: &Running, tls: bool) -> String {
+    let Target { name, kind } = &to.target;
+    let url = format!("{}://localhost:{}", if tls { "https" } else { "http" }, to.sink.port);
+    let ca = if tls { format!("    ca_file: {}\n", to.ca.display()) } else { String::new() };
+    match kind.as_str() {
         "cloudwatch" => format!(
-            "  {output}:\n    type: cloudwatch_logs\n    inputs: [pods]\n    region: us-east-1\n    endpoint: {url}\n    log_group: /bench/application\n{ca}"
+            "  {name}:\n    type: cloudwatch_logs\n    inputs: [pods]\n    region: us-east-1\n    endpoint: {url}\n    log_group: /bench/application\n{ca}"
         ),
         "s3" | "s3-gzip" => format!(
-            "  {output}:\n    type: s3\n    inputs: [pods]\n    region: us-east-1\n    endpoint: {url}\n    bucket: logs\n    key: \"logs/%Y/%m/%d/%H/\"\n    compression: {}\n{ca}",
-            if output == "s3" { "zstd" } else { "gzip" }
+            "  {name}:\n    type: s3\n    inputs: [pods]\n    region: us-east-1\n    endpoint: {url}\n    bucket: logs\n    key: \"logs/%Y/%m/%d/%H/\"\n    compression: {}\n{ca}",
+            if kind == "s3" { "zstd" } else { "gzip" }
         ),
         _ => format!(
-            "  {output}:\n    type: opensearch\n    inputs: [pods]\n    url: {url}\n    index: \"logs-%Y.%m.%d\"\n{ca}"
+            "  {name}:\n    type: opensearch\n    inputs: [pods]\n    url: {url}\n    index: \"logs-%Y.%m.%d\"\n{ca}"
         ),
     }
 }
 
-fn config(dir: &Path, logs: &Path, sinks: &[(String, Sink)], tls: bool) -> String {
-    let outputs: String = sinks
-        .iter()
-        .map(|(name, sink)| output_yaml(name, sink.port, tls, &dir.join(format!("{name}/ca.pem"))))
-        .collect();
+fn config(dir: &Path, world: &World<'_>, sinks: &[Running]) -> String {
+    let outputs: String = sinks.iter().map(|to| output_yaml(to, world.tls)).collect();
     format!(
         "data_dir: {}\nnode: bench-node\nadmin: {{listen: none}}\ninputs:\n  pods:\n    type: kubernetes\n    path: {}\n    metadata: {{source: api, wait: 10s}}\noutputs:\n{outputs}",
         dir.join("data").display(),
-        logs.display()
+        world.place.join("pods").display()
     )
 }
 
@@ -72,65 +105,88 @@ pub fn known_pods(dir: &Path, corpus: &Corpus) {
     tailrace::metadata::cache::Cache::new(storage).write(now, &pods);
 }
 
-pub fn run(agent: &Agent, output: &str, plan: &Plan, corpus: &Corpus, logs: &Path) -> Cost {
-    let dir = tempfile::tempdir().unwrap();
-    let names: Vec<&str> = if output == "all" { OUTPUTS.to_vec() } else { vec![output] };
-    let sinks: Vec<(String, Sink)> = names
-        .iter()
-        .map(|name| {
-            let own = dir.path().join(name);
-            std::fs::create_dir_all(&own).unwrap();
-            ((*name).to_string(), Sink::start(name, plan.tls, &own))
-        })
-        .collect();
-    let mut command = match agent {
+fn values(dir: &Path, world: &World<'_>, sinks: &[Running]) -> Values {
+    let mut values = Values(Vec::new());
+    let containers = world.place.join("containers");
+    values.path("logs", &world.place.join("pods"));
+    values.path("containers", &containers);
+    values.add("containers.tag", containers.display().to_string().trim_start_matches('/').replace('/', "."));
+    values.path("facts", &world.place.join("facts"));
+    values.path("data", dir);
+    for to in sinks {
+        values.add(format!("port.{}", to.target.kind), to.sink.port.to_string());
+        values.path(&format!("ca.{}", to.target.kind), &to.ca);
+    }
+    if let Some(to) = sinks.first() {
+        values.add("port", to.sink.port.to_string());
+        values.path("ca", &to.ca);
+        values.add("output", to.target.kind.clone());
+    }
+    values
+}
+
+/// The program and its arguments, configured.
+fn command_line(agent: &Agent, output: &str, dir: &Path, world: &World<'_>, sinks: &[Running]) -> Vec<String> {
+    match agent {
         Agent::Tailrace => {
-            known_pods(dir.path(), corpus);
-            let file = dir.path().join("tailrace.yaml");
-            std::fs::write(&file, config(dir.path(), logs, &sinks, plan.tls)).unwrap();
-            let mut command = Command::new(env!("CARGO_BIN_EXE_tailrace"));
-            command.args(["run", "--once", "-c"]).arg(file);
-            command
+            known_pods(dir, world.corpus);
+            let file = dir.join("tailrace.yaml");
+            std::fs::write(&file, config(dir, world, sinks)).unwrap();
+            let program = env!("CARGO_BIN_EXE_tailrace");
+            [program, "run", "--once", "-c"].map(String::from).into_iter().chain([file.display().to_string()]).collect()
         }
         Agent::Other { program, template, .. } => {
             let text = std::fs::read_to_string(template).unwrap();
-            let (name, sink) = sinks.first().unwrap();
-            let ca = dir.path().join(format!("{name}/ca.pem"));
-            let text = text
-                .replace("{logs}", &logs.display().to_string())
-                .replace("{port}", &sink.port.to_string())
-                .replace("{ca}", &ca.display().to_string())
-                .replace("{data}", &dir.path().display().to_string())
-                .replace("{output}", name);
             let extension = Path::new(template).extension().map_or("conf".into(), |e| e.to_string_lossy().to_string());
-            let file = dir.path().join(format!("other.{extension}"));
-            std::fs::write(&file, text).unwrap();
-            let mut parts = program.split_whitespace();
-            let mut command = Command::new(parts.next().unwrap());
-            command.args(parts).arg(file);
-            command
+            let file = dir.join(format!("other.{extension}"));
+            std::fs::write(&file, template::fill(&text, output, &values(dir, world, sinks))).unwrap();
+            program.split_whitespace().map(String::from).chain([file.display().to_string()]).collect()
         }
+    }
+}
+
+fn spawn(line: &[String], cores: Option<usize>, log: &Path) -> std::process::Child {
+    let pinned: Vec<String> = match cores {
+        Some(n) => ["taskset".into(), "-c".into(), format!("0-{}", n - 1)].into_iter().chain(line.to_vec()).collect(),
+        None => line.to_vec(),
     };
-    let log = std::fs::File::create(dir.path().join("agent.log")).unwrap();
-    command
+    let (out, err) = (std::fs::File::create(log).unwrap(), std::fs::File::options().append(true).open(log).unwrap());
+    let (program, arguments) = pinned.split_first().unwrap();
+    Command::new(program)
+        .args(arguments)
         .env("AWS_ACCESS_KEY_ID", "AKIDBENCH")
         .env("AWS_SECRET_ACCESS_KEY", "bench")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("KUBECONFIG", "/nonexistent")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log);
+        .stdout(Stdio::from(out))
+        .stderr(err)
+        .spawn()
+        .unwrap_or_else(|e| panic!("{program}: {e}"))
+}
+
+/// One run of one agent; `output` is the name that a template knows.
+pub fn run(agent: &Agent, output: &str, targets: &[Target], world: &World<'_>) -> Cost {
+    let dir = tempfile::tempdir().unwrap();
+    let start = |target: &Target| {
+        let own = dir.path().join(&target.name);
+        std::fs::create_dir_all(&own).unwrap();
+        Running { target: target.clone(), sink: Sink::start(&target.kind, world.tls, &own), ca: own.join("ca.pem") }
+    };
+    let sinks: Vec<Running> = targets.iter().map(start).collect();
+    let line = command_line(agent, output, dir.path(), world, &sinks);
+    let total = || sinks.iter().map(|to| to.sink.records()).sum::<u64>();
+    let expected = world.corpus.lines * sinks.len() as u64;
+    let ends = if matches!(agent, Agent::Tailrace) { measure::Ends::Itself } else { measure::Ends::WhenDone };
     let before = measure::before();
-    let child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", agent.name()));
-    let by_itself = matches!(agent, Agent::Tailrace);
-    let total = |sinks: &[(String, Sink)]| sinks.iter().map(|(_, s)| s.records()).sum::<u64>();
-    let expected = corpus.lines * sinks.len() as u64;
-    let (cpu, wall, peak_mib, ok) = measure::watch(child, before, || !by_itself && total(&sinks) >= expected);
-    if !ok {
+    let child = spawn(&line, world.cores, &dir.path().join("agent.log"));
+    let used = measure::watch(child, before, ends, || total() >= expected);
+    if !used.ok {
         let log = std::fs::read_to_string(dir.path().join("agent.log")).unwrap_or_default();
-        println!("{} failed:\n{}", agent.name(), log.lines().rev().take(10).collect::<Vec<_>>().join("\n"));
+        let last: Vec<&str> = log.lines().rev().take(10).collect();
+        println!("{} failed:\n{}", agent.name(), last.into_iter().rev().collect::<Vec<_>>().join("\n"));
     }
-    let wire_bytes = sinks.iter().map(|(_, s)| s.wire_bytes()).sum();
-    let uncounted = names.iter().any(|n| n.starts_with("s3"));
-    Cost { cpu, wall, peak_mib, records: total(&sinks), lines: expected, wire_bytes, uncounted, ok }
+    let wire_bytes = sinks.iter().map(|to| to.sink.wire_bytes()).sum();
+    let unreadable = sinks.iter().map(|to| to.sink.totals().unreadable).sum();
+    Cost { used, records: total(), lines: expected, wire_bytes, unreadable }
 }

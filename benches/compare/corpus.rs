@@ -22,7 +22,27 @@ impl Random {
     }
 }
 
+/// What is written.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    pub lines: u64,
+    pub files: u64,
+    /// Bytes of metadata in a document, about.
+    pub metadata: usize,
+    /// Bytes of a line's body; `None`: as they come, about 240.
+    pub body: Option<usize>,
+}
+
+/// containerd cuts longer lines into pieces of this size.
+const PIECE: usize = 16 << 10;
+
+/// Lines as they come.
 pub fn write(logs: &Path, lines: u64, files: u64, metadata: usize) -> Corpus {
+    write_shape(logs, &Shape { lines, files, metadata, body: None })
+}
+
+pub fn write_shape(logs: &Path, shape: &Shape) -> Corpus {
+    let Shape { lines, files, metadata, .. } = *shape;
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let start = jiff::Timestamp::now().as_nanosecond() as i64 - 600_000_000_000;
     let (mut bytes, mut pods, mut metadata_bytes) = (0, Vec::new(), 0);
@@ -36,9 +56,19 @@ pub fn write(logs: &Path, lines: u64, files: u64, metadata: usize) -> Corpus {
             // Log time passes as it would at 10,000 lines a second over all files.
             let ns = start + (i * files * 100_000) as i64 % 500_000_000_000 + (random.next() % 90_000) as i64;
             let stamp = jiff::Timestamp::from_nanosecond(i128::from(ns)).unwrap();
-            let line = format!("{stamp:.9} stdout F {}\n", body(&mut random));
-            bytes += line.len() as u64;
-            out.write_all(line.as_bytes()).unwrap();
+            let body = match shape.body {
+                Some(size) => body_of(size, &mut random),
+                None => body(&mut random),
+            };
+            let pieces = body.as_bytes().chunks(PIECE);
+            let last = pieces.len() - 1;
+            for (n, piece) in pieces.enumerate() {
+                let head = format!("{stamp:.9} stdout {} ", if n == last { "F" } else { "P" });
+                bytes += (head.len() + piece.len() + 1) as u64;
+                out.write_all(head.as_bytes()).unwrap();
+                out.write_all(piece).unwrap();
+                out.write_all(b"\n").unwrap();
+            }
         }
         out.flush().unwrap();
         metadata_bytes = serde_json::to_vec(&pod.labels).unwrap().len() + 350;
@@ -47,7 +77,18 @@ pub fn write(logs: &Path, lines: u64, files: u64, metadata: usize) -> Corpus {
     Corpus { bytes, lines, metadata_bytes, pods }
 }
 
-fn pod(n: u64, metadata: usize) -> tailrace::metadata::pod::Pod {
+/// Bodies one behind the other, cut to this many bytes.
+fn body_of(size: usize, random: &mut Random) -> String {
+    let mut text = body(random);
+    while text.len() < size {
+        text.push(' ');
+        text.push_str(&body(random));
+    }
+    text.truncate(size.max(1));
+    text
+}
+
+pub fn pod(n: u64, metadata: usize) -> tailrace::metadata::pod::Pod {
     let mut labels = Vec::new();
     let mut size = 350;
     let mut i = 0u64;

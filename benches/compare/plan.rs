@@ -11,6 +11,8 @@ pub struct Plan {
     pub tls: bool,
     /// Empty: those of the profile.
     pub outputs: Vec<String>,
+    /// Empty: all tables.
+    pub only: Vec<String>,
     pub agents: Vec<Agent>,
 }
 
@@ -23,6 +25,7 @@ impl Plan {
             metadata: 900,
             tls: true,
             outputs: Vec::new(),
+            only: Vec::new(),
             agents: vec![Agent::tailrace()],
         };
         let mut args = args.into_iter();
@@ -35,6 +38,7 @@ impl Plan {
                 "--metadata" => plan.metadata = number(&arg, &value()) as usize,
                 "--plain-http" => plan.tls = false,
                 "--output" => plan.outputs.push(value()),
+                "--only" => plan.only.push(value()),
                 "--other" => plan.agents.push(Agent::other(&value())),
                 other => panic!("unknown argument {other}; see the head of benches/compare/main.rs"),
             }

@@ -22,7 +22,7 @@ impl Sink {
     pub fn totals(&self) -> tailrace::standin::receipts::Totals {
         self.standin.control.receipts().totals()
     }
-    /// S3 in counting mode counts objects and bytes, not lines.
+    /// For S3: lines of finished objects.
     pub fn records(&self) -> u64 {
         self.totals().records
     }

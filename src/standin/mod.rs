@@ -59,7 +59,7 @@ pub struct Options {
     pub region: String,
     /// The port; 0 = a free one.
     pub port: u16,
-    /// Count items and bytes only: documents are not parsed, ids not kept, objects not stored. For benches.
+    /// Count items (S3: lines) and bytes only: documents are not parsed, ids not kept, objects not stored. For benches.
     pub count_only: bool,
     /// The last so many records are kept whole, for tests and for people to look at.
     pub keep_records: usize,

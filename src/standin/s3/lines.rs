@@ -25,6 +25,24 @@ pub(super) fn receipt(receipts: &Receipts, key: &str, parts: &[bytes::Bytes]) {
     }
 }
 
+/// How many lines these bytes have (a part that is compressed on its own is read on its own); `None`: unreadable.
+pub(super) fn count(body: &[u8]) -> Option<u64> {
+    match body {
+        [0x1f, 0x8b, ..] => newlines(flate2::read::MultiGzDecoder::new(body)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => newlines(zstd::stream::read::Decoder::new(body).ok()?),
+        _ => newlines(body),
+    }
+}
+
+fn newlines(mut source: impl Read) -> Option<u64> {
+    let (mut block, mut found) = (vec![0; 64 << 10], 0);
+    loop {
+        let n = source.read(&mut block).ok()?;
+        let Some(read) = block.get(..n).filter(|read| !read.is_empty()) else { return Some(found) };
+        found += memchr::memchr_iter(b'\n', read).count() as u64;
+    }
+}
+
 /// False when the bytes broke off.
 fn lines(receipts: &Receipts, key: &str, source: impl Read) -> bool {
     let mut source = BufReader::with_capacity(64 << 10, source);

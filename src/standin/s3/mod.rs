@@ -81,6 +81,8 @@ pub struct Part {
     body: Bytes,
     /// Size: the body itself is not kept when only counting.
     pub len: u64,
+    /// Its lines, when only counting.
+    counted: u64,
     /// With quotes.
     pub etag: String,
     /// Base64.

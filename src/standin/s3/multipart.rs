@@ -43,6 +43,7 @@ impl S3 {
         let range = || Refused(400, "InvalidArgument", "Part number must be an integer between 1 and 10000".into());
         let number = number.ok_or_else(range)?;
         let given = checksum::verify(head, body)?;
+        let counted = self.count_lines(body);
         let mut store = lock(&self.store);
         let held = store.part_bytes;
         let bucket = store.buckets.entry(place.bucket.to_owned()).or_default();
@@ -65,7 +66,8 @@ impl S3 {
         let etag = checksum::etag(body);
         let value = given.as_ref().map(|(_, v)| v.clone());
         let by = sigv4::caller(head).unwrap_or("").to_owned();
-        let part = Part { body: kept, len: body.len() as u64, etag: etag.clone(), checksum: value, by };
+        let len = body.len() as u64;
+        let part = Part { body: kept, len, counted, etag: etag.clone(), checksum: value, by };
         upload.parts.insert(number, part);
         store.part_bytes = held - old + keep;
         drop(store);
@@ -101,6 +103,7 @@ impl S3 {
         };
         self.finish(place, object, must_be_new)?;
         self.forget_upload(place.bucket, id);
+        self.receipts.add(|t| t.records += parts.iter().map(|p| p.counted).sum::<u64>());
         self.read_lines(place.key, &bodies);
         let mut body = Xml::document();
         body.root("CompleteMultipartUploadResult");

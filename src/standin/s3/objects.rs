@@ -18,12 +18,16 @@ impl S3 {
             answer = answer.with(name, value.clone());
         }
         let len = body.len() as u64;
+        let counted = self.count_lines(body);
         let body = if self.common.count_only { Bytes::new() } else { Bytes::copy_from_slice(body) };
         let modified = self.common.clock.unix_ns();
         let (parts, signers) = (0, BTreeSet::new());
         let object = Object { body: Some(body.clone()), len, etag, checksum, headers: kept, parts, signers, modified };
         self.finish(place, object, must_be_new)?;
-        self.receipts.add(|t| t.wire_bytes += len);
+        self.receipts.add(|t| {
+            t.wire_bytes += len;
+            t.records += counted;
+        });
         self.read_lines(place.key, &[body]);
         Ok(answer)
     }
@@ -50,6 +54,17 @@ impl S3 {
             t.replaced += u64::from(there);
         });
         Ok(())
+    }
+
+    /// When only counting: lines of a body, which is not kept. They are records once their object is finished.
+    pub(super) fn count_lines(&self, body: &[u8]) -> u64 {
+        if !self.common.count_only {
+            return 0;
+        }
+        lines::count(body).unwrap_or_else(|| {
+            self.receipts.add(|t| t.unreadable += 1);
+            0
+        })
     }
 
     pub(super) fn read_lines(&self, key: &str, parts: &[Bytes]) {
