@@ -178,8 +178,7 @@ impl<F: Format> Lane<F> {
             Purpose::Deliver { key } => self.keys.get(&key).map(|k| &k.name),
             Purpose::Again { .. } | Purpose::Bury { .. } => None,
         };
-        let nowhere = super::batch::FileKey { place: "".into(), stream: "".into() };
-        let env = Env { files: &self.files, ledger: &self.ledger, key: key.unwrap_or(&nowhere), now: self.now };
+        let env = Env { files: &self.files, ledger: &self.ledger, key: key.unwrap_or(&self.nowhere), now: self.now };
         open.pump.next(&mut self.format, &env, full)
     }
 
@@ -193,8 +192,7 @@ impl<F: Format> Lane<F> {
             Purpose::Deliver { key } => self.keys.get(&key).map(|k| &k.name),
             Purpose::Again { .. } | Purpose::Bury { .. } => None,
         };
-        let nowhere = super::batch::FileKey { place: "".into(), stream: "".into() };
-        let env = Env { files: &self.files, ledger: &self.ledger, key: key.unwrap_or(&nowhere), now: self.now };
+        let env = Env { files: &self.files, ledger: &self.ledger, key: key.unwrap_or(&self.nowhere), now: self.now };
         let file = open.pump.reading();
         match read {
             Ok(Found::Hole(to)) => open.pump.hole(&mut self.format, &env, to),

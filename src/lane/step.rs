@@ -4,7 +4,7 @@
 //! nothing is read that could not be sent. Parts: `plan` opens and seals batches, `answer` judges verdicts, `intent`
 //! keeps S3 objects, `account` reports. The thread around it (`thread`) is the only I/O.
 
-use super::batch::{Batch, Code, Ticket, Verdict};
+use super::batch::{Batch, Code, FileKey, Ticket, Verdict};
 use super::files::LaneFile;
 use super::flight::{Flight, Grave};
 use super::format::{Format, Limits};
@@ -114,7 +114,7 @@ pub struct Lane<F: Format> {
     pub(super) pool: Arc<Pool>,
     pub(super) files: BTreeMap<FileId, LaneFile>,
     pub(super) keys: BTreeMap<usize, Key>,
-    pub(super) key_of: BTreeMap<super::batch::FileKey, usize>,
+    pub(super) key_of: BTreeMap<FileKey, usize>,
     pub(super) ledger: Ledger,
     pub(super) flights: BTreeMap<Ticket, Flight>,
     pub(super) decided: Vec<Decided>,
@@ -136,6 +136,8 @@ pub struct Lane<F: Format> {
     /// The last plan was for files in danger alone.
     pub(super) hurried: bool,
     pub(super) buffer: Vec<u8>,
+    /// What is read again or buried has no key that counts.
+    pub(super) nowhere: FileKey,
     pub(super) drain: Option<Duration>,
     pub(super) scanned: Option<Duration>,
     pub(super) first_start: bool,
@@ -204,6 +206,7 @@ impl<F: Format> Lane<F> {
             probed: false,
             hurried: false,
             buffer: Vec::new(),
+            nowhere: FileKey { place: "".into(), stream: "".into() },
             drain: None,
             scanned: None,
             first_start,
