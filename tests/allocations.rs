@@ -85,12 +85,12 @@ fn check<F: Format>(grammar: Grammar, make: impl FnOnce(Arc<Pool>) -> F) {
     let (many, of_many) = counted(|| lane.deliver(&[text]));
     let (more, allowed) = (many - few, allowed(&of_many) - allowed(&of_few) + GROWTH);
     let records = of_many.items - of_few.items;
-    println!(
-        "{records} records more: {more} allocations, {allowed} allowed; {few} for {of_few:?}, {many} for {of_many:?}"
-    );
     assert!(of_many.items as usize == RECORDS && records >= 9_000);
     assert!(allowed < records / 4, "too much is allowed for an allocation a record to show: {allowed}");
-    assert!(more <= allowed, "{more} allocations, {allowed} allowed, for {records} records");
+    assert!(
+        more <= allowed,
+        "{records} records more: {more} allocations, {allowed} allowed; {few} for {of_few:?}, {many} for {of_many:?}"
+    );
 }
 
 fn allowed(passed: &Passed) -> u64 {

@@ -2,8 +2,10 @@
 
 use crate::corpus::{Corpus, RECORDS};
 use crate::{Show, black_box, encode, formats};
+use std::io::Write;
 use tailrace::body::chunks::CHUNK;
 use tailrace::body::escape::{escape, escape_twice};
+use tailrace::body::gunzip::{GzCursor, Inflated};
 use tailrace::decode::join::Joiner;
 use tailrace::decode::line::{Line, parse};
 use tailrace::decode::lines::next_line;
@@ -13,9 +15,25 @@ use tailrace::transform::merge_json::{Merge, object};
 use tailrace::transform::select::Predicate;
 
 pub fn all(corpus: &Corpus, show: Show<'_>) {
+    gunzip(corpus, show);
     lines(corpus, show);
     joins(corpus, show);
     transform(corpus, show);
+}
+
+/// A rotated file that kubelet compressed, read as a lane reads it.
+fn gunzip(corpus: &Corpus, show: Show<'_>) {
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(&corpus.block).expect("memory");
+    let gz = gz.finish().expect("memory");
+    let mut out = vec![0; CHUNK];
+    show("gunzip", &mut || {
+        let mut cursor = GzCursor::new(gz.as_slice());
+        while let Inflated::Bytes(len) = cursor.read(&mut out).expect("memory") {
+            black_box(&out[..len]);
+        }
+        assert_eq!(cursor.at(), corpus.block.len() as u64);
+    });
 }
 
 fn lines(corpus: &Corpus, show: Show<'_>) {
