@@ -7,6 +7,7 @@
 
 pub mod chunks;
 mod coder;
+mod deflate;
 pub mod escape;
 pub mod gunzip;
 pub mod packed;
