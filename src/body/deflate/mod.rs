@@ -89,8 +89,8 @@ impl Deflate {
     fn search(&mut self, out: &mut dyn FnMut(&[u8])) {
         let range = Range { start: self.start, at: self.next, end: self.end };
         match self.effort {
-            Effort::Fast => self.search.run::<2>(&self.window, range, &mut self.tokens),
-            Effort::Small => self.search.run::<4>(&self.window, range, &mut self.tokens),
+            Effort::Fast => self.search.run::<false>(&self.window, range, &mut self.tokens),
+            Effort::Small => self.search.run::<true>(&self.window, range, &mut self.tokens),
         }
         self.next = self.end;
         if self.tokens.full() {

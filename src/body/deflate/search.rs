@@ -26,22 +26,17 @@ pub(super) struct Range {
     pub(super) end: usize,
 }
 
+/// Bytes of a long repeat's hash: the usual separator with something of the name behind it, `\",\"user`.
 const PRIME: u64 = 0x9e37_79b1_85eb_ca87;
 
 #[inline(always)]
-fn short_hash(here: u64) -> usize {
-    ((here << 24).wrapping_mul(PRIME) >> (64 - TABLE.ilog2())) as usize
-}
-
-/// Of the eight bytes here, and the eight four further.
-#[inline(always)]
-fn long_hash(here: u64, ahead: u64) -> usize {
-    ((here ^ ahead.rotate_left(29)).wrapping_mul(PRIME) >> (64 - TABLE.ilog2())) as usize
+fn slot(bytes: u64) -> usize {
+    (bytes.wrapping_mul(PRIME) >> (64 - TABLE.ilog2())) as usize
 }
 
 /// Bytes that are the same from `a` and `b` on, no more than `most`.
 #[inline(always)]
-fn extend(window: &Window, a: usize, b: usize, most: usize) -> usize {
+fn same(window: &Window, a: usize, b: usize, most: usize) -> usize {
     let mut len = 0;
     while len < most {
         let differ = window.word(a + len) ^ window.word(b + len);
@@ -59,6 +54,15 @@ fn extend(window: &Window, a: usize, b: usize, most: usize) -> usize {
     len.min(most)
 }
 
+impl Range {
+    /// How far back a place of a table lies from `at`; zero if it is too far, or not of this stream.
+    #[inline(always)]
+    fn distance(&self, at: usize, place: u16) -> usize {
+        let distance = usize::from((at as u16).wrapping_sub(place));
+        if distance.wrapping_sub(1) < (at - self.start).min(HISTORY - 1) { distance } else { 0 }
+    }
+}
+
 impl Search {
     pub(super) fn new() -> Self {
         Search { short: boxed(), long: boxed(), last: 1, going: false }
@@ -70,85 +74,85 @@ impl Search {
         self.going = false;
     }
 
-    #[inline(always)]
-    fn insert(&mut self, window: &Window, at: usize) {
-        let here = window.word(at);
-        self.short[short_hash(here)] = at as u16;
-        self.long[long_hash(here, window.word(at + 4))] = at as u16;
-    }
-
-    /// Distance to the last place of the long hash, and where these eight bytes differ from those.
-    #[inline(always)]
-    fn longer(&mut self, window: &Window, at: usize, here: u64) -> (bool, u16) {
-        let slot = &mut self.long[long_hash(here, window.word(at + 4))];
-        let place = *slot;
-        *slot = at as u16;
-        (here == window.word(usize::from(place)), place)
-    }
-
-    #[inline(always)]
-    fn shorter(&mut self, window: &Window, at: usize, here: u64) -> (bool, u16) {
-        let slot = &mut self.short[short_hash(here)];
-        let place = *slot;
-        *slot = at as u16;
-        ((here ^ window.word(usize::from(place))) << 24 == 0, place)
-    }
-
     /// Searches all of the range.
-    pub(super) fn run<const WAYS: usize>(&mut self, window: &Window, range: Range, tokens: &mut Tokens) {
-        let Range { start, mut at, end } = range;
-        let mut first = at;
-        if self.going && at < end {
-            let len = extend(window, at, at - self.last, end - at);
+    pub(super) fn run<const SHORT: bool>(&mut self, window: &Window, range: Range, tokens: &mut Tokens) {
+        let Range { start, at: mut first, end } = range;
+        if self.going && first < end {
+            let len = same(window, first, first - self.last, end - first);
             if len > 3 {
                 tokens.push_match(len, self.last);
-                at += len;
-                first = at;
+                first += len;
             }
         }
-        let stop = end.saturating_sub(15);
-        while at < stop {
-            let here = window.word(at);
-            let (long, long_place) = self.longer(window, at, here);
-            let (short, short_place) = self.shorter(window, at, here);
-            if !(long | short) {
-                at += 1 + (at - first) / 64;
-                continue;
-            }
-            let reach = (at - start).min(HISTORY - 1);
-            let distance_to = |at: usize, place: u16| {
-                let distance = usize::from((at as u16).wrapping_sub(place));
-                if distance.wrapping_sub(1) < reach { distance } else { 0 }
-            };
-            let mut distance = if long { distance_to(at, long_place) } else { 0 };
-            if distance == 0 {
-                distance = if short { distance_to(at, short_place) } else { 0 };
-                if distance == 0 {
-                    at += 1;
-                    continue;
-                }
-                for later in 1..=WAYS {
-                    let (found, place) = self.longer(window, at + later, window.word(at + later));
-                    let there = distance_to(at + later, place);
-                    if found && there != 0 {
-                        distance = there;
-                        at += later;
-                        break;
-                    }
-                }
-            }
+        while let Some((at, distance)) = self.find::<SHORT>(window, range, first) {
             let differ = window.word(at.wrapping_sub(8)) ^ window.word(at.wrapping_sub(distance + 8));
             let back = (differ.leading_zeros() as usize / 8).min(at - first).min(at - distance - start);
-            let len = extend(window, at, at - distance, end - at);
+            let len = same(window, at, at - distance, end - at);
             tokens.push_literals(window, first, at - back);
             tokens.push_match(len + back, distance);
-            self.insert(window, at + 1);
-            at += len;
-            self.insert(window, at - 2);
+            self.insert::<SHORT>(window, at + 1);
             self.last = distance;
-            first = at;
+            first = at + len;
         }
         self.going = first == end && first > range.at;
         tokens.push_literals(window, first, end);
+    }
+
+    /// The next repeat: where, and how far back.
+    #[inline(always)]
+    fn find<const SHORT: bool>(&mut self, window: &Window, range: Range, first: usize) -> Option<(usize, usize)> {
+        let stop = range.end.saturating_sub(8);
+        let mut at = first;
+        while at < stop {
+            let here = window.word(at);
+            let (long, place) = self.long(window, at, here);
+            let (short, near) = if SHORT { self.short(window, at, here) } else { (false, 0) };
+            if long | short {
+                let distance = if long { range.distance(at, place) } else { 0 };
+                if distance > 0 {
+                    return Some((at, distance));
+                }
+                let distance = if short { range.distance(at, near) } else { 0 };
+                if distance > 0 {
+                    return Some(self.later(window, range, at).unwrap_or((at, distance)));
+                }
+            }
+            at += 1 + (at - first) / 64;
+        }
+        None
+    }
+
+    /// A long repeat that begins a little later than a short one.
+    #[inline(always)]
+    fn later(&mut self, window: &Window, range: Range, at: usize) -> Option<(usize, usize)> {
+        (at + 1..at + 3).find_map(|at| {
+            let (long, place) = self.long(window, at, window.word(at));
+            let distance = range.distance(at, place);
+            (long && distance > 0).then_some((at, distance))
+        })
+    }
+
+    #[inline(always)]
+    fn insert<const SHORT: bool>(&mut self, window: &Window, at: usize) {
+        let here = window.word(at);
+        self.long[slot(here)] = at as u16;
+        if SHORT {
+            self.short[slot(here << 24)] = at as u16;
+        }
+    }
+
+    /// Where these eight bytes, or others of the same hash, were last, and if they are the same; from now on they are
+    /// here.
+    #[inline(always)]
+    fn long(&mut self, window: &Window, at: usize, here: u64) -> (bool, u16) {
+        let place = std::mem::replace(&mut self.long[slot(here)], at as u16);
+        (here == window.word(usize::from(place)), place)
+    }
+
+    /// The same for five bytes.
+    #[inline(always)]
+    fn short(&mut self, window: &Window, at: usize, here: u64) -> (bool, u16) {
+        let place = std::mem::replace(&mut self.short[slot(here << 24)], at as u16);
+        ((here ^ window.word(usize::from(place))) << 24 == 0, place)
     }
 }
