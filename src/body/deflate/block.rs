@@ -1,14 +1,15 @@
 //! A block (RFC 1951, section 3.2): tokens to bits, by codes of its own, by the fixed ones, or stored as it was,
-//! whichever takes the fewest bits.
+//! whichever takes the fewest bits. Lengths and distances as in section 3.2.5.
 
-use super::bits::Bits;
+use super::bits::{Bits, Bytes, End};
+use super::header::Header;
 use super::huffman::{Code, LONGEST, codes, lengths};
 use super::tokens::Tokens;
 
-/// Literals, the end of the block, lengths.
-const LITERAL_CODES: usize = 288;
-const DISTANCE_CODES: usize = 30;
-const END: usize = 256;
+/// Literals, the end of the block, lengths; the last two stand for nothing.
+pub(super) const LITERAL_CODES: usize = 288;
+pub(super) const DISTANCE_CODES: usize = 30;
+const END_OF_BLOCK: usize = 256;
 
 /// Code of a length less 3, and how many bits follow it.
 const LENGTHS: [(u8, u8); 256] = {
@@ -36,11 +37,12 @@ fn distance_code(distance: u16) -> (usize, u32) {
 }
 
 /// The lengths of both alphabets.
-struct Lengths {
-    literals: [u8; LITERAL_CODES],
-    distances: [u8; DISTANCE_CODES],
+pub(super) struct Lengths {
+    pub(super) literals: [u8; LITERAL_CODES],
+    pub(super) distances: [u8; DISTANCE_CODES],
 }
 
+/// Section 3.2.6.
 const FIXED: Lengths = {
     let mut literals = [8; LITERAL_CODES];
     let mut at = 144;
@@ -61,7 +63,7 @@ struct Counts {
 
 impl Counts {
     fn of(tokens: &Tokens) -> Counts {
-        // Two tables, so that runs of one byte do not wait for each other.
+        // Four tables, so that equal bytes in a row do not wait for each other.
         let mut bytes = [[0u32; 256]; 4];
         let (pieces, rest) = tokens.literals().as_chunks::<4>();
         for piece in pieces {
@@ -76,14 +78,14 @@ impl Counts {
         for (at, to) in counts.literals.iter_mut().take(256).enumerate() {
             *to = bytes.iter().map(|table| table[at]).sum();
         }
-        counts.literals[END] = 1;
+        counts.literals[END_OF_BLOCK] = 1;
         let (mut lengths, mut distances) = ([0u32; 256], [0u32; 32]);
         for one in tokens.matches() {
             lengths[usize::from(one.length)] += 1;
             distances[distance_code(one.distance).0] += 1;
         }
         for (count, (code, extra)) in lengths.iter().zip(LENGTHS) {
-            counts.literals[END + 1 + usize::from(code)] += count;
+            counts.literals[END_OF_BLOCK + 1 + usize::from(code)] += count;
             counts.extra += u64::from(*count) * u64::from(extra);
         }
         for (code, (to, count)) in counts.distances.iter_mut().zip(distances).enumerate() {
@@ -120,10 +122,10 @@ pub(super) fn write(tokens: &Tokens, plain: Option<[&[u8]; 2]>, last: bool, to: 
     } else if own_cost < fixed_cost {
         to.put(last | 2 << 1, 3);
         header.write(to);
-        coded(tokens, &own, to);
+        Codes::new(&own).write(tokens, to);
     } else {
         to.put(last | 1 << 1, 3);
-        coded(tokens, &FIXED, to);
+        Codes::new(&FIXED).write(tokens, to);
     }
 }
 
@@ -133,155 +135,73 @@ pub(super) fn stored(plain: [&[u8]; 2], last: bool, to: &mut Bits) {
     to.align();
     let len = plain.iter().map(|part| part.len() as u64).sum::<u64>();
     to.put(len | (!len & 0xffff) << 16, 32);
-    to.settle();
     plain.iter().for_each(|part| to.bytes(part));
 }
 
-fn coded(tokens: &Tokens, by: &Lengths, to: &mut Bits) {
-    to.settle();
-    let codes_of = codes(&by.literals);
-    let distances = codes(&by.distances);
-    let mut literals = [Code::default(); 256];
-    literals.copy_from_slice(&codes_of[..256]);
-    let mut matches = [Code::default(); 256];
-    for (at, (to, (code, extra))) in matches.iter_mut().zip(LENGTHS).enumerate() {
-        let code = codes_of[END + 1 + usize::from(code)];
-        let low = at as u32 & ((1 << extra) - 1);
-        *to = Code { bits: code.bits | low << code.len, len: code.len + u32::from(extra) };
-    }
-    let mut distance_codes = [Code::default(); 32];
-    distance_codes[..DISTANCE_CODES].copy_from_slice(&distances);
-    let mut rest = tokens.literals();
-    for one in tokens.matches() {
-        let (now, later) = rest.split_at(usize::from(one.literals).min(rest.len()));
-        rest = later;
-        put_literals(now, &literals, to);
-        let length = matches[usize::from(one.length)];
-        let (code, extra) = distance_code(one.distance);
-        let distance = distance_codes[code];
-        let low = u64::from(one.distance) & ((1 << extra) - 1);
-        to.put(u64::from(length.bits), length.len);
-        to.put(u64::from(distance.bits) | low << distance.len, distance.len + extra);
-        to.settle();
-    }
-    put_literals(rest, &literals, to);
-    let end = codes_of[END];
-    to.put(u64::from(end.bits), end.len);
-    to.settle();
+/// The codes of all that a token can be.
+struct Codes {
+    literals: [Code; 256],
+    /// Of a length less 3, with the bits that follow.
+    lengths: [Code; 256],
+    distances: [Code; 32],
+    end: Code,
 }
 
-#[inline(always)]
-fn put_literals(bytes: &[u8], codes: &[Code; 256], to: &mut Bits) {
-    let (fours, rest) = bytes.as_chunks::<4>();
-    for four in fours {
-        for byte in four {
-            let code = codes[usize::from(*byte)];
-            to.put(u64::from(code.bits), code.len);
-        }
-        to.settle();
-    }
-    for byte in rest {
-        let code = codes[usize::from(*byte)];
-        to.put(u64::from(code.bits), code.len);
-    }
-    to.settle();
-}
-
-/// Lengths of both alphabets, run-length coded (section 3.2.7).
-struct Header {
-    /// Symbol, and its extra bits.
-    runs: [(u8, u8); LITERAL_CODES + DISTANCE_CODES],
-    count: usize,
-    lengths: [u8; 19],
-    literals: usize,
-    distances: usize,
-    /// Lengths of run codes that are sent.
-    sent: usize,
-}
-
-/// The order in which the lengths of the run codes are sent.
-const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-
-fn run_extra(symbol: u8) -> u32 {
-    match symbol {
-        16 => 2,
-        17 => 3,
-        18 => 7,
-        0..=15 | 19.. => 0,
-    }
-}
-
-impl Header {
-    fn new(of: &Lengths) -> Header {
-        let used = |lengths: &[u8], least: usize| {
-            lengths.iter().rposition(|len| *len > 0).map_or(least, |last| (last + 1).max(least))
+impl Codes {
+    fn new(by: &Lengths) -> Codes {
+        let (all, some) = (codes(&by.literals), codes(&by.distances));
+        let mut here = Codes {
+            literals: [Code::default(); 256],
+            lengths: [Code::default(); 256],
+            distances: [Code::default(); 32],
+            end: all[END_OF_BLOCK],
         };
-        let (literals, distances) = (used(&of.literals, 257), used(&of.distances, 1));
-        let mut all = [0; LITERAL_CODES + DISTANCE_CODES];
-        all[..literals].copy_from_slice(&of.literals[..literals]);
-        all[literals..literals + distances].copy_from_slice(&of.distances[..distances]);
-        let mut header = Header {
-            runs: [(0, 0); LITERAL_CODES + DISTANCE_CODES],
-            count: 0,
-            lengths: [0; 19],
-            literals,
-            distances,
-            sent: 0,
-        };
-        let mut counts = [0; 19];
-        let mut rest = &all[..literals + distances];
-        while let Some(&len) = rest.first() {
-            let run = rest.iter().take_while(|other| **other == len).count();
-            let mut left = run;
-            let mut push = |symbol: u8, extra: u8| {
-                header.runs[header.count] = (symbol, extra);
-                header.count += 1;
-                counts[usize::from(symbol)] += 1;
-            };
-            if len > 0 {
-                push(len, 0);
-                left -= 1;
-            }
-            while left > 0 {
-                let (symbol, least, most) = match (len, left) {
-                    (0, 11..) => (18, 11, 138),
-                    (0, 3..) => (17, 3, 10),
-                    (1.., 3..) => (16, 3, 6),
-                    (symbol, _) => (symbol, 1, 1),
-                };
-                let now = left.min(most);
-                push(symbol, (now - least) as u8);
-                left -= now;
-            }
-            rest = &rest[run..];
+        here.literals.copy_from_slice(&all[..END_OF_BLOCK]);
+        here.distances[..DISTANCE_CODES].copy_from_slice(&some);
+        for (at, (to, (code, extra))) in here.lengths.iter_mut().zip(LENGTHS).enumerate() {
+            let code = all[END_OF_BLOCK + 1 + usize::from(code)];
+            let low = at as u32 & ((1 << extra) - 1);
+            *to = Code { bits: code.bits | low << code.len, len: code.len + u32::from(extra) };
         }
-        header.lengths = lengths(&counts, 7);
-        header.sent = ORDER.iter().rposition(|symbol| header.lengths[*symbol] > 0).map_or(4, |last| (last + 1).max(4));
-        header
+        here
     }
 
-    /// Bits of it.
-    fn cost(&self) -> u64 {
-        let runs = self.runs[..self.count].iter();
-        let bits =
-            runs.map(|(symbol, _)| u32::from(self.lengths[usize::from(*symbol)]) + run_extra(*symbol)).sum::<u32>();
-        u64::from(bits) + 14 + 3 * self.sent as u64
+    fn write(&self, tokens: &Tokens, to: &mut Bits) {
+        let (mut end, bytes) = (to.end, &mut *to.bytes);
+        let mut rest = tokens.literals();
+        for one in tokens.matches() {
+            let (now, later) = rest.split_at(usize::from(one.literals).min(rest.len()));
+            rest = later;
+            self.put_literals(now, &mut end, bytes);
+            let length = self.lengths[usize::from(one.length)];
+            let (code, extra) = distance_code(one.distance);
+            // At most 14 + 5 + 14 + 13 bits.
+            let distance = self.distances[code];
+            let low = u64::from(one.distance) & ((1 << extra) - 1);
+            end.put(u64::from(length.bits), length.len);
+            end.put(u64::from(distance.bits) | low << distance.len, distance.len + extra);
+            end.settle(bytes);
+        }
+        self.put_literals(rest, &mut end, bytes);
+        end.put(u64::from(self.end.bits), self.end.len);
+        end.settle(bytes);
+        to.end = end;
     }
 
-    fn write(&self, to: &mut Bits) {
-        to.put((self.literals - 257) as u64, 5);
-        to.put((self.distances - 1) as u64, 5);
-        to.put((self.sent - 4) as u64, 4);
-        to.settle();
-        for symbol in &ORDER[..self.sent] {
-            to.put(u64::from(self.lengths[*symbol]), 3);
-            to.settle();
+    #[inline(always)]
+    fn put_literals(&self, literals: &[u8], end: &mut End, bytes: &mut Bytes) {
+        let (fours, rest) = literals.as_chunks::<4>();
+        for four in fours {
+            for byte in four {
+                let code = self.literals[usize::from(*byte)];
+                end.put(u64::from(code.bits), code.len);
+            }
+            end.settle(bytes);
         }
-        let codes = codes(&self.lengths);
-        for (symbol, extra) in &self.runs[..self.count] {
-            let code = codes[usize::from(*symbol)];
-            to.put(u64::from(code.bits) | u64::from(*extra) << code.len, code.len + run_extra(*symbol));
-            to.settle();
+        for byte in rest {
+            let code = self.literals[usize::from(*byte)];
+            end.put(u64::from(code.bits), code.len);
         }
+        end.settle(bytes);
     }
 }

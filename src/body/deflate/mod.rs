@@ -1,9 +1,15 @@
-//! Raw deflate (RFC 1951) for what this program sends: lines whose second half was sent a line before.
+//! Raw deflate (RFC 1951) for what this program sends: lines whose longer half was sent a line before.
 //!
-//! Pure: bytes in, bytes out. What was taken in is found again up to 32 KiB later, across calls.
+//! Promises: any inflater reads it; the same calls give the same bytes; what does not compress grows by less than one
+//! byte in a thousand; memory is 0.24 MiB, made once. Pure: bytes in, bytes out. What was taken in is found again
+//! across calls, up to 32 KiB later.
+//! It is our own because no library does this work at this price: per record of 1.2 to 1.4 KB it takes 0.7 of the time
+//! of zlib-rs at level 1 and as many bytes as zlib-rs at level 6, which takes four times as long
+//! (`benches/stages`, `gzip .. body`).
 
 mod bits;
 mod block;
+mod header;
 mod huffman;
 mod search;
 mod tokens;
@@ -18,13 +24,16 @@ use window::{HISTORY, Window};
 /// So much is searched at once.
 const PIECE: usize = HISTORY / 2;
 
-/// How much to search.
+/// What to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effort {
+    /// Repeats of eight bytes and more.
     Fast,
+    /// Of five bytes and more: a sixth more time; of log lines 2 %, of prose a tenth fewer bytes.
     Small,
 }
 
+/// One stream after the other.
 pub(super) struct Deflate {
     effort: Effort,
     window: Window,
@@ -72,8 +81,10 @@ impl Deflate {
                 if !self.tokens.is_empty() {
                     self.block(false, out);
                 }
-                block::stored([&[], &[]], false, &mut self.bits);
-                self.bits.drain(out);
+                if !self.bits.is_aligned() {
+                    block::stored([&[], &[]], false, &mut self.bits);
+                    self.bits.drain(out);
+                }
             }
             Until::Ended => {
                 self.search(out);
@@ -98,6 +109,7 @@ impl Deflate {
         }
     }
 
+    /// Writes what was found so far.
     fn block(&mut self, last: bool, out: &mut dyn FnMut(&[u8])) {
         let len = self.next - self.block;
         let plain = (len <= HISTORY).then(|| self.window.read(self.block, len));
@@ -107,3 +119,6 @@ impl Deflate {
         self.block = self.next;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,33 @@
-//! Repeats in a window, by two hash tables of the last places.
+//! Repeats in a window, by hash tables of the last places of eight bytes, and of five.
+//!
+//! Greedy, with two looks further: a short repeat gives way to a long one that begins a little later, and what a
+//! repeat left in front of it is taken back. Eight bytes are what it takes to tell the separators in a line of JSON
+//! apart (`\",\"user`); the fewer, cheaper matches make up for the short ones that are missed. Repeats of any length
+//! stay whole, and nothing inside of them but their first bytes is remembered, so the metadata of a record costs one
+//! comparison. The work for a byte is bounded: at most two places are looked at from each.
 
 use super::bits::boxed;
-use super::tokens::Tokens;
+use super::tokens::{LEAST, Tokens};
 use super::window::{HISTORY, Window};
 
-const TABLE: usize = 4 * 1024;
+/// Places of a table: few enough for the first level of the cache, and more than 32 KiB of log lines need.
+const TABLE: usize = 8 * 1024;
+/// Literals after which every second place is left out, then every third, ..: for what does not repeat.
+const HASTE: usize = 64;
+/// Places behind the beginning of a repeat that are remembered too: the next one may begin a little later.
+const NEXT: usize = 5;
+/// Odd, and no pattern in its bits: 2^64 by the golden ratio.
+const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// What was seen where.
 pub(super) struct Search {
     /// Of the hash of five bytes the last place, modulo 2^16.
     short: Box<[u16; TABLE]>,
-    /// The same for twelve bytes.
+    /// The same for eight bytes.
     long: Box<[u16; TABLE]>,
     /// Distance of the last match.
     last: usize,
-    /// That match went to the end of what was searched.
+    /// That match went to the end of what was searched, and may go on.
     going: bool,
 }
 
@@ -25,9 +39,6 @@ pub(super) struct Range {
     pub(super) at: usize,
     pub(super) end: usize,
 }
-
-/// Bytes of a long repeat's hash: the usual separator with something of the name behind it, `\",\"user`.
-const PRIME: u64 = 0x9e37_79b1_85eb_ca87;
 
 #[inline(always)]
 fn slot(bytes: u64) -> usize {
@@ -45,6 +56,7 @@ fn same(window: &Window, a: usize, b: usize, most: usize) -> usize {
             break;
         }
         len += 8;
+        // Few repeats are as long, and those are very long.
         if len >= 64 {
             while len < most && window.bytes::<32>(a + len) == window.bytes::<32>(b + len) {
                 len += 32;
@@ -74,23 +86,26 @@ impl Search {
         self.going = false;
     }
 
-    /// Searches all of the range.
+    /// Searches all of the range; `SHORT` looks for repeats of five bytes too.
     pub(super) fn run<const SHORT: bool>(&mut self, window: &Window, range: Range, tokens: &mut Tokens) {
         let Range { start, at: mut first, end } = range;
         if self.going && first < end {
             let len = same(window, first, first - self.last, end - first);
-            if len > 3 {
+            if len >= LEAST {
                 tokens.push_match(len, self.last);
                 first += len;
             }
         }
         while let Some((at, distance)) = self.find::<SHORT>(window, range, first) {
-            let differ = window.word(at.wrapping_sub(8)) ^ window.word(at.wrapping_sub(distance + 8));
+            // Up to eight bytes before it may be the same, and were left for literals.
+            let differ = window.word(at - 8) ^ window.word(at - distance - 8);
             let back = (differ.leading_zeros() as usize / 8).min(at - first).min(at - distance - start);
             let len = same(window, at, at - distance, end - at);
             tokens.push_literals(window, first, at - back);
             tokens.push_match(len + back, distance);
-            self.insert::<SHORT>(window, at + 1);
+            for next in 1..=NEXT {
+                self.insert::<SHORT>(window, at + next);
+            }
             self.last = distance;
             first = at + len;
         }
@@ -117,7 +132,7 @@ impl Search {
                     return Some(self.later(window, range, at).unwrap_or((at, distance)));
                 }
             }
-            at += 1 + (at - first) / 64;
+            at += 1 + (at - first) / HASTE;
         }
         None
     }

@@ -10,7 +10,7 @@ const MATCHES: usize = 8 * 1024;
 const PIECE: usize = 16;
 /// The longest match of the format, and the shortest.
 const MOST: usize = 258;
-const LEAST: usize = 3;
+pub(super) const LEAST: usize = 3;
 
 /// A match after so many literals.
 #[derive(Clone, Copy, Default)]

@@ -20,13 +20,18 @@ impl Window {
         Window { ring: boxed() }
     }
 
-    /// Writes up to 32 KiB.
+    /// Writes up to 32 KiB, and zeros behind them, so that nothing depends on what was there before.
     pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
+        self.put(at, bytes);
+        self.put(at + bytes.len(), &[0; PIECE]);
+        self.ring.copy_within(..PIECE, RING);
+    }
+
+    fn put(&mut self, at: usize, bytes: &[u8]) {
         let from = at % RING;
         let (now, later) = bytes.split_at(bytes.len().min(RING - from));
         self.ring[from..from + now.len()].copy_from_slice(now);
         self.ring[..later.len()].copy_from_slice(later);
-        self.ring.copy_within(..PIECE, RING);
     }
 
     /// Up to 32 KiB, in two parts where they lie around the end of the ring.
@@ -36,11 +41,13 @@ impl Window {
         [&self.ring[from..from + now], &self.ring[..len - now]]
     }
 
+    /// The eight bytes from there on, the first one lowest.
     #[inline(always)]
     pub(super) fn word(&self, at: usize) -> u64 {
         u64::from_le_bytes(*self.bytes(at))
     }
 
+    /// The bytes from there on.
     #[inline(always)]
     pub(super) fn bytes<const N: usize>(&self, at: usize) -> &[u8; N] {
         const { assert!(N <= PIECE) }
