@@ -205,3 +205,32 @@ impl Codes {
         end.settle(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the tables of section 3.2.5 have it: the first length or distance of each code.
+    fn bases(extra_from: usize, every: usize, count: usize, first: usize) -> Vec<(usize, usize)> {
+        let extra = |code: usize| if code < extra_from { 0 } else { (code - extra_from) / every + 1 };
+        let base = |code: usize| first + (0..code).map(|before| 1 << extra(before)).sum::<usize>();
+        (0..count).map(|code| (base(code), extra(code))).collect()
+    }
+
+    #[test]
+    fn lengths_and_distances_have_the_codes_of_the_tables() {
+        let lengths = bases(8, 4, 28, 3);
+        assert_eq!((lengths[8], lengths[20], lengths[27]), ((11, 1), (67, 4), (227, 5)));
+        for length in 3..258 {
+            let code = lengths.iter().rposition(|(base, _)| *base <= length).unwrap();
+            assert_eq!(LENGTHS[length - 3], (code as u8, lengths[code].1 as u8), "{length}");
+        }
+        assert_eq!(LENGTHS[255], (28, 0));
+        let distances = bases(4, 2, 30, 1);
+        assert_eq!((distances[4], distances[29]), ((5, 1), (24_577, 13)));
+        for distance in 1..=32_768 {
+            let code = distances.iter().rposition(|(base, _)| *base <= distance).unwrap();
+            assert_eq!(distance_code((distance - 1) as u16), (code, distances[code].1 as u32), "{distance}");
+        }
+    }
+}

@@ -116,3 +116,74 @@ pub(super) fn codes<const N: usize>(lengths: &[u8; N]) -> [Code; N] {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
+
+    /// Bits of all symbols by Huffman's own construction.
+    fn least(counts: &[u32]) -> u64 {
+        let mut heap = counts.iter().filter(|n| **n > 0).map(|n| Reverse(u64::from(*n))).collect::<BinaryHeap<_>>();
+        let mut bits = 0;
+        while let (Some(Reverse(a)), Some(Reverse(b))) = (heap.pop(), heap.pop()) {
+            bits += a + b;
+            heap.push(Reverse(a + b));
+        }
+        bits
+    }
+
+    fn check<const N: usize>(counts: &[u32; N], longest: usize) -> u64 {
+        let lengths = lengths(counts, longest);
+        let used = lengths.iter().filter(|len| **len > 0);
+        let room = used.map(|len| 1 << (longest - usize::from(*len))).sum::<usize>();
+        assert_eq!(room, 1 << longest, "complete, and nothing twice: {lengths:?}");
+        assert!(counts.iter().zip(lengths).all(|(count, len)| *count == 0 || len > 0));
+        counts.iter().zip(lengths).map(|(count, len)| u64::from(*count) * u64::from(len)).sum()
+    }
+
+    #[test]
+    fn few_symbols_get_a_complete_code_too() {
+        assert_eq!(lengths(&[0; 30], LONGEST)[..3], [1, 1, 0]);
+        assert_eq!(lengths(&[7, 0, 0], LONGEST), [1, 1, 0]);
+        assert_eq!(lengths(&[0, 0, 7], LONGEST), [1, 0, 1]);
+        assert_eq!(lengths(&[1, 0, 7], LONGEST), [1, 0, 1]);
+    }
+
+    #[test]
+    fn codes_are_those_of_the_rfcs_example() {
+        let got = codes(&[3, 3, 3, 3, 3, 2, 4, 4]).map(|code| code.bits.reverse_bits() >> (32 - code.len));
+        assert_eq!(got, [0b010, 0b011, 0b100, 0b101, 0b110, 0b00, 0b1110, 0b1111]);
+    }
+
+    #[test]
+    fn counts_that_would_make_the_longest_codes_are_cut() {
+        let mut counts = [0; 40];
+        let (mut a, mut b) = (1, 1);
+        for count in counts.iter_mut().take(24) {
+            *count = a;
+            (a, b) = (b, a + b);
+        }
+        for longest in [5, 7, 14] {
+            assert!(check(&counts, longest) > least(&counts));
+        }
+        assert_eq!(check(&counts, 23), least(&counts));
+    }
+
+    proptest! {
+        #[test]
+        fn a_code_is_complete_and_the_shortest_one(sizes in proptest::collection::vec(0u32..16, 286), salt in 0u32..9) {
+            let mut counts = [0; 286];
+            for (to, size) in counts.iter_mut().zip(sizes) {
+                // Many absent, few frequent.
+                *to = if size < salt { 0 } else { (1u32 << (size / 2)) + size };
+            }
+            prop_assume!(counts.iter().filter(|n| **n > 0).count() > 1);
+            let (bits, best) = (check(&counts, LONGEST), least(&counts));
+            prop_assert!(bits >= best && bits <= best + best / 50, "{bits} {best}");
+            check(&counts, 9);
+        }
+    }
+}

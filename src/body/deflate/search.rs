@@ -12,8 +12,10 @@ use super::window::{HISTORY, Window};
 
 /// Places of a table: few enough for the first level of the cache, and more than 32 KiB of log lines need.
 const TABLE: usize = 8 * 1024;
-/// Literals after which every second place is left out, then every third, ..: for what does not repeat.
+/// After so many bytes without a repeat only every second place is looked at, after as many more every third, ..
 const HASTE: usize = 64;
+/// .. but no fewer than these.
+const WIDEST: usize = 4;
 /// Places behind the beginning of a repeat that are remembered too: the next one may begin a little later.
 const NEXT: usize = 5;
 /// Odd, and no pattern in its bits: 2^64 by the golden ratio.
@@ -117,22 +119,26 @@ impl Search {
     #[inline(always)]
     fn find<const SHORT: bool>(&mut self, window: &Window, range: Range, first: usize) -> Option<(usize, usize)> {
         let stop = range.end.saturating_sub(8);
-        let mut at = first;
+        let (mut at, mut step) = (first, 1);
         while at < stop {
-            let here = window.word(at);
-            let (long, place) = self.long(window, at, here);
-            let (short, near) = if SHORT { self.short(window, at, here) } else { (false, 0) };
-            if long | short {
-                let distance = if long { range.distance(at, place) } else { 0 };
-                if distance > 0 {
-                    return Some((at, distance));
+            let wider = stop.min(at + HASTE);
+            while at < wider {
+                let here = window.word(at);
+                let (long, place) = self.long(window, at, here);
+                let (short, near) = if SHORT { self.short(window, at, here) } else { (false, 0) };
+                if long | short {
+                    let distance = if long { range.distance(at, place) } else { 0 };
+                    if distance > 0 {
+                        return Some((at, distance));
+                    }
+                    let distance = if short { range.distance(at, near) } else { 0 };
+                    if distance > 0 {
+                        return Some(self.later(window, range, at).unwrap_or((at, distance)));
+                    }
                 }
-                let distance = if short { range.distance(at, near) } else { 0 };
-                if distance > 0 {
-                    return Some(self.later(window, range, at).unwrap_or((at, distance)));
-                }
+                at += step;
             }
-            at += 1 + (at - first) / HASTE;
+            step = WIDEST.min(step + 1);
         }
         None
     }
