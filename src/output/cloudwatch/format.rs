@@ -21,7 +21,7 @@ use crate::output::document::{self, Depth, Lead};
 use crate::record::{Now, Record};
 use std::sync::Arc;
 
-/// Level 1: gzip is most of the CPU, and higher levels cost more than the bytes they save.
+/// For speed: gzip is most of the CPU, and the bytes that more of it saves lie nowhere.
 const LEVEL: u32 = 1;
 /// Uncompressed bytes after which a body is full, whatever the service counts: JSON escapes can make a text six times
 /// longer. Bounds the open buffer.
