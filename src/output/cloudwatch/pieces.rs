@@ -70,7 +70,8 @@ impl<'a> Cutter<'a> {
     /// Appends a piece's message, escaped for the string that it stands in.
     pub(super) fn write(&self, out: &mut Vec<u8>, number: u32, piece: &[u8]) {
         if self.text {
-            return escape(piece, out);
+            escape(piece, out);
+            return;
         }
         document::open(out, Depth::InString, Lead::None, self.record);
         escape(piece, out);
