@@ -89,8 +89,10 @@ fn output_yaml(to: &Running, tls: bool) -> String {
 
 fn config(dir: &Path, world: &World<'_>, sinks: &[Running]) -> String {
     let outputs: String = sinks.iter().map(|to| output_yaml(to, world.tls)).collect();
+    // The default is for three; each output more gets as much.
+    let memory = if sinks.len() > 3 { format!("memory_limit: {}MiB\n", sinks.len() * 14) } else { String::new() };
     format!(
-        "data_dir: {}\nnode: bench-node\nadmin: {{listen: none}}\ninputs:\n  pods:\n    type: kubernetes\n    path: {}\n    metadata: {{source: api, wait: 10s}}\noutputs:\n{outputs}",
+        "data_dir: {}\nnode: bench-node\n{memory}admin: {{listen: none}}\ninputs:\n  pods:\n    type: kubernetes\n    path: {}\n    metadata: {{source: api, wait: 10s}}\noutputs:\n{outputs}",
         dir.join("data").display(),
         world.place.join("pods").display()
     )
