@@ -24,10 +24,7 @@ const LICENCES: &[&str] = &[
 ];
 
 /// Crates that may be there in two versions, and why. One that is single again has to be taken out.
-const TWICE: &[(&str, &str)] = &[
-    ("base64", "nothing of it is shipped: 0.22 by k8s-openapi, whose types the packaging tests read"),
-    ("syn", "nothing of it is shipped: half of the derive macros moved to 3"),
-];
+const TWICE: &[(&str, &str)] = &[("syn", "nothing of it is shipped: half of the derive macros moved to 3")];
 
 /// Other stacks for what rustls with aws-lc-rs, hyper and tokio do here.
 const SECOND_STACKS: &[&str] = &[
@@ -47,8 +44,7 @@ const SECOND_STACKS: &[&str] = &[
 ];
 
 /// What the pure core (no features) is built without.
-const NOT_PURE: &[&str] =
-    &["aws-config", "aws-sigv4", "clap", "h2", "http", "hyper", "hyper-util", "mio", "rustls", "tokio"];
+const NOT_PURE: &[&str] = &["aws-config", "aws-sigv4", "clap", "http", "hyper", "hyper-util", "mio", "rustls", "tokio"];
 
 /// Name, version and licence of everything that goes into a build.
 type Crates = BTreeSet<(String, String, String)>;
