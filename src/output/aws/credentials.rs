@@ -16,6 +16,7 @@ mod clock;
 mod errand;
 mod send;
 mod sources;
+pub mod told;
 use clock::ServiceClock;
 use sources::Chain;
 pub use sources::{Found, Source, instance_metadata_is_off};

@@ -56,9 +56,8 @@ pub(super) fn access(files: &[File]) -> Result<Access, String> {
     };
     access.server_name = cluster.node.text("tls-server-name").filter(|name| !name.is_empty()).map(str::to_owned);
     // As kubectl has it, nobody is a user too.
-    match context.node.text("user").and_then(|user| named(files, "users", user, "user")) {
-        Some(user) => log_in(&mut access, user, cluster)?,
-        None => {}
+    if let Some(user) = context.node.text("user").and_then(|user| named(files, "users", user, "user")) {
+        log_in(&mut access, user, cluster)?;
     }
     Ok(access)
 }

@@ -5,6 +5,7 @@
 //! `profile` only that profile counts: keys that happen to be in the environment do not win over what was written.
 
 use super::errand::Errand;
+use super::told;
 use crate::config::checked;
 use crate::lane::batch::Verdict;
 use crate::output::http::chain as causes;
@@ -73,7 +74,7 @@ impl Source {
                 return match profile {
                     Some(name) => format!("`profile: {name}` is configured: only that profile counts"),
                     None => {
-                        let name = std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".into());
+                        let name = std::env::var(told::PROFILE).unwrap_or_else(|_| "default".into());
                         format!("profile {name} has credentials, and no keys are in the environment")
                     }
                 };
@@ -81,7 +82,7 @@ impl Source {
             Source::WebIdentity => {
                 "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN are set, and no keys are in environment or profile"
             }
-            Source::Container if set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") => {
+            Source::Container if set(told::CONTAINER[0]) => {
                 "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is set (ECS), and nothing goes before it"
             }
             Source::Container => {
@@ -243,7 +244,7 @@ pub(super) fn none(aws: &checked::Aws, cause: &CredentialsError) -> String {
 
 /// Whoever started us wants nobody to ask instance metadata; as the AWS SDKs have it, by environment.
 pub fn instance_metadata_is_off() -> bool {
-    std::env::var("AWS_EC2_METADATA_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"))
+    std::env::var(told::NO_INSTANCE).is_ok_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// Nobody told the region.
