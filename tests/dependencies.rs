@@ -24,11 +24,7 @@ const LICENCES: &[&str] = &[
 ];
 
 /// Crates that may be there in two versions, and why. One that is single again has to be taken out.
-const TWICE: &[(&str, &str)] = &[
-    ("base64", "0.22 by k8s-openapi and tower-http (both for kube); the rest is at 0.23"),
-    ("hashbrown", "0.16 by kube-runtime; the rest is at 0.17"),
-    ("syn", "nothing of it is shipped: half of the derive macros moved to 3"),
-];
+const TWICE: &[(&str, &str)] = &[("syn", "nothing of it is shipped: half of the derive macros moved to 3")];
 
 /// Other stacks for what rustls with aws-lc-rs, hyper and tokio do here.
 const SECOND_STACKS: &[&str] = &[
@@ -48,8 +44,7 @@ const SECOND_STACKS: &[&str] = &[
 ];
 
 /// What the pure core (no features) is built without.
-const NOT_PURE: &[&str] =
-    &["aws-config", "aws-sigv4", "clap", "h2", "http", "hyper", "hyper-util", "kube", "mio", "rustls", "tokio"];
+const NOT_PURE: &[&str] = &["aws-config", "aws-sigv4", "clap", "http", "hyper", "hyper-util", "mio", "rustls", "tokio"];
 
 /// Name, version and licence of everything that goes into a build.
 type Crates = BTreeSet<(String, String, String)>;
@@ -167,7 +162,7 @@ fn there_is_one_stack_for_tls_and_one_for_http() {
 }
 
 #[test]
-fn the_pure_core_is_built_without_runtime_http_aws_and_kube() {
+fn the_pure_core_is_built_without_runtime_http_and_aws() {
     let crates = tree(PLATFORMS[0], &["--no-default-features"]);
     assert_eq!(among(&crates, NOT_PURE), [] as [&str; 0]);
 }

@@ -12,7 +12,7 @@ mod read;
 mod section;
 pub mod template;
 mod units;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use expand::Env;
 pub use problem::{Problem, Problems};

@@ -61,6 +61,47 @@ pub(crate) fn parse(text: &str, report: &Report) -> Option<Node> {
     }
 }
 
+/// The one document of a file that is not a configuration of ours; the first thing that is wrong with it as a sentence.
+pub(crate) fn of_others(text: &str) -> Result<Node, String> {
+    let report = Report::default();
+    let node = parse(text, &report);
+    match (report.into_problems("").and_then(|problems| problems.list.into_iter().next()), node) {
+        (None, Some(node)) => Ok(node),
+        (Some(problem), _) => Err(format!("line {}: {}", problem.line, problem.what)),
+        (None, None) => Err("nothing in it".to_owned()),
+    }
+}
+
+impl Node {
+    /// What stands behind this key; `None` also where it is empty, or where there are no keys.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        let Value::Map(pairs) = &self.value else { return None };
+        let (_, node) = pairs.iter().find(|(known, _)| known.text == key)?;
+        (node.value != Value::Null).then_some(node)
+    }
+
+    /// A scalar's text.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar(text) => Some(text),
+            Value::Null | Value::List(_) | Value::Map(_) | Value::Refused => None,
+        }
+    }
+
+    /// A scalar's text behind this key.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.get(key)?.as_text()
+    }
+
+    /// The entries of the list behind this key.
+    pub fn list(&self, key: &str) -> &[Node] {
+        match self.get(key).map(|node| &node.value) {
+            Some(Value::List(entries)) => entries,
+            Some(Value::Null | Value::Scalar(_) | Value::Map(_) | Value::Refused) | None => &[],
+        }
+    }
+}
+
 struct Tree<'t> {
     events: Parser<'t, StrInput<'t>>,
     report: &'t Report,

@@ -5,7 +5,9 @@
 //! (`surroundings`). Nothing that a server does or does not do stops anything: what is known stays known, files of pods
 //! that are not go on after `metadata.wait` with what their path says, and the state is published.
 
+mod access;
 mod ask;
+mod client;
 mod follow;
 pub mod plan;
 mod poll;
@@ -20,6 +22,7 @@ mod wire;
 use super::pods::Pods;
 use crate::record::Now;
 use crate::telemetry::board::Board;
+pub use access::{Access, Certificate, Login, Trust};
 pub use ask::{Api, Kubelet};
 use ask::{Asker, To};
 use follow::Follow;

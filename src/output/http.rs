@@ -12,8 +12,10 @@ use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls_platform_verifier::Verifier;
 use std::convert::Infallible;
 use std::future::Future;
 use std::path::Path;
@@ -24,7 +26,9 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+mod roots;
 mod trouble;
+use roots::System;
 pub use trouble::Trouble;
 pub(crate) use trouble::chain;
 
@@ -39,7 +43,6 @@ const LARGEST_ANSWER: usize = 32 << 20;
 #[derive(Clone, Debug)]
 pub struct Http {
     client: Client<Dial, Chunks>,
-    no_roots: bool,
     /// Nobody may wait longer for an answer.
     patience: Duration,
 }
@@ -61,7 +64,7 @@ impl Http {
     /// # Errors
     /// A sentence that names the file and what is wrong with it.
     pub fn new(ca_file: Option<&Path>) -> Result<Http, String> {
-        let (tls, no_roots) = tls(ca_file)?;
+        let tls = tls(ca_file)?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -73,7 +76,7 @@ impl Http {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(64)
             .build(Dial { https });
-        Ok(Http { client, no_roots, patience: Duration::MAX })
+        Ok(Http { client, patience: Duration::MAX })
     }
 
     /// No answer is waited for longer than this, whatever the caller of [`Http::send`] allows: for tests of what hangs.
@@ -101,7 +104,7 @@ impl Http {
             parts.headers.insert(header::CONTENT_LENGTH, body.left.into());
         }
         let sent = self.client.request(Request::from_parts(parts, body)).await;
-        let (head, body) = sent.map_err(|e| Trouble::of_request(at, &e, self.no_roots))?.into_parts();
+        let (head, body) = sent.map_err(|e| Trouble::of_request(at, &e))?.into_parts();
         let body = match Limited::new(body, LARGEST_ANSWER).collect().await {
             Ok(body) => body.to_bytes(),
             Err(e) if e.is::<LengthLimitError>() => return Err(Trouble::answer_too_large(at, LARGEST_ANSWER)),
@@ -117,23 +120,19 @@ fn authority<B>(request: &Request<B>) -> String {
     format!("{}://{}", uri.scheme_str().unwrap_or("http"), uri.authority().map_or("", |a| a.as_str()))
 }
 
-/// The TLS settings, and whether there is no root at all: only an error once https is wanted.
-fn tls(ca_file: Option<&Path>) -> Result<(rustls::ClientConfig, bool), String> {
+fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let extra = ca_file.map(certificates).transpose()?.unwrap_or_default();
     let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|e| format!("TLS cannot be set up: {e}"))?;
-    match rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider) {
-        Ok(verifier) => {
-            let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
-            Ok((builder.with_no_client_auth(), false))
+    let verifier: Arc<dyn ServerCertVerifier> = match ca_file {
+        None => Arc::new(System(provider)),
+        Some(file) => {
+            let wrong = |e| format!("ca_file {}: a certificate in it cannot be used: {e}", file.display());
+            Arc::new(Verifier::new_with_extra_roots(certificates(file)?, provider).map_err(wrong)?)
         }
-        Err(cause) => match ca_file {
-            Some(file) => Err(format!("ca_file {}: a certificate in it cannot be used: {cause}", file.display())),
-            None => Ok((builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(), true)),
-        },
-    }
+    };
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
 /// The certificates of a PEM file: at least one.

@@ -4,6 +4,7 @@
 use crate::lane::batch::{Code, Scope, Verdict};
 use crate::output::aws::AwsAccess;
 use crate::output::aws::credentials::Found;
+use crate::telemetry::skew;
 use http::HeaderMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -25,8 +26,8 @@ pub struct Probe {
 /// The first answer.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    /// `Date`, as it was sent; some servers send none.
-    pub date: Option<String>,
+    /// The time that it told, in seconds since 1970.
+    pub date: Option<i64>,
     /// When it came.
     pub at: Instant,
 }
@@ -72,7 +73,7 @@ impl Probe {
 
     /// An answer came: the first one tells the time.
     pub fn hears(&mut self, headers: &HeaderMap) {
-        let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+        let date = skew::told(headers);
         self.heard.get_or_insert_with(|| Heard { date, at: Instant::now() });
     }
 

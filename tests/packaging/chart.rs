@@ -2,7 +2,6 @@
 
 use crate::objects::{agent, assert_known, assert_right, folder, kinds, only, shipped};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -279,59 +278,5 @@ fn wrong_values_are_refused_by_name() {
     ] {
         let complaint = refused(values);
         assert!(complaint.contains(said), "{values}: {complaint}");
-    }
-}
-
-#[test]
-fn the_schema_names_every_value_and_no_other() {
-    let schema: Value =
-        serde_json::from_str(&std::fs::read_to_string(folder("helm/values.schema.json")).unwrap()).unwrap();
-    let values = crate::yaml::documents(&std::fs::read_to_string(folder("helm/values.yaml")).unwrap()).remove(0);
-    fn compare(path: &str, schema: &Value, values: &Value) {
-        let (Some(known), Some(given)) = (schema["properties"].as_object(), values.as_object()) else { return };
-        for name in given.keys() {
-            assert!(known.contains_key(name), "{path}.{name} is not in the schema");
-        }
-        for (name, below) in known {
-            // What helm itself gives to a chart inside of another.
-            let parents = path.is_empty() && ["global", "enabled"].contains(&name.as_str());
-            // Kubernetes' own keys, and ours at the top of the configuration, need no default here.
-            let free = [
-                "livenessProbe",
-                "readinessProbe",
-                "resources",
-                "lifecycle",
-                "affinity",
-                "config.service",
-                "updateStrategy",
-            ];
-            assert!(
-                parents || free.iter().any(|it| path == format!(".{it}")) || given.contains_key(name),
-                "{path}.{name} is not in values.yaml"
-            );
-            compare(&format!("{path}.{name}"), below, given.get(name).unwrap_or(&Value::Null));
-        }
-    }
-    compare("", &schema, &values);
-}
-
-#[test]
-fn the_schema_knows_every_key_at_the_top_of_the_configuration() {
-    let schema: Value =
-        serde_json::from_str(&std::fs::read_to_string(folder("helm/values.schema.json")).unwrap()).unwrap();
-    let objects = shipped("kubernetes");
-    let printed = assert_right(only(&objects, "ConfigMap"), agent(only(&objects, "DaemonSet")));
-    let mut printed = crate::yaml::documents(&printed).remove(0);
-    // Values of the chart's own; what it prints only where it is set (`exit_when`) is nothing for a DaemonSet.
-    for key in ["data_dir", "admin", "inputs", "outputs"] {
-        assert!(printed.as_object_mut().unwrap().remove(key).is_some(), "{key}");
-    }
-    fn keys(value: &Value) -> BTreeSet<&str> {
-        value.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect()
-    }
-    let known = &schema["properties"]["config"]["properties"]["service"]["properties"];
-    assert_eq!(keys(known), keys(&printed));
-    for (key, value) in printed.as_object().unwrap() {
-        assert_eq!(keys(&known[key]["properties"]), keys(value), "{key}");
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tailrace::config::checked::{Compression, OutputKind, S3};
 use tailrace::lane::batch::{Batch, Job, PartTag, Verdict};
 use tailrace::lane::format::Format;
+use tailrace::output::probe::Came;
 use tailrace::output::s3::format::S3Format;
 use tailrace::output::s3::service::S3Service;
 
@@ -137,7 +138,16 @@ pub fn noise(mib: usize, seed: u64) -> Vec<Line> {
 }
 
 /// What came of trying each right below a prefix.
-pub async fn probed(bucket: &Bucket) -> Vec<(&'static str, tailrace::output::probe::Came)> {
+pub async fn probed(bucket: &Bucket) -> Vec<(&'static str, Came)> {
     let probe = bucket.service.probe("logs/shop/").await;
     probe.tried.into_iter().map(|tried| (tried.right, tried.came)).collect()
+}
+
+/// Every right is allowed, and no object and no upload stays of the trial.
+pub async fn assert_probing_leaves_nothing(bucket: &Bucket) {
+    let rights = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads"];
+    assert_eq!(probed(bucket).await, rights.map(|right| (right, Came::Allowed)));
+    assert!(bucket.names().await.is_empty());
+    let uploads = bucket.ask("GET", "?uploads=").await.text();
+    assert!(!uploads.contains("<Upload>"), "{uploads}");
 }

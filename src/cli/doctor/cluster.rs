@@ -52,7 +52,7 @@ fn lines(probe: &Probe, by_kubelet: bool, node: &str, time: Clock) -> Vec<Line> 
         let now = time.now();
         let since = i64::try_from(now.mono.saturating_sub(*at).as_secs()).unwrap_or(0);
         let ours = now.unix_ns / 1_000_000_000 - since;
-        lines.extend(clock::line(OF, date.as_deref(), ours));
+        lines.extend(clock::line(OF, *date, ours));
     }
     lines
 }

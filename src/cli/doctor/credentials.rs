@@ -2,8 +2,7 @@
 //! Pure, but for reading what is set.
 
 use super::line::Line;
-use crate::output::aws::credentials::{Found, Source, instance_metadata_is_off};
-use std::path::Path;
+use crate::output::aws::credentials::{Found, Source, instance_metadata_is_off, told};
 use std::time::UNIX_EPOCH;
 
 /// What is set around this process that credentials may come from. Values are shown only where they are no secrets.
@@ -29,23 +28,20 @@ impl Around {
     /// As this process has it.
     pub fn of_process() -> Around {
         let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let home = get("HOME").unwrap_or_else(|| "/".to_owned());
-        let files = [("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")];
-        let mut files =
-            files.map(|(name, file)| get(name).unwrap_or_else(|| format!("{home}/.aws/{file}"))).into_iter();
-        let token = get("AWS_WEB_IDENTITY_TOKEN_FILE");
+        let [key, secret] = told::KEYS.map(|name| get(name).is_some());
+        let [token, role] = told::WEB_IDENTITY.map(get);
+        let file = told::shared_files(|name| std::env::var_os(name)).into_iter().find(|path| path.is_file());
         let token = token.map(|path| {
             let wrong = std::fs::File::open(&path).err().map(|error| error.to_string());
             (path, wrong)
         });
         Around {
-            keys: (get("AWS_ACCESS_KEY_ID").is_some(), get("AWS_SECRET_ACCESS_KEY").is_some()),
-            profile: get("AWS_PROFILE"),
-            file: files.find(|path| Path::new(path).is_file()),
+            keys: (key, secret),
+            profile: get(told::PROFILE),
+            file: file.map(|path| path.display().to_string()),
             token,
-            role: get("AWS_ROLE_ARN"),
-            container: get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
-                .or_else(|| get("AWS_CONTAINER_CREDENTIALS_FULL_URI")),
+            role,
+            container: told::CONTAINER.into_iter().find_map(get),
             no_instance: instance_metadata_is_off(),
         }
     }

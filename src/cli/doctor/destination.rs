@@ -77,7 +77,7 @@ fn about_server(of: &str, server: &str, probe: &Probe, clock: Clock) -> Vec<Line
     if let Some(heard) = &probe.heard {
         let since = i64::try_from(heard.at.elapsed().as_nanos()).unwrap_or(0);
         lines.push(Line::ok(of, format!("{server} answers")));
-        lines.extend(clock::line(of, heard.date.as_deref(), now.saturating_sub(since) / 1_000_000_000));
+        lines.extend(clock::line(of, heard.date, now.saturating_sub(since) / 1_000_000_000));
     }
     lines
 }

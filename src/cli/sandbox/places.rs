@@ -5,6 +5,7 @@
 
 use crate::catalog::glob::Glob;
 use crate::config::checked::{Auth, Aws, Config, InputKind, MetadataSource, OutputKind};
+use crate::output::aws::credentials::told;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -202,10 +203,10 @@ fn of_environment(config: &Config, env: Env<'_>) -> Vec<PathBuf> {
     };
     named(&["SSL_CERT_FILE", "AWS_CA_BUNDLE"]);
     if config.outputs.iter().any(|output| is_aws(&output.kind).is_some()) {
-        named(&["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]);
-        for file in aws_files(env) {
+        named(&[told::WEB_IDENTITY[0], told::CONTAINER_TOKEN_FILE]);
+        for file in told::shared_files(env) {
             found.extend(around(&file));
-            found.extend(paths_in(&file, &["web_identity_token_file"]).iter().filter_map(|path| around(path)));
+            found.extend(paths_in(&file, &told::FILE_KEYS).iter().filter_map(|path| around(path)));
         }
     }
     found.extend(env("SSL_CERT_DIR").map(PathBuf::from));
@@ -226,15 +227,6 @@ fn is_aws(kind: &OutputKind) -> Option<&Aws> {
             Auth::None | Auth::Basic { .. } => None,
         },
     }
-}
-
-fn aws_files(env: Env<'_>) -> Vec<PathBuf> {
-    let of = |name: &str, default: &str| {
-        let home = || Some(PathBuf::from(env("HOME")?).join(default));
-        env(name).map(PathBuf::from).or_else(home)
-    };
-    let files = [of("AWS_CONFIG_FILE", ".aws/config"), of("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")];
-    files.into_iter().flatten().collect()
 }
 
 fn kubeconfigs(config: &Config, env: Env<'_>) -> Vec<PathBuf> {

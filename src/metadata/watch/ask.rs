@@ -1,20 +1,26 @@
-//! One GET at the API server or at kubelet, through kube's client (its credentials, its TLS) with our own timeouts and
-//! bounds. Everything that is sent and comes back is counted here.
+//! One GET at the API server or at kubelet, with timeouts and bounds. Everything that is sent and comes back is counted
+//! here.
 //!
-//! A projected token is replaced on disk while we run, and kube's client looks at the file once a minute: an answer that
-//! denies us is asked for once more with what is on disk now, before anybody hears of it.
+//! Credentials are replaced on disk while we run: an answer that denies us is asked for once more with what is there now,
+//! before anybody hears of it.
 
+use super::access::{self, Access, Trust};
+use super::client::Client;
 use super::tell::Tell;
 use super::trouble::Trouble;
 use super::wire;
-use http::{Request, Response, header};
+use http::{Response, header};
 use http_body_util::BodyExt;
-use kube::client::Body;
-use kube::{Client, Config};
+use hyper::body::Incoming;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
+
+/// The server's address and our credentials are found within this time.
+const INFER_WITHIN: Duration = Duration::from_secs(30);
+/// Credentials that end in so many seconds are replaced before they are used again.
+const ENDS_SOON: i64 = 60;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +84,7 @@ pub enum Api {
     /// The cluster that we run in, else what KUBECONFIG (or ~/.kube/config) says.
     Infer,
     /// There.
-    At(Box<Config>),
+    At(Box<Access>),
 }
 
 /// Where this node's kubelet is.
@@ -115,7 +121,7 @@ impl Asker {
     }
 
     /// The head of a good answer, or why there is none.
-    pub(super) async fn get(&mut self, what: What, uri: &str) -> Result<Response<Body>, Trouble> {
+    pub(super) async fn get(&mut self, what: What, uri: &str) -> Result<Response<Incoming>, Trouble> {
         let fresh = self.client.is_none();
         let trouble = match self.send(what, uri).await {
             Err(trouble) if trouble.again_from_scratch => trouble,
@@ -134,18 +140,15 @@ impl Asker {
         answer
     }
 
-    async fn send(&mut self, what: What, uri: &str) -> Result<Response<Body>, Trouble> {
-        let client = match &self.client {
-            Some(client) => client,
-            None => self.client.insert(connect(&self.to).await?),
+    async fn send(&mut self, what: What, uri: &str) -> Result<Response<Incoming>, Trouble> {
+        let soon = self.tell.unix().saturating_add(ENDS_SOON);
+        let client = match self.client.take().filter(|client| !client.ends_before(soon)) {
+            Some(client) => self.client.insert(client),
+            None => self.client.insert(connect(&self.to).await.map_err(|why| Trouble::config(&why))?),
         };
-        let request = Request::get(uri)
-            .header(header::USER_AGENT, concat!("tailrace/", env!("CARGO_PKG_VERSION")))
-            .header(header::ACCEPT, what.accept())
-            .body(Body::empty())
-            .map_err(|e| Trouble::odd(e.to_string()))?;
         self.tell.asked(what);
-        let response = timeout(self.limit, client.send(request)).await.map_err(|_| Trouble::slow(what, self.limit))?;
+        let sent = timeout(self.limit, client.get(uri, what.accept())).await;
+        let response = sent.map_err(|_| Trouble::slow(what, self.limit))?;
         let response = response.map_err(|e| Trouble::unsent(what, &e))?;
         let code = response.status();
         if code.is_success() {
@@ -158,7 +161,7 @@ impl Asker {
     }
 
     /// A whole body, at most `most` bytes, each piece within the limit.
-    pub(super) async fn collect(&self, what: What, mut body: Body, most: usize) -> Result<Vec<u8>, Trouble> {
+    pub(super) async fn collect(&self, what: What, mut body: Incoming, most: usize) -> Result<Vec<u8>, Trouble> {
         let mut bytes = Vec::new();
         let slow = |_| Trouble::slow(what, self.limit);
         while let Some(frame) = timeout(self.limit, body.frame()).await.map_err(slow)? {
@@ -173,28 +176,28 @@ impl Asker {
     }
 }
 
-/// A client with none of kube's own retries; finding the server and reading its credentials may fail and be tried again.
-async fn connect(to: &To) -> Result<Client, Trouble> {
+/// Finding the server and reading its credentials may fail and be tried again.
+async fn connect(to: &To) -> Result<Client, String> {
     let (To::Api(api) | To::Kubelet(api, _, _)) = to;
-    let mut config = match api {
-        Api::At(config) => (**config).clone(),
-        Api::Infer if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
-            Config::incluster().map_err(|e| Trouble::config(&e))?
+    let mut access = match api {
+        Api::At(access) => (**access).clone(),
+        Api::Infer => {
+            // Reads files, and may wait for a program.
+            let found = timeout(INFER_WITHIN, tokio::task::spawn_blocking(Access::infer)).await;
+            let late = |_| format!("no credentials within {} s", INFER_WITHIN.as_secs());
+            found.map_err(late)?.map_err(|e| e.to_string())??
         }
-        Api::Infer => Config::from_kubeconfig(&Default::default()).await.map_err(|e| Trouble::config(&e))?,
     };
-    config.default_retry = false;
-    config.connect_timeout = Some(Duration::from_secs(5));
     if let To::Kubelet(_, kubelet, node) = to {
-        config.cluster_url = kubelet.url.parse().map_err(|e: http::uri::InvalidUri| Trouble::config(&e))?;
-        config.proxy_url = None;
-        config.accept_invalid_certs = !kubelet.verify;
-        if let Some(file) = &kubelet.ca_file {
-            (config.root_cert, config.root_cert_file) = (None, Some(file.clone()));
+        access.url = kubelet.url.parse().map_err(|e| format!("{}: {e}", kubelet.url))?;
+        match &kubelet.ca_file {
+            _ if !kubelet.verify => access.trust = Trust::Anybody,
+            Some(file) => access.trust = Trust::These(access::certificates_in(file)?),
+            None => {}
         }
         // Kubelet's certificate names the node and its addresses, never the loopback.
-        let host = config.cluster_url.host().unwrap_or_default();
-        config.tls_server_name = matches!(host, "127.0.0.1" | "[::1]" | "localhost").then(|| node.to_string());
+        let host = access.url.host().unwrap_or_default();
+        access.server_name = matches!(host, "127.0.0.1" | "[::1]" | "localhost").then(|| node.to_string());
     }
-    Client::try_from(config).map_err(|e| Trouble::config(&e))
+    Client::new(access)
 }

@@ -7,7 +7,7 @@ use super::trouble::Trouble;
 use super::wire::{self, Event, Lines};
 use crate::metadata::pod::Pod;
 use http_body_util::BodyExt;
-use kube::client::Body;
+use hyper::body::Incoming;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -122,7 +122,7 @@ impl Follow {
         self.changes(body, from, None).await
     }
 
-    async fn open(&mut self, more: &str) -> Result<Body, Trouble> {
+    async fn open(&mut self, more: &str) -> Result<Incoming, Trouble> {
         let ends = self.timing.watch.as_secs().max(1);
         let uri = self.uri(&format!("&watch=1&allowWatchBookmarks=true&timeoutSeconds={ends}{more}"));
         let body = self.asker.get(What::Watch, &uri).await?.into_body();
@@ -131,7 +131,7 @@ impl Follow {
     }
 
     /// Reads a watch to its end.
-    async fn changes(&mut self, mut body: Body, from: String, mut initial: Initial) -> Result<Came, Trouble> {
+    async fn changes(&mut self, mut body: Incoming, from: String, mut initial: Initial) -> Result<Came, Trouble> {
         let Timing { watch, silence, answer, .. } = self.timing;
         let began = self.tell.now();
         let (mut lines, mut reached) = (Lines::default(), from);

@@ -4,13 +4,14 @@
 use super::Watch;
 use super::ask::{To, What};
 use crate::lane::batch::Code;
+use crate::telemetry::skew;
 use std::time::Duration;
 
 /// What came of it.
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
-    /// When the first answer came (mono), and its `Date`.
-    pub heard: Option<(Duration, Option<String>)>,
+    /// When the first answer came (mono), and the time that it told, in seconds since 1970.
+    pub heard: Option<(Duration, Option<i64>)>,
     /// What was refused (`list`, `watch`, `namespace`, `node`, `kubelet`), why, and what to do.
     pub refused: Option<(&'static str, Code, String)>,
 }
@@ -41,8 +42,7 @@ impl Watch {
             };
             match self.asker(to).get(what, &uri).await {
                 Ok(answer) => {
-                    let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
-                    probe.heard.get_or_insert_with(|| (self.tell.now(), date.map(str::to_owned)));
+                    probe.heard.get_or_insert_with(|| (self.tell.now(), skew::told(answer.headers())));
                 }
                 Err(trouble) => {
                     probe.refused = Some((what.as_str(), trouble.code, trouble.say));

@@ -31,6 +31,11 @@ impl Tell {
         (self.clock)().mono
     }
 
+    /// Seconds since 1970.
+    pub(super) fn unix(&self) -> i64 {
+        (self.clock)().unix_ns / 1_000_000_000
+    }
+
     // Counters are valid after any panic.
     fn report(&self) -> MutexGuard<'_, MetadataReport> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)

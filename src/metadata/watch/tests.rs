@@ -6,7 +6,6 @@ use super::*;
 use crate::metadata::pod::Wanted;
 use crate::telemetry::board::Snapshot;
 use crate::telemetry::report::{MetadataReport, MetadataState};
-use kube::Config;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -98,7 +97,7 @@ fn clock() -> Now {
 }
 
 fn settings(address: SocketAddr) -> Settings {
-    let config = Config::new(format!("http://{address}").parse().unwrap());
+    let access = Access::to(format!("http://{address}").parse().unwrap());
     let ms = Duration::from_millis;
     let timing = Timing {
         spread: ms(20),
@@ -109,7 +108,7 @@ fn settings(address: SocketAddr) -> Settings {
         ..Timing::default()
     };
     Settings {
-        api: Api::At(Box::new(config)),
+        api: Api::At(Box::new(access)),
         kubelet: None,
         node: "n1".into(),
         annotations: Vec::new(),

@@ -1,6 +1,7 @@
 //! Why a request to the API server brought nothing, and what a person can do about it.
 
 use super::ask::What;
+use super::client::Unsent;
 use crate::lane::batch::Code;
 use std::error::Error;
 use std::time::Duration;
@@ -71,7 +72,7 @@ impl Trouble {
 
     /// It would not be better for a plain list: the way, or the right, is missing.
     pub(super) fn is_general(&self) -> bool {
-        matches!(self.code.as_str(), "auth" | "connect" | "config" | "http_401" | "http_403" | "http_429") || self.gone
+        matches!(self.code.as_str(), "connect" | "config" | "http_401" | "http_403" | "http_429") || self.gone
     }
 
     /// No head of an answer, or no further piece of one, in time.
@@ -80,9 +81,7 @@ impl Trouble {
     }
 
     /// The request did not get out.
-    pub(super) fn unsent(what: What, error: &kube::Error) -> Self {
-        // Of the many things it may be, credentials and addresses can only mend when they are read again.
-        let code = if matches!(error, kube::Error::Auth(_)) { "auth" } else { "connect" };
+    pub(super) fn unsent(what: What, error: &Unsent) -> Self {
         let cause = chain(error);
         let advice = match what {
             What::Kubelet if cause.contains("certificate") => {
@@ -95,7 +94,8 @@ impl Trouble {
             What::Kubelet | What::List | What::Watch | What::Namespace | What::Node => "",
         };
         let say = format!("{} cannot be reached: {cause}{advice}", what.server());
-        Trouble { again_from_scratch: true, ..Trouble::new(code, say) }
+        // Of the many things it may be, credentials and addresses can only mend when they are read again.
+        Trouble { again_from_scratch: true, ..Trouble::new("connect", say) }
     }
 
     /// The answer broke off.
@@ -109,11 +109,10 @@ impl Trouble {
     }
 
     /// There is no way to find the server.
-    pub(super) fn config(error: &dyn Error) -> Self {
+    pub(super) fn config(why: &str) -> Self {
         let say = format!(
-            "no API server: neither a service account of a cluster nor a usable KUBECONFIG ({}); \
-             `metadata: {{source: path}}` does without",
-            chain(error)
+            "no API server: neither a service account of a cluster nor a usable KUBECONFIG ({why}); \
+             `metadata: {{source: path}}` does without"
         );
         Trouble { again_from_scratch: true, ..Trouble::new("config", say) }
     }

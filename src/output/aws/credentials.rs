@@ -13,8 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 mod clock;
+mod errand;
 mod send;
 mod sources;
+pub mod told;
 use clock::ServiceClock;
 use sources::Chain;
 pub use sources::{Found, Source, instance_metadata_is_off};
@@ -257,8 +259,8 @@ impl AwsAccess {
             return Err(verdict);
         }
         let made = match tokio::time::timeout(LOAD_WITHIN, Chain::load(&self.0.aws)).await {
-            Ok(Some(chain)) => Ok(chain),
-            Ok(None) | Err(_) => Err(hold("region", sources::NO_REGION.to_owned())),
+            Ok(loaded) => loaded,
+            Err(_) => Err(sources::no_region()),
         };
         match &made {
             Ok(chain) => asking.chain = Some(chain.clone()),

@@ -256,3 +256,29 @@ fn a_useless_ca_file_is_named_with_its_cause() {
     wrong(Some("-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n"), "");
     wrong(Some("-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n"), "cannot be used");
 }
+
+#[tokio::test]
+async fn a_machine_without_any_authority_is_told_so() {
+    let (config, _) = certificate("localhost", (2020, 2100));
+    let (at, server) = tls_server(config);
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "output::http::tests::without_authorities", "--ignored"]);
+    // The system's are told by environment, and read once in a process.
+    child.env("SSL_CERT_DIR", dir.path()).env_remove("SSL_CERT_FILE").env("TEST_OUT", out.path());
+    let ended = child.env("TEST_PORT", at.port().to_string()).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    assert!(server.await.unwrap().is_err());
+    let said = std::fs::read_to_string(out.path()).unwrap();
+    assert!(said.starts_with("tls true ") && said.contains("package ca-certificates"), "{said}");
+}
+
+#[tokio::test]
+#[ignore = "the other half of the test above: runs in a process of its own"]
+async fn without_authorities() {
+    let Ok((out, port)) = std::env::var("TEST_OUT").and_then(|out| Ok((out, std::env::var("TEST_PORT")?))) else {
+        return;
+    };
+    let trouble = over_tls(format!("127.0.0.1:{port}").parse().unwrap(), None).await.unwrap_err();
+    std::fs::write(out, format!("{} {} {}", trouble.code.as_str(), trouble.hold, trouble.say)).unwrap();
+}

@@ -4,6 +4,7 @@
 //! its outcome is unknown. Every sentence names the server; those about TLS say what to do.
 
 use super::ConnectTimeout;
+use super::roots::NoRoots;
 use crate::lane::batch::{Code, Scope, Verdict};
 use hyper_util::client::legacy;
 use rustls::CertificateError as Cert;
@@ -48,7 +49,7 @@ impl Trouble {
     }
 
     /// The request failed before a head came back.
-    pub(super) fn of_request(at: &str, error: &legacy::Error, no_roots: bool) -> Trouble {
+    pub(super) fn of_request(at: &str, error: &legacy::Error) -> Trouble {
         let never_sent = error.is_connect() || find::<hyper::Error>(error).is_some_and(hyper::Error::is_canceled);
         let make = |code: &str, hold: bool, say: &str| Trouble {
             code: Code::new(code),
@@ -60,7 +61,7 @@ impl Trouble {
             return make("connect_timeout", false, "no connection within 5 s");
         }
         if let Some(cause) = find::<rustls::Error>(error) {
-            return make("tls", true, &tls_advice(cause, no_roots));
+            return make("tls", true, &tls_advice(cause));
         }
         if let Some(cause) = find::<hyper::Error>(error)
             && cause.is_parse()
@@ -97,9 +98,11 @@ impl Trouble {
 }
 
 /// What to do about a failed handshake.
-fn tls_advice(cause: &rustls::Error, no_roots: bool) -> String {
+fn tls_advice(cause: &rustls::Error) -> String {
     use rustls::Error as E;
-    if no_roots {
+    if let E::Other(other) = cause
+        && other.0.is::<NoRoots>()
+    {
         return "this machine has no CA certificates at all: install them (package ca-certificates), or name a PEM file \
                 in `ca_file`"
             .into();

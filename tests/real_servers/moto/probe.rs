@@ -1,7 +1,7 @@
 //! What the doctor tries leaves no group, no stream and no event.
 
 use super::*;
-use crate::s3::probed;
+use crate::s3::assert_probing_leaves_nothing;
 use tailrace::lane::batch::Target;
 use tailrace::output::probe::Came;
 
@@ -32,10 +32,5 @@ async fn trying_to_write_leaves_no_group_no_stream_and_no_event() {
 #[tokio::test]
 #[ignore = "needs a real server: scripts/test"]
 async fn trying_to_write_to_a_bucket_leaves_nothing() {
-    let bucket = Bucket::new(SERVER, "").await;
-    let rights = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads"];
-    assert_eq!(probed(&bucket).await, rights.map(|right| (right, Came::Allowed)));
-    assert!(bucket.names().await.is_empty());
-    let uploads = bucket.ask("GET", "?uploads=").await.text();
-    assert!(!uploads.contains("<Upload>"), "{uploads}");
+    assert_probing_leaves_nothing(&Bucket::new(SERVER, "").await).await;
 }

@@ -1,18 +1,13 @@
 //! What the doctor tries leaves no object and no upload.
 
 use super::*;
-use crate::s3::probed;
+use crate::s3::{assert_probing_leaves_nothing, probed};
 use tailrace::output::probe::Came;
 
 #[tokio::test]
 #[ignore = "needs a real server: scripts/test"]
 async fn trying_to_write_leaves_no_object_and_no_upload() {
-    let bucket = Bucket::new(SERVER, "").await;
-    let rights = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads"];
-    assert_eq!(probed(&bucket).await, rights.map(|right| (right, Came::Allowed)));
-    assert!(bucket.names().await.is_empty());
-    let uploads = bucket.ask("GET", "?uploads=").await.text();
-    assert!(!uploads.contains("<Upload>"), "{uploads}");
+    assert_probing_leaves_nothing(&Bucket::new(SERVER, "").await).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,10 @@
 //! Order: environment, profile, web identity (IRSA), container (EKS Pod Identity, ECS), instance metadata. With
 //! `profile` only that profile counts: keys that happen to be in the environment do not win over what was written.
 
+use super::errand::Errand;
+use super::told;
 use crate::config::checked;
+use crate::lane::batch::Verdict;
 use crate::output::http::chain as causes;
 use aws_config::meta::{ProviderAttempt, ProviderChainError};
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -71,7 +74,7 @@ impl Source {
                 return match profile {
                     Some(name) => format!("`profile: {name}` is configured: only that profile counts"),
                     None => {
-                        let name = std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".into());
+                        let name = std::env::var(told::PROFILE).unwrap_or_else(|_| "default".into());
                         format!("profile {name} has credentials, and no keys are in the environment")
                     }
                 };
@@ -79,7 +82,7 @@ impl Source {
             Source::WebIdentity => {
                 "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN are set, and no keys are in environment or profile"
             }
-            Source::Container if set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") => {
+            Source::Container if set(told::CONTAINER[0]) => {
                 "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is set (ECS), and nothing goes before it"
             }
             Source::Container => {
@@ -136,9 +139,11 @@ impl Chain {
         Chain { region: region.into(), provider: SharedCredentialsProvider::new(base.clone()), base }
     }
 
-    /// `None`: nobody tells the region.
-    pub async fn load(aws: &checked::Aws) -> Option<Chain> {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    /// # Errors
+    /// Nobody tells the region.
+    pub async fn load(aws: &checked::Aws) -> Result<Chain, Verdict> {
+        let errand = Errand::new().map_err(|why| super::hold("tls", why))?;
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(errand.clone());
         if let Some(profile) = &aws.profile {
             loader = loader.profile_name(profile);
         }
@@ -146,14 +151,15 @@ impl Chain {
             loader = loader.region(Region::new(region.clone()));
         }
         let loaded = loader.load().await;
-        let region = loaded.region()?.clone();
+        let region = loaded.region().ok_or_else(no_region)?.clone();
         let base = match &aws.profile {
             Some(profile) => {
                 let config = ProviderConfig::without_region().with_region(Some(region.clone()));
+                let config = config.with_http_client(errand);
                 let only = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&config).build();
                 SharedCredentialsProvider::new(only)
             }
-            None => loaded.credentials_provider()?,
+            None => loaded.credentials_provider().ok_or_else(no_region)?,
         };
         let base = Noted::new(base);
         let mut provider = SharedCredentialsProvider::new(base.clone());
@@ -165,7 +171,7 @@ impl Chain {
             }
             provider = SharedCredentialsProvider::new(assume.build_from_provider(provider).await);
         }
-        Some(Chain { region: region.as_ref().into(), provider, base })
+        Ok(Chain { region: region.as_ref().into(), provider, base })
     }
 
     /// What `credentials` of this chain are, for people.
@@ -238,11 +244,15 @@ pub(super) fn none(aws: &checked::Aws, cause: &CredentialsError) -> String {
 
 /// Whoever started us wants nobody to ask instance metadata; as the AWS SDKs have it, by environment.
 pub fn instance_metadata_is_off() -> bool {
-    std::env::var("AWS_EC2_METADATA_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"))
+    std::env::var(told::NO_INSTANCE).is_ok_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// Nobody told the region.
-pub(super) const NO_REGION: &str = "no AWS region: set `region` on the output, or AWS_REGION, or a region in the profile \
+pub(super) fn no_region() -> Verdict {
+    super::hold("region", NO_REGION.to_owned())
+}
+
+const NO_REGION: &str = "no AWS region: set `region` on the output, or AWS_REGION, or a region in the profile \
                                     (instance metadata did not tell one either: in a pod it needs hop limit 2)";
 
 const HOP_LIMIT: &str = ". Instance metadata did not answer: in a pod without host network it needs hop limit 2 (aws ec2 \
