@@ -3,9 +3,9 @@
 //! Promises: any inflater reads it; the same calls give the same bytes; what does not compress grows by less than one
 //! byte in a thousand; memory is 0.24 MiB, made once. Pure: bytes in, bytes out. What was taken in is found again
 //! across calls, up to 32 KiB later.
-//! It is our own because no library does this work at this price: per record of 1.2 to 1.4 KB it takes 0.7 of the time
-//! of zlib-rs at level 1 and as many bytes as zlib-rs at level 6, which takes four times as long
-//! (`benches/stages`, `gzip .. body`).
+//! It is our own because no library does this work at this price: a record of 1.2 to 1.4 KB takes 0.7 of the time of
+//! zlib-rs at level 1, and about the bytes of zlib-rs at level 6, which takes four times as long (`benches/stages`,
+//! `gzip .. body`).
 
 mod bits;
 mod block;
@@ -29,7 +29,7 @@ const PIECE: usize = HISTORY / 2;
 pub(super) enum Effort {
     /// Repeats of eight bytes and more.
     Fast,
-    /// Of five bytes and more: a sixth more time; of log lines 2 %, of prose a tenth fewer bytes.
+    /// Of five bytes and more: a fifth more time; of log lines 1 %, of prose a tenth fewer bytes.
     Small,
 }
 

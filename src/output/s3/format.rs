@@ -38,7 +38,7 @@ impl S3Format {
     pub fn new(config: &checked::S3, node: Arc<str>, pool: Arc<Pool>) -> S3Format {
         let codec = match config.compression {
             Compression::Zstd => Codec::Zstd(1),
-            // For size: a sixth more time, and what it saves (a tenth of prose) lies in the bucket for years.
+            // For size: a fifth more time, and what it saves (a tenth of prose) lies in the bucket for years.
             Compression::Gzip => Codec::Gzip(2),
         };
         S3Format {
