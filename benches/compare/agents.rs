@@ -20,9 +20,8 @@ impl Agent {
         Agent::Tailrace { name: "tailrace".into(), program: env!("CARGO_BIN_EXE_tailrace").into() }
     }
     /// Another build, to be compared with this one.
-    pub fn build(text: &str) -> Agent {
-        let (name, program) = text.split_once('=').expect("--build takes NAME=PROGRAM");
-        Agent::Tailrace { name: name.into(), program: program.into() }
+    pub fn build(number: usize, program: String) -> Agent {
+        Agent::Tailrace { name: format!("tailrace {number}"), program }
     }
     pub fn other(text: &str) -> Agent {
         let mut parts = text.splitn(3, '=').map(str::to_owned);
