@@ -1,4 +1,4 @@
-//! The agents: our own `run --once`, and others from a template of their configuration.
+//! The agents: our own `run --once` (this build, and others of it), and others from a template of their configuration.
 
 use crate::corpus::Corpus;
 use crate::measure::{self, Cost};
@@ -10,13 +10,18 @@ use tailrace::record::Now;
 
 #[derive(Clone)]
 pub enum Agent {
-    Tailrace,
+    Tailrace { name: String, program: String },
     Other { name: String, program: String, template: String },
 }
 
 impl Agent {
+    /// This build.
     pub fn tailrace() -> Agent {
-        Agent::Tailrace
+        Agent::Tailrace { name: "tailrace".into(), program: env!("CARGO_BIN_EXE_tailrace").into() }
+    }
+    /// Another build, to be compared with this one.
+    pub fn build(number: usize, program: String) -> Agent {
+        Agent::Tailrace { name: format!("tailrace {number}"), program }
     }
     pub fn other(text: &str) -> Agent {
         let mut parts = text.splitn(3, '=').map(str::to_owned);
@@ -27,14 +32,13 @@ impl Agent {
     }
     pub fn name(&self) -> &str {
         match self {
-            Agent::Tailrace => "tailrace",
-            Agent::Other { name, .. } => name,
+            Agent::Tailrace { name, .. } | Agent::Other { name, .. } => name,
         }
     }
     /// Whether it can be had for this output.
     pub fn knows(&self, output: &str) -> bool {
         match self {
-            Agent::Tailrace => true,
+            Agent::Tailrace { .. } => true,
             Agent::Other { template, .. } => template::knows(&std::fs::read_to_string(template).unwrap(), output),
         }
     }
@@ -130,12 +134,11 @@ fn values(dir: &Path, world: &World<'_>, sinks: &[Running]) -> Values {
 /// The program and its arguments, configured.
 fn command_line(agent: &Agent, output: &str, dir: &Path, world: &World<'_>, sinks: &[Running]) -> Vec<String> {
     match agent {
-        Agent::Tailrace => {
+        Agent::Tailrace { program, .. } => {
             known_pods(dir, world.corpus);
             let file = dir.join("tailrace.yaml");
             std::fs::write(&file, config(dir, world, sinks)).unwrap();
-            let program = env!("CARGO_BIN_EXE_tailrace");
-            [program, "run", "--once", "-c"].map(String::from).into_iter().chain([file.display().to_string()]).collect()
+            [program, "run", "--once", "-c", &file.display().to_string()].map(String::from).to_vec()
         }
         Agent::Other { program, template, .. } => {
             let text = std::fs::read_to_string(template).unwrap();
@@ -179,7 +182,7 @@ pub fn run(agent: &Agent, output: &str, targets: &[Target], world: &World<'_>) -
     let line = command_line(agent, output, dir.path(), world, &sinks);
     let total = || sinks.iter().map(|to| to.sink.records()).sum::<u64>();
     let expected = world.corpus.lines * sinks.len() as u64;
-    let ends = if matches!(agent, Agent::Tailrace) { measure::Ends::Itself } else { measure::Ends::WhenDone };
+    let ends = if matches!(agent, Agent::Tailrace { .. }) { measure::Ends::Itself } else { measure::Ends::WhenDone };
     let before = measure::before();
     let child = spawn(&line, world.cores, &dir.path().join("agent.log"));
     let used = measure::watch(child, before, ends, || total() >= expected);

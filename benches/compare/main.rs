@@ -1,7 +1,7 @@
 //! Whole agents on one corpus, one table.
 //!
 //! `cargo bench --bench compare -- [--profile NAME] [--lines N] [--files N] [--runs N] [--metadata BYTES]
-//! [--output NAME]... [--only TABLE]... [--plain-http] [--other NAME=PROGRAM=TEMPLATE]...`
+//! [--output NAME]... [--only TABLE]... [--plain-http] [--tailrace PROGRAM]... [--other NAME=PROGRAM=TEMPLATE]...`
 //!
 //! Profiles:
 //! - `catch-up` (when none is named): files that are there already (1.5 M lines in 10 files), to each output (`opensearch`,
@@ -9,8 +9,10 @@
 //!   seconds per million delivered records, how many times ours, bytes per record on the wire, peak and steady (median)
 //!   resident memory, wall time, and what did not arrive (less than 0: came twice); and the floor: the same bytes read and
 //!   compressed with the same library on one thread. Ratios within one run are what counts; load is printed because wall
-//!   times mean nothing beside other work. Short: `--lines 200000 --runs 1`.
-//! - `scaling`: ours alone, a table each over `cores`, `files`, bytes of a `line` and of `metadata`, and `outputs`; `--only files` is one.
+//!   times mean nothing beside other work. Each `--tailrace` is one more build of ours, for before and after. Short:
+//!   `--lines 200000 --runs 1`.
+//! - `scaling`: ours alone, a table each over `cores`, `files`, bytes of a `line` and of `metadata`, and `outputs`;
+//!   `--only files` is one of them.
 //! - those of agents that follow what is being written: `steady/mod.rs`.
 //!
 //! The sink is the stand-ins in counting mode, behind TLS, in this process: what it does is in nobody's CPU time. Other

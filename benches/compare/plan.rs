@@ -39,6 +39,7 @@ impl Plan {
                 "--plain-http" => plan.tls = false,
                 "--output" => plan.outputs.push(value()),
                 "--only" => plan.only.push(value()),
+                "--tailrace" => plan.agents.push(Agent::build(plan.agents.len() + 1, value())),
                 "--other" => plan.agents.push(Agent::other(&value())),
                 other => panic!("unknown argument {other}; see the head of benches/compare/main.rs"),
             }

@@ -102,3 +102,24 @@ impl Read for Chain<'_> {
         Ok(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+    use std::io::Write;
+
+    #[test]
+    fn lines_are_counted_in_plain_gzip_and_zstd_bodies_and_broken_ones_are_said() {
+        let gzip = |text: &str| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(text.as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        };
+        assert_eq!(count(b"one\ntwo\n"), Some(2));
+        assert_eq!(count(&[gzip("one\n"), gzip("two\nthree\n")].concat()), Some(3));
+        let zstd = [zstd::encode_all(&b"one\n"[..], 1).unwrap(), zstd::encode_all(&b"two\n"[..], 1).unwrap()].concat();
+        assert_eq!(count(&zstd), Some(2));
+        let whole = gzip(&"a line of some length\n".repeat(100));
+        assert_eq!(count(whole.get(..whole.len() - 12).unwrap()), None);
+    }
+}
