@@ -10,7 +10,7 @@ mod time;
 mod tests;
 
 pub(crate) use time::civil;
-pub use time::{Unit, bucket_of, render};
+pub use time::{Unit, bucket_in, bucket_of, render};
 
 use crate::config::problem::shown;
 use crate::origin::Fields;

@@ -258,9 +258,11 @@ impl Pump {
         let strangers = reached && self.next_span_is_a_stranger(env, cursor.file);
         // Exact spans that cannot be read any more may have held the end of what is open: nothing goes on behind them.
         let gone = matches!(self.source, Source::Spans(_)) && std::mem::take(&mut self.sink.file_done);
-        if (at_file_end && self.ends(env, cursor.file, end)) || strangers || gone {
+        // Only an open join has a use for the file's siblings, which are looked for among all files.
+        let open = self.joiner.is_open();
+        if open && ((at_file_end && self.ends(env, cursor.file, end)) || strangers || gone) {
             self.end_joins(format, env, &cursor, true);
-        } else if reached && cursor.ends_record {
+        } else if open && reached && cursor.ends_record {
             self.end_joins(format, env, &cursor, false);
         }
         self.note_intake(env, cursor.file);

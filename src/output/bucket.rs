@@ -1,43 +1,34 @@
 //! Time buckets of a destination: an hour of an object prefix, a day of an index. Asked for every record.
 
-use crate::config::template::{Template, Unit, bucket_of};
+use crate::config::template::{Template, Unit, bucket_in};
 
-/// How a template divides time.
+/// How a template divides time; by default not at all.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Buckets {
-    /// Its finest unit as the shortest pattern that divides alike; empty without time.
-    unit: &'static str,
+    finest: Option<Unit>,
 }
 
 impl Buckets {
     /// Those of this template, and of every pattern that comes from it.
     pub fn new(template: &Template) -> Buckets {
-        let unit = match template.bucket() {
-            None => "",
-            Some(Unit::Year) => "%Y",
-            Some(Unit::Month) => "%m",
-            Some(Unit::Day) => "%d",
-            Some(Unit::Hour) => "%H",
-            Some(Unit::Minute) => "%M",
-            Some(Unit::Second) => "%S",
-        };
-        Buckets { unit }
+        Buckets { finest: template.bucket() }
     }
 
     /// The bucket's number.
     pub fn of(self, unix_ns: i64) -> i64 {
-        bucket_of(self.unit, unix_ns)
+        bucket_in(self.finest, unix_ns)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::template::bucket_of;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn the_shortest_pattern_divides_time_as_the_whole_one(
+        fn a_templates_finest_unit_divides_time_as_its_pattern_does(
             text in prop::sample::select(vec!["logs/", "%Y/", "a%Y%m-", "%Y.%m.%d", "%d/%H/", "%H%M", "100%%S", "%S"]),
             ns in any::<i64>(),
         ) {

@@ -37,18 +37,24 @@ impl Unit {
 /// 1970 (months since year 0 for `%m`, the year for `%Y`). Equal numbers render alike, and later time never has a
 /// smaller number. 0 where the pattern has no time.
 pub fn bucket_of(pattern: &str, unix_ns: i64) -> i64 {
+    bucket_in(finest(pattern), unix_ns)
+}
+
+/// The same by the pattern's finest unit.
+#[inline]
+pub fn bucket_in(finest: Option<Unit>, unix_ns: i64) -> i64 {
+    let Some(finest) = finest else { return 0 };
     let seconds = unix_ns.div_euclid(1_000_000_000);
-    match finest(pattern) {
-        None => 0,
-        Some(Unit::Second) => seconds,
-        Some(Unit::Minute) => seconds.div_euclid(60),
-        Some(Unit::Hour) => seconds.div_euclid(3600),
-        Some(Unit::Day) => seconds.div_euclid(86_400),
-        Some(Unit::Month) => {
+    match finest {
+        Unit::Second => seconds,
+        Unit::Minute => seconds.div_euclid(60),
+        Unit::Hour => seconds.div_euclid(3600),
+        Unit::Day => seconds.div_euclid(86_400),
+        Unit::Month => {
             let (year, month, _) = civil(seconds.div_euclid(86_400));
             year.saturating_mul(12).saturating_add(month)
         }
-        Some(Unit::Year) => civil(seconds.div_euclid(86_400)).0,
+        Unit::Year => civil(seconds.div_euclid(86_400)).0,
     }
 }
 
