@@ -5,6 +5,7 @@ use super::disk::Stat;
 use super::entry::{Entry, Heat, Key, Trail};
 use super::shelf::Source;
 use super::stock::Stock;
+use super::view::Life;
 use super::{WatchChange, ages, identity};
 use crate::origin::Meta;
 use crate::record::Mark;
@@ -170,12 +171,14 @@ impl Stock {
         e.grew = now.mono;
         e.told = false;
         let (input, identified) = (e.input, e.id.is_some());
+        // The rest of what is looked after in it depends on time, and has its turn each second.
+        let plain = e.offered.is_some() && e.trail == Trail::Named && e.life == Life::Growing && !e.danger;
         if let Some(c) = self.counts.get_mut(input) {
             c.bytes = c.bytes.saturating_add(more);
         }
         self.count_left_out(key, more);
         self.heat(key);
-        self.touch(key);
+        if plain { self.tell(key) } else { self.touch(key) }
         if began && !kubernetes && identified {
             self.save(key);
         } else {
