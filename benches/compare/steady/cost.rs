@@ -13,7 +13,7 @@ const TURNS: usize = 15;
 
 pub fn writer(plan: &Plan) {
     println!(
-        "writer: nanoseconds a write of 240 B, 2,000 a second to one file; medians of {TURNS} turns of {WRITES}, agent off and on"
+        "writer: nanoseconds a write of 240 B, 10,000 a second to one file; medians of {TURNS} turns of {WRITES}, agent off and on"
     );
     println!("\n| agent | alone | followed | difference |\n|---|---|---|---|");
     for program in &plan.programs {
