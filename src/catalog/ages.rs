@@ -30,6 +30,13 @@ pub fn restored(saved: &[(u64, i64)]) -> Ages {
 /// The file reached `size`; the look before that was at `before_ns`. Steps wholly below `settled` are forgotten.
 /// True when a new step began, which `file` inputs save.
 pub fn push(ages: &mut Ages, size: u64, before_ns: i64, settled: u64) -> bool {
+    let within = |(end, ns): &(u64, i64)| *end < size && before_ns.saturating_sub(*ns) < STEP_NS;
+    if ages.0.last().is_some_and(within) && ages.0.first().is_some_and(|(end, _)| *end > settled) {
+        if let Some((end, _)) = Arc::make_mut(&mut ages.0).last_mut() {
+            *end = size;
+        }
+        return false;
+    }
     let mut steps: Vec<(u64, i64)> = ages.0.iter().copied().filter(|(end, _)| *end > settled).collect();
     // The last step is kept, settled or not: it dates what is found after a restart.
     if steps.is_empty() {

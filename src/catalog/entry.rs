@@ -116,7 +116,9 @@ pub struct Entry {
     pub at_scan: Option<u64>,
     /// The page cache was told up to here.
     pub advised: u64,
-    /// Its size at some time (mono): older than a minute soon.
+    /// What is below this was written long enough ago to be on disk.
+    pub written_back: u64,
+    /// Its size at some time, and when that is on disk (mono).
     pub staged: (u64, Duration),
     /// No pattern matches its name: it must be a file known from before.
     pub outside: bool,
@@ -165,6 +167,7 @@ impl Entry {
             rulings: Rulings::default(),
             at_scan: None,
             advised: 0,
+            written_back: 0,
             staged: (0, now.mono),
             outside: false,
             grammar: Grammar::Plain,

@@ -15,6 +15,8 @@ use std::io;
 
 /// A file that was last written so long ago is not hot when it is found.
 const IDLE_NS: i64 = 10_000_000_000;
+/// And by then its pages are on disk.
+const WRITTEN_BACK_NS: i64 = 60_000_000_000;
 
 /// A file's name: plain (false) or compressed (true).
 pub(super) type Named = (Key, bool);
@@ -217,6 +219,7 @@ impl Stock {
         let input = self.dirs.get(&dir).map_or(0, |d| d.input);
         let live = self.dirs.get(&dir).is_some_and(|d| d.is_live(&loc.name));
         let (gz, now) = (source.gz, self.now);
+        let age = now.unix_ns.saturating_sub(stat.mtime_ns);
         self.by_inode.insert(loc.inode, key);
         let (plain, gz_loc) = if gz { (None, Some(loc)) } else { (Some(loc), None) };
         let entry = Entry {
@@ -227,6 +230,7 @@ impl Stock {
             size: if gz { 0 } else { stat.size },
             mtime_ns: stat.mtime_ns,
             at_scan: (!self.scanned).then_some(0),
+            written_back: if age > WRITTEN_BACK_NS && !gz && !self.once { stat.size } else { 0 },
             ..Entry::new(input, chain, restart, now)
         };
         self.entries.insert(key, Box::new(entry));
@@ -246,7 +250,7 @@ impl Stock {
         if !self.once {
             self.heat(key);
             // What is old is watched at once: thousands of idle files at a start are not polled first.
-            if self.now.unix_ns.saturating_sub(stat.mtime_ns) > IDLE_NS {
+            if age > IDLE_NS {
                 self.arm(key);
             }
         }

@@ -1,12 +1,16 @@
 //! When directories are listed again: what watches and lanes tell, the reconcile each minute, polling without watches.
 
-use super::Hint;
 use super::entry::Key;
 use super::stock::Stock;
+use super::{Hint, RECONCILE};
 use std::time::Duration;
 
 /// Scanning each second goes on so long after events were lost or a watch was refused.
 const POLLING: Duration = Duration::from_secs(60);
+/// A look at a file or a directory takes 15 us and is worth it once in so long for each of them.
+const THING: Duration = Duration::from_millis(25);
+/// Everything is looked at as often as this, however much there is.
+const WHOLE_MOST: Duration = Duration::from_secs(1800);
 
 impl Stock {
     /// Takes in what the watches and the lanes saw.
@@ -28,6 +32,7 @@ impl Stock {
                     }
                 }
                 Hint::Refused(key) => {
+                    self.unwatched = true;
                     self.poll_for_a_while();
                     if let Some(d) = self.dirs.get_mut(key) {
                         d.watched = false;
@@ -62,7 +67,7 @@ impl Stock {
         self.due.extend(self.dirs.keys().copied());
         if self.now.mono >= self.next_cold_look {
             self.next_cold_look = self.now.mono + Duration::from_secs(30);
-            self.look_at_cold();
+            self.look_at_cold(true);
         }
         if self.now.mono >= until {
             self.polling_until = None;
@@ -76,18 +81,38 @@ impl Stock {
         self.due.extend(dirs);
     }
 
-    /// Lists everything, looks at all that is cold. The first time it begins at the roots.
-    pub fn reconcile_all(&mut self, first: bool) {
+    /// Lists everything, looks at all that is cold. The first time it begins at the roots. Thousands of pods that are
+    /// watched well are left out until their turn comes; `file` inputs, which may be on a network, never are.
+    pub fn reconcile(&mut self, first: bool, told: bool) {
         if first {
             self.plant();
-        } else {
-            self.look_at_cold();
         }
-        self.refused.clear();
-        self.overlooked = 0;
-        self.due.extend(self.dirs.keys().copied());
-        for dir in self.dirs.values_mut() {
-            dir.skip.clear();
+        let whole = told || self.now.mono >= self.next_whole;
+        if whole {
+            self.next_whole = self.now.mono + self.whole_every();
+            self.refused.clear();
+            self.overlooked = 0;
         }
+        if !first {
+            self.look_at_cold(whole);
+        }
+        let now: Vec<Key> =
+            self.dirs.iter().filter(|(_, d)| whole || !self.kubernetes(d.input)).map(|(key, _)| *key).collect();
+        for key in &now {
+            if let Some(dir) = self.dirs.get_mut(key) {
+                dir.skip.clear();
+            }
+        }
+        self.due.extend(now);
+    }
+
+    /// So that it costs less than a thousandth of a core.
+    fn whole_every(&self) -> Duration {
+        let linked = || self.entries.values().any(|e| e.plain.as_ref().is_some_and(|loc| loc.link));
+        if self.unwatched || self.overlooked > 0 || linked() {
+            return RECONCILE;
+        }
+        let things = u32::try_from(self.dirs.len() + self.entries.len()).unwrap_or(u32::MAX);
+        THING.saturating_mul(things).clamp(RECONCILE, WHOLE_MOST)
     }
 }

@@ -110,7 +110,7 @@ impl Stock {
         }
     }
 
-    fn tell(&mut self, key: Key) {
+    pub fn tell(&mut self, key: Key) {
         let Some(e) = self.entries.get_mut(&key) else { return };
         if e.offered.is_some() && !std::mem::replace(&mut e.told, true) {
             self.out.changed.extend(e.view());

@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 /// The page cache is told per so many bytes.
-const MIB: u64 = 1 << 20;
+const PART: u64 = 256 << 10;
 /// Younger pages are dirty: to drop them would mean to write them back early.
 const WRITTEN_BACK: Duration = Duration::from_secs(60);
 /// A known file of an input that left the configuration is forgotten after this time.
@@ -44,19 +44,18 @@ impl Stock {
         }
         let now = self.now.mono;
         let Some(e) = self.entries.get_mut(&key) else { return };
-        let (size, at) = e.staged;
         let quiet = e.heat == Heat::Cold && now.saturating_sub(e.grew) >= WRITTEN_BACK;
-        if now.saturating_sub(at) < WRITTEN_BACK && !quiet {
-            return;
+        if quiet || now >= e.staged.1 {
+            e.written_back = if quiet { e.size } else { e.staged.0 };
+            e.staged = (e.size, now.saturating_add(WRITTEN_BACK));
         }
-        let to = if quiet { e.size.min(settled) } else { size.min(settled) };
-        if to.saturating_sub(e.advised) >= MIB || quiet {
+        let to = e.written_back.min(settled);
+        if to >= e.advised.saturating_add(if quiet { 1 } else { PART }) {
             if let Some(source) = &e.source {
                 source.content.advise_done(e.advised, to);
             }
             e.advised = to;
         }
-        e.staged = (e.size, now);
     }
 
     /// What lanes opened, and what they could not read.

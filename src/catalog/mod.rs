@@ -77,7 +77,7 @@ use view::{File, FileView};
 
 /// Hot files are looked at so often.
 pub const POLL: Duration = Duration::from_millis(100);
-/// Everything is looked at so often, whatever the watches say.
+/// Everything is looked at so often, whatever the watches say; where there is very much of it, more seldom.
 pub const RECONCILE: Duration = Duration::from_secs(60);
 /// What depends on time or on lanes is looked after so often, while there is any.
 const SECOND: Duration = Duration::from_secs(1);
@@ -186,8 +186,9 @@ impl<P: Pods> Catalog<P> {
             stock.look_behind_links();
             self.next_second = now.mono + SECOND;
         }
-        if now.mono >= self.next_reconcile || std::mem::take(&mut stock.reconcile) {
-            stock.reconcile_all(first);
+        let told = std::mem::take(&mut stock.reconcile);
+        if now.mono >= self.next_reconcile || told {
+            stock.reconcile(first, first || told);
             self.next_reconcile = now.mono + RECONCILE;
             reconciled = !first;
         }

@@ -22,6 +22,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// More names in one directory are an error: nobody rotates that many.
 const NAMES_MAX: usize = 1 << 17;
 
+/// Pages may be kept in folios of up to this size; one that is only partly spoken of stays.
+const BORDER: u64 = 2 << 20;
+
 /// The disk of this machine.
 #[derive(Debug, Default)]
 pub struct OsDisk {
@@ -77,6 +80,8 @@ impl Content for OsContent {
         Ok((start < end).then_some(start..end))
     }
     fn advise_done(&self, from: u64, to: u64) {
+        // What lies across the border, or was still dirty the last time, goes now.
+        let from = from.saturating_sub(BORDER);
         if let Some(len) = NonZeroU64::new(to.saturating_sub(from)) {
             fs::fadvise(&self.0, from, Some(len), Advice::DontNeed).ok();
         }

@@ -5,6 +5,7 @@ use super::disk::Stat;
 use super::entry::{Entry, Heat, Key, Trail};
 use super::shelf::Source;
 use super::stock::Stock;
+use super::view::Life;
 use super::{WatchChange, ages, identity};
 use crate::origin::Meta;
 use crate::record::Mark;
@@ -170,12 +171,18 @@ impl Stock {
         e.grew = now.mono;
         e.told = false;
         let (input, identified) = (e.input, e.id.is_some());
+        // The rest of what is looked after in it depends on time, and has its turn each second.
+        let plain = e.offered.is_some() && e.trail == Trail::Named && e.life == Life::Growing && !e.danger;
         if let Some(c) = self.counts.get_mut(input) {
             c.bytes = c.bytes.saturating_add(more);
         }
         self.count_left_out(key, more);
         self.heat(key);
-        self.touch(key);
+        if plain {
+            self.tell(key)
+        } else {
+            self.touch(key)
+        }
         if began && !kubernetes && identified {
             self.save(key);
         } else {
@@ -236,15 +243,15 @@ impl Stock {
         }
     }
 
-    /// All that is cold and may have grown without our hearing of it.
-    pub fn look_at_cold(&mut self) {
+    /// All that is cold and may have grown without our hearing of it; or but for what pods write.
+    pub fn look_at_cold(&mut self, pods_too: bool) {
         if self.once {
             return;
         }
         let (now_ns, mut changed) = (self.now.unix_ns, Vec::new());
         for (key, e) in &self.entries {
             // Also what is final: a writer that slept for longer than we waited loses nothing by it.
-            if e.heat != Heat::Cold || e.measure.is_some() {
+            if e.heat != Heat::Cold || e.measure.is_some() || (self.kubernetes(e.input) && !pods_too) {
                 continue;
             }
             if let Ok(stat) = self.stat(e)
@@ -262,6 +269,7 @@ impl Stock {
             self.heat(key);
             if let Some(e) = self.entries.get_mut(&key) {
                 e.mtime_ns = stat.mtime_ns;
+                // It was looked at hours ago, perhaps; but the watch would have told.
                 e.looked_ns = e.looked_ns.max(now_ns - RECONCILE_NS);
             }
         }

@@ -104,6 +104,10 @@ pub(super) struct Stock {
     pub links: Links,
     /// Everything is to be looked at in this tick.
     pub reconcile: bool,
+    /// The next look at really everything (mono).
+    pub next_whole: Duration,
+    /// Something that should be watched could not be.
+    pub unwatched: bool,
     /// While polling: the next look at cold files (mono).
     pub next_cold_look: Duration,
     /// What pods asked for that we do not have: the annotation and the parser, by `namespace/pod/container`.
@@ -163,6 +167,8 @@ impl Stock {
             to_sync: Vec::new(),
             links: Links::default(),
             reconcile: false,
+            next_whole: Duration::ZERO,
+            unwatched: false,
             next_cold_look: Duration::ZERO,
         }
     }

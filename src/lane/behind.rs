@@ -40,6 +40,12 @@ impl Behind {
     pub fn iter(&self) -> impl Iterator<Item = &Item> {
         self.one.iter().chain(&self.more)
     }
+    /// Those of one chain, in order.
+    pub fn of_chain(&self, chain: u64) -> impl Iterator<Item = &Item> {
+        let first = (Place { chain, restart: 0, turn: 0 }, FileId(0));
+        let last = (Place { chain, restart: u32::MAX, turn: u64::MAX }, FileId(u128::MAX));
+        self.one.iter().filter(move |(place, _)| place.chain == chain).chain(self.more.range(first..=last))
+    }
     /// There is none.
     pub fn is_empty(&self) -> bool {
         self.one.is_none() && self.more.is_empty()
@@ -53,10 +59,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_a_plain_set(ops in proptest::collection::vec((any::<bool>(), 0u64..4, 0u128..3), 1..40)) {
+        fn agrees_with_a_plain_set(ops in proptest::collection::vec((any::<bool>(), 0u64..3, 0u64..4, 0u128..3), 1..40)) {
             let (mut behind, mut model) = (Behind::default(), BTreeSet::new());
-            for (add, turn, file) in ops {
-                let item = (Place { chain: 1, restart: 0, turn }, FileId(file));
+            for (add, chain, turn, file) in ops {
+                let item = (Place { chain, restart: 0, turn }, FileId(file));
                 if add {
                     behind.insert(item);
                     model.insert(item);
@@ -66,6 +72,8 @@ mod tests {
                 }
                 prop_assert_eq!(behind.iter().collect::<Vec<_>>(), model.iter().collect::<Vec<_>>());
                 prop_assert_eq!(behind.is_empty(), model.is_empty());
+                let own: Vec<&Item> = model.iter().filter(|(place, _)| place.chain == 1).collect();
+                prop_assert_eq!(behind.of_chain(1).collect::<Vec<_>>(), own);
             }
         }
     }

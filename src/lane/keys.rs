@@ -1,6 +1,6 @@
 //! Keys of a lane: what waits for each destination, when it is due, and whether it is parked.
 //!
-//! Promises: a key that fails does not hold up the others; quiet keys do not move in step (due at 0.8 to 1.0 of
+//! Promises: a key that fails does not hold up the others; quiet keys do not all move in step (due at 0.8 to 1.0 of
 //! `max_age`, by hash). Leaves reading to `plan`, verdicts to `answer`.
 
 use super::batch::FileKey;
@@ -10,9 +10,15 @@ use super::ledger::Ledger;
 use super::object::OpenObject;
 use super::retry::Parking;
 use crate::record::{FileId, Now};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
+
+/// Keys are due at whole multiples of this part of `max_age`: several leave at one waking.
+const STEPS: u32 = 25;
+/// What the last look found is believed for so long at most: silence and failed reads end by themselves.
+const BELIEVED: Duration = Duration::from_millis(500);
 
 /// One destination of a lane, and the files that feed it.
 #[derive(Debug)]
@@ -46,6 +52,8 @@ pub struct Key {
     /// When it was first planned since then (monotonic): it has had its turn.
     pub tried: Option<Duration>,
     phase: f64,
+    /// Found at the last look, and nothing has changed since: not due before this, and believed until then (monotonic).
+    calm: Cell<Option<(Duration, Duration)>>,
 }
 
 /// Why a key should be sent now, most pressing first.
@@ -80,7 +88,7 @@ impl Key {
         // FNV is stable over builds, so a key keeps its phase.
         let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
         name.hash(&mut hash);
-        let phase = 0.8 + 0.2 * ((hash.finish() >> 11) as f64 / (1u64 << 53) as f64);
+        let phase = 0.8 + 0.16 * ((hash.finish() >> 11) as f64 / (1u64 << 53) as f64);
         Key {
             name,
             behind: Behind::default(),
@@ -97,6 +105,7 @@ impl Key {
             progress: now.mono,
             tried: None,
             phase,
+            calm: Cell::new(None),
         }
     }
     /// A batch showed what source bytes become.
@@ -173,8 +182,17 @@ impl Key {
         let last = |id: &FileId| files.get(id).map_or(0, |f| f.view.ages.at(u64::MAX));
         self.behind.iter().map(|(_, id)| last(id)).max().unwrap_or(0)
     }
-    /// When this key should be sent; without `hurry` as if none of its files were in danger.
+    /// Something about its files changed: look again.
+    pub fn disturb(&self) {
+        self.calm.set(None);
+    }
+    /// When this key should be sent; without `hurry` as if none of its files were in danger. A lane asks this of all its
+    /// keys at every step: of one that is calm a look at the clock must do.
     pub fn due(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now, rule: &Rule, hurry: bool) -> Due {
+        match self.calm.get() {
+            Some((at, until)) if now.mono < at.min(until) && !rule.all => return Due::At(at),
+            Some(_) | None => self.disturb(),
+        }
         let (bytes, mut oldest, danger) = self.waiting(files, ledger, now);
         for object in self.objects.iter().filter(|o| !o.closing) {
             oldest = oldest.min(object.oldest_seen);
@@ -188,13 +206,27 @@ impl Key {
         if rule.all || bytes >= self.target(rule) {
             return Due::Now;
         }
+        let at = self.aged(oldest, now, rule.max_age);
+        if at <= now.mono {
+            return Due::Now;
+        }
+        if !danger {
+            self.calm.set(Some((at, now.mono.saturating_add(BELIEVED))));
+        }
+        Due::At(at)
+    }
+    /// When bytes of this age stamp are due (monotonic).
+    fn aged(&self, oldest: i64, now: Now, max_age: Duration) -> Duration {
         // Seen in the future: the wall clock was set back, and says nothing until it is there again.
         let age = match u64::try_from(now.unix_ns.saturating_sub(oldest)) {
             Ok(age) => Duration::from_nanos(age),
             Err(_) => now.mono.saturating_sub(self.progress),
         };
-        let limit = rule.max_age.mul_f64(self.phase);
-        if age >= limit { Due::Now } else { Due::At(now.mono.saturating_add(limit - age)) }
+        let at = now.mono.saturating_add(max_age.mul_f64(self.phase)).saturating_sub(age);
+        let step = (max_age / STEPS).as_nanos();
+        let over = at.as_nanos().checked_rem(step).unwrap_or(0);
+        let wait = if over == 0 { 0 } else { step.saturating_sub(over) };
+        at.saturating_add(Duration::from_nanos(u64::try_from(wait).unwrap_or(0)))
     }
     /// Whether its retry rules let it be planned now.
     pub fn may_plan(&self, now: Now) -> bool {

@@ -130,7 +130,7 @@ impl<F: Format> Lane<F> {
         let Some(file) = self.files.get(&id) else { return };
         let chain = file.view.file.place.chain;
         let Some(key) = self.keys.get(&file.key) else { return };
-        for (_, sibling) in key.behind.iter().filter(|(place, _)| place.chain == chain) {
+        for (_, sibling) in key.behind.of_chain(chain) {
             if let Some(file) = self.files.get_mut(sibling) {
                 file.deferred = None;
             }
@@ -148,6 +148,7 @@ impl<F: Format> Lane<F> {
         }
         let (place, now) = (file.view.file.place, self.now.mono);
         let Some(key) = self.keys.get_mut(&file.key) else { return };
+        key.disturb();
         if unread > 0 {
             if key.behind.is_empty() {
                 (key.progress, key.tried) = (key.progress.max(now), None);

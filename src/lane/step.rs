@@ -28,6 +28,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The longest time for which news of growth waits for more of it.
+const COMPANY: Duration = Duration::from_millis(500);
+
 /// What a lane is told once.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -243,6 +246,12 @@ impl<F: Format> Lane<F> {
             }
         }
         self.next_action()
+    }
+
+    /// That files grew can be told this much later, together: their bytes carry their age, and are due much later still.
+    pub fn company(&self) -> Duration {
+        let hurried = self.drain.is_some() || self.settings.once.is_some();
+        if hurried { Duration::ZERO } else { (self.settings.max_age / 10).min(COMPANY) }
     }
 
     pub(super) fn next_action(&mut self) -> Action {

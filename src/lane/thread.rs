@@ -7,7 +7,7 @@ use super::batch::{Batch, Ticket};
 use super::format::Format;
 use super::pump::BLOCK;
 use super::step::{Action, Event, Lane};
-use crate::catalog::view::{FileView, Found};
+use crate::catalog::view::{FileView, Found, Life};
 use crate::record::{FileId, Now};
 use crate::store::saved::Saved;
 use crate::telemetry::report::LaneReport;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Reports are published at most this often.
-const REPORT_EVERY: Duration = Duration::from_millis(100);
+const REPORT_EVERY: Duration = Duration::from_millis(500);
 /// And at least this often.
 const ALIVE_EVERY: Duration = Duration::from_secs(10);
 
@@ -31,6 +31,10 @@ pub struct Inbox {
 struct Mail {
     views: BTreeMap<FileId, FileView>,
     events: VecDeque<Event>,
+    /// A view says more than that a file grew.
+    pressing: bool,
+    /// The lane heard of growth a moment ago: that more grew waits for company.
+    resting: bool,
 }
 
 impl Inbox {
@@ -38,21 +42,30 @@ impl Inbox {
     pub fn post(&self, views: &[FileView]) {
         let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
         for view in views {
+            mail.pressing |= view.danger || view.life != Life::Growing;
             mail.views.insert(view.file.id, view.clone());
         }
-        self.wake.notify_one();
+        if mail.pressing || !mail.resting {
+            self.wake.notify_one();
+        }
     }
     /// An answer, a note from the store, a command.
     pub fn push(&self, event: Event) {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner).events.push_back(event);
         self.wake.notify_one();
     }
-    /// The next event; waits for one at most so long.
-    fn take(&self, wait: Duration) -> Option<Event> {
+    /// The next event; waits for one at most so long. That files grew is no event while the lane rests.
+    fn take(&self, wait: Duration, rest: Duration) -> Option<Event> {
         let mut mail = self.mail.lock().unwrap_or_else(PoisonError::into_inner);
-        if mail.events.is_empty() && mail.views.is_empty() && !wait.is_zero() {
+        let rest = rest.min(wait);
+        if mail.events.is_empty() && !mail.pressing && !rest.is_zero() {
+            mail.resting = true;
+            mail = self.wake.wait_timeout(mail, rest).unwrap_or_else(PoisonError::into_inner).0;
+            mail.resting = false;
+        } else if mail.events.is_empty() && mail.views.is_empty() && !wait.is_zero() {
             mail = self.wake.wait_timeout(mail, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
+        mail.pressing = false;
         // Files first: the end of the first scan, or a drain, must not be heard of before what there was to read.
         let views = std::mem::take(&mut mail.views);
         if !views.is_empty() {
@@ -114,6 +127,7 @@ pub struct Outside {
 pub fn run<F: Format>(mut lane: Lane<F>, inbox: &Arc<Inbox>, mut outside: Outside) -> Lane<F> {
     let mut event = Event::Tick;
     let (mut reported, mut news) = (Duration::ZERO, false);
+    let mut rest_until = Duration::ZERO;
     loop {
         let now = (outside.now)();
         if now.mono.saturating_sub(reported) >= REPORT_EVERY {
@@ -121,6 +135,9 @@ pub fn run<F: Format>(mut lane: Lane<F>, inbox: &Arc<Inbox>, mut outside: Outsid
             (outside.report)(lane.report());
         }
         news |= !matches!(event, Event::Tick);
+        if matches!(event, Event::Files(_)) {
+            rest_until = now.mono.saturating_add(lane.company());
+        }
         let mut wait = Duration::ZERO;
         match lane.step(now, event) {
             Action::Read { file, at, len, mut buffer } => {
@@ -150,6 +167,6 @@ pub fn run<F: Format>(mut lane: Lane<F>, inbox: &Arc<Inbox>, mut outside: Outsid
         }
         // What happened last is told soon; after that a sleeping lane still shows that it is alive.
         let nap = if news { REPORT_EVERY } else { ALIVE_EVERY };
-        event = inbox.take(wait.min(nap)).unwrap_or(Event::Tick);
+        event = inbox.take(wait.min(nap), rest_until.saturating_sub(now.mono)).unwrap_or(Event::Tick);
     }
 }

@@ -3,6 +3,7 @@
 use super::Plan;
 use super::tap::Tap;
 use crate::corpus::Corpus;
+use crate::template::{self, Values};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -33,10 +34,43 @@ impl Program {
             Program::Other { name, .. } => name,
         }
     }
-    /// Others take one output.
+    /// Whether it can be had for these.
     pub fn takes(&self, outputs: &[String]) -> bool {
-        matches!(self, Program::Tailrace { .. }) || outputs.len() == 1
+        match self {
+            Program::Tailrace { .. } => true,
+            Program::Other { template, .. } => {
+                template::knows(&std::fs::read_to_string(template).unwrap(), named(outputs))
+            }
+        }
     }
+}
+
+/// What templates call these outputs.
+fn named(outputs: &[String]) -> &str {
+    match outputs {
+        [one] => one,
+        _ => "all",
+    }
+}
+
+fn values(dir: &Path, logs: &Path, taps: &[Tap]) -> Values {
+    let mut values = Values(Vec::new());
+    let containers = dir.join("containers");
+    values.path("logs", logs);
+    values.path("containers", &containers);
+    values.add("containers.tag", containers.display().to_string().trim_start_matches('/').replace('/', "."));
+    values.path("facts", &dir.join("facts"));
+    values.path("data", dir);
+    for tap in taps {
+        values.add(format!("port.{}", tap.name), tap.port.to_string());
+        values.path(&format!("ca.{}", tap.name), &dir.join(&tap.name).join("ca.pem"));
+    }
+    if let Some(tap) = taps.first() {
+        values.add("port", tap.port.to_string());
+        values.path("ca", &dir.join(&tap.name).join("ca.pem"));
+        values.add("output", tap.name.clone());
+    }
+    values
 }
 
 /// A running agent; ended when it goes.
@@ -91,17 +125,11 @@ pub fn start(program: &Program, dir: &Path, logs: &Path, corpus: &Corpus, taps: 
             command
         }
         Program::Other { program, template, .. } => {
-            let tap = taps.first().unwrap();
-            let text = std::fs::read_to_string(template)
-                .unwrap()
-                .replace("{logs}", &logs.display().to_string())
-                .replace("{port}", &tap.port.to_string())
-                .replace("{ca}", &dir.join(&tap.name).join("ca.pem").display().to_string())
-                .replace("{data}", &dir.display().to_string())
-                .replace("{output}", &tap.name);
+            crate::node::lay(dir, corpus);
+            let text = std::fs::read_to_string(template).unwrap();
             let extension = Path::new(template).extension().map_or("conf".into(), |e| e.to_string_lossy().to_string());
             let file = dir.join(format!("other.{extension}"));
-            std::fs::write(&file, text).unwrap();
+            std::fs::write(&file, template::fill(&text, named(&plan.outputs), &values(dir, logs, taps))).unwrap();
             let mut parts = program.split_whitespace();
             let mut command = Command::new(parts.next().unwrap());
             command.args(parts).arg(file);

@@ -13,12 +13,14 @@ const TURNS: usize = 15;
 
 pub fn writer(plan: &Plan) {
     println!(
-        "writer: nanoseconds a write of 240 B, 2,000 a second to one file; medians of {TURNS} turns of {WRITES}, agent off and on"
+        "writer: nanoseconds a write of 240 B, 10,000 a second to one file; medians of {TURNS} turns of {WRITES}, agent off and on"
     );
     println!("\n| agent | alone | followed | difference |\n|---|---|---|---|");
     for program in &plan.programs {
         let (mut alone, mut followed) = (Vec::new(), Vec::new());
-        for _ in 0..TURNS {
+        for n in 0..2 * TURNS {
+            // Each on a new file; which comes first changes.
+            let follows = matches!(n % 4, 1 | 2);
             let dir = tempfile::tempdir().unwrap();
             let logs = dir.path().join("pods");
             let corpus = corpus::write(&logs, 0, 1, 900);
@@ -26,12 +28,13 @@ pub fn writer(plan: &Plan) {
             let mut line = format!("{:.9} stdout F ", jiff::Timestamp::now());
             line += &"x".repeat(239 - line.len());
             line.push('\n');
-            alone.push(turn(&file, &line));
             let taps = agent::taps(dir.path(), plan);
-            let running = agent::start(program, dir.path(), &logs, &corpus, &taps, plan);
+            let running = follows.then(|| agent::start(program, dir.path(), &logs, &corpus, &taps, plan));
             late::pause(1);
-            followed.push(turn(&file, &line));
-            running.end();
+            if follows { &mut followed } else { &mut alone }.push(turn(&file, &line));
+            if let Some(running) = running {
+                running.end();
+            }
         }
         let (alone, followed) = (median(alone), median(followed));
         println!("| {} | {alone:.0} | {followed:.0} | {:+.0} |", program.name(), followed - alone);

@@ -49,6 +49,7 @@ fn plan(profile: &str, args: Vec<String>) -> Plan {
         "idle" => (10_000, 60, 15),
         "churn" => (100, 60, 20),
         "stall" => (200, 600, 20),
+        "cache" => (50, 180, 0),
         _ => (200, 60, 20),
     };
     let mut plan = Plan {

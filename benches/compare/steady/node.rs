@@ -59,7 +59,9 @@ impl Node {
     /// Lines written in all.
     pub fn end(mut self) -> u64 {
         self.stop.store(true, Ordering::Release);
-        self.thread.take().map(|t| t.join().unwrap());
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
         self.written()
     }
 }
