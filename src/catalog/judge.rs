@@ -88,6 +88,10 @@ impl Stock {
                 self.look_and_close(key);
             }
         }
+        if nothing_to_read {
+            // Also of what was cold when it was found.
+            self.drop_rendered(key);
+        }
         let Some(e) = self.entries.get_mut(&key) else { return };
         let old = match (e.trail, e.danger) {
             (Trail::Deleted, _) => Duration::ZERO,

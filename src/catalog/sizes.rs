@@ -199,19 +199,31 @@ impl Stock {
         }
     }
 
-    /// Cold from now on: what was rendered for it goes.
+    /// Cold from now on.
     fn rest(&mut self, key: Key) {
         self.cool(key);
         self.touch(key);
         self.active.insert(key);
-        let Some(e) = self.entries.get(&key) else { return };
-        let Some(file) = &e.offered else { return };
-        let meta = Arc::new(Meta::new(file.origin.meta.load().fields().clone()));
-        file.origin.meta.store(meta.clone());
+        self.drop_rendered(key);
+    }
+
+    /// What was rendered of a cold file's metadata goes: nobody reads it for now.
+    pub fn drop_rendered(&mut self, key: Key) {
+        let Some(e) = self.entries.get(&key).filter(|e| e.heat == Heat::Cold) else { return };
+        let Some(file) = e.offered.as_ref().filter(|file| file.origin.meta.load().is_rendered()) else { return };
         let facts = self.groups.get_mut(&e.group).and_then(|g| g.run_mut(e.restart).facts.as_mut());
-        if let Some(facts) = facts.filter(|f| Arc::ptr_eq(&f.fields, meta.fields())) {
-            facts.meta = meta;
-        }
+        let fields = file.origin.meta.load().fields().clone();
+        // One for all siblings.
+        let meta = match facts.filter(|facts| Arc::ptr_eq(&facts.fields, &fields)) {
+            Some(facts) => {
+                if facts.meta.is_rendered() {
+                    facts.meta = Arc::new(Meta::new(fields));
+                }
+                facts.meta.clone()
+            }
+            None => Arc::new(Meta::new(fields)),
+        };
+        file.origin.meta.store(meta);
     }
 
     /// A watch saw a write.

@@ -1,6 +1,7 @@
 //! Everything the catalog holds, and the small moves that the rules in the other files are made of.
 
 use super::Turn;
+use super::dense::DenseMap;
 use super::disk::{Base, Disk};
 use super::entry::{Dir, Entry, Group, Heat, Key, Trail, Who};
 use super::known::Known;
@@ -54,8 +55,8 @@ pub(super) struct Stock {
     pub groups: HashMap<u64, Box<Group>>,
     /// Groups by pod UID, as directories say it.
     pub uids: HashMap<Box<str>, Vec<u64>>,
-    pub by_inode: HashMap<(u64, u64), Key>,
-    pub by_id: HashMap<FileId, Key>,
+    pub by_inode: DenseMap<(u64, u64), Key>,
+    pub by_id: DenseMap<FileId, Key>,
     pub known: Known,
     next_key: Key,
     pub now: Now,
@@ -129,8 +130,8 @@ impl Stock {
             entries: HashMap::new(),
             groups: HashMap::new(),
             uids: HashMap::new(),
-            by_inode: HashMap::new(),
-            by_id: HashMap::new(),
+            by_inode: DenseMap::default(),
+            by_id: DenseMap::default(),
             known: Known::new(setup.known, setup.marks),
             next_key: 1,
             now: Now { mono: Duration::ZERO, unix_ns: 0 },

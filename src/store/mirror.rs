@@ -167,9 +167,10 @@ impl Mirror {
     fn cell(&mut self, id: FileId) -> &mut Cell {
         let (cold, lanes) = (&mut self.cold, &self.lanes);
         let own = |lane: LaneId| lanes.get_key_value(&lane).map_or(lane, |(own, _)| own.clone());
-        let cell = self.awake.entry(id).or_insert_with(|| {
-            cold.take(id).map_or_else(Cell::default, |entries| Cell::decode(&entries, own))
-        });
+        let cell = self
+            .awake
+            .entry(id)
+            .or_insert_with(|| cold.take(id).map_or_else(Cell::default, |entries| Cell::decode(&entries, own)));
         cell.touched = true;
         cell
     }
