@@ -211,19 +211,28 @@ impl Stock {
     pub fn drop_rendered(&mut self, key: Key) {
         let Some(e) = self.entries.get(&key).filter(|e| e.heat == Heat::Cold) else { return };
         let Some(file) = e.offered.as_ref().filter(|file| file.origin.meta.load().is_rendered()) else { return };
-        let facts = self.groups.get_mut(&e.group).and_then(|g| g.run_mut(e.restart).facts.as_mut());
         let fields = file.origin.meta.load().fields().clone();
-        // One for all siblings.
-        let meta = match facts.filter(|facts| Arc::ptr_eq(&facts.fields, &fields)) {
-            Some(facts) => {
-                if facts.meta.is_rendered() {
-                    facts.meta = Arc::new(Meta::new(fields));
-                }
-                facts.meta.clone()
-            }
-            None => Arc::new(Meta::new(fields)),
+        let of_run = |s: &&Entry| s.restart == e.restart && s.offered.is_some();
+        let siblings = self.groups.get(&e.group).map(|g| g.entries.as_slice()).unwrap_or_default();
+        let siblings = siblings.iter().filter_map(|k| self.entries.get(k)).map(AsRef::as_ref).filter(of_run);
+        let all_cold = siblings.clone().all(|s| s.heat == Heat::Cold);
+        let facts = self.groups.get(&e.group).and_then(|g| g.run(e.restart)).and_then(|r| r.facts.as_ref());
+        let shared = facts.filter(|facts| Arc::ptr_eq(facts.meta.fields(), &fields)).map(|facts| facts.meta.clone());
+        // One for all siblings: as long as one of them is read, what is rendered serves the others too.
+        let meta = match shared {
+            Some(meta) if !all_cold || !meta.is_rendered() => meta,
+            Some(_) | None => Arc::new(Meta::new(fields.clone())),
         };
-        file.origin.meta.store(meta);
+        for file in siblings.filter_map(|s| s.offered.as_ref()) {
+            if Arc::ptr_eq(file.origin.meta.load().fields(), &fields) {
+                file.origin.meta.store(meta.clone());
+            }
+        }
+        let (chain, restart) = (e.group, e.restart);
+        let facts = self.groups.get_mut(&chain).and_then(|g| g.run_mut(restart).facts.as_mut());
+        if let Some(facts) = facts.filter(|f| Arc::ptr_eq(&f.fields, &fields)) {
+            facts.meta = meta;
+        }
     }
 
     /// A watch saw a write.
