@@ -100,6 +100,12 @@ impl<K: Ord + Copy, V> DenseMap<K, V> {
             items.shrink_to(items.len() + STEP);
         }
     }
+    /// Keys from this one on.
+    pub fn keys_from(&self, key: &K) -> impl Iterator<Item = &K> {
+        let (piece, at) = self.place(key);
+        let pieces = self.pieces.get(piece..).unwrap_or_default();
+        pieces.iter().flatten().skip(at.unwrap_or_else(|at| at)).map(|(key, _)| key)
+    }
     /// There are none.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
@@ -132,6 +138,7 @@ mod tests {
                     _ => {
                         prop_assert_eq!(dense.get(&key), model.get(&key));
                         prop_assert_eq!(dense.get_mut(&key), model.get_mut(&key));
+                        prop_assert!(dense.keys_from(&key).eq(model.range(key..).map(|(key, _)| key)));
                     }
                 }
                 prop_assert_eq!(dense.is_empty(), model.is_empty());

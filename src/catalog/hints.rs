@@ -15,7 +15,7 @@ impl Stock {
             match hint {
                 Hint::Named(dir, name) => {
                     if let Some(d) = self.dirs.get_mut(dir) {
-                        d.doubt.push(name.clone());
+                        d.odd().doubt.push(name.clone());
                         self.due.insert(*dir);
                     }
                 }
@@ -87,7 +87,7 @@ impl Stock {
         self.overlooked = 0;
         self.due.extend(self.dirs.keys().copied());
         for dir in self.dirs.values_mut() {
-            dir.skip.clear();
+            dir.skip_nothing();
         }
     }
 }

@@ -28,7 +28,7 @@ impl Stock {
         match &group.who {
             Who::Pod(pod, container) => {
                 let input = &self.inputs.get(group.input)?.name;
-                let (uid, namespace, pod) = (&pod.uid, &pod.namespace, &pod.pod);
+                let (uid, namespace, pod) = (pod.uid(), pod.namespace(), pod.pod());
                 Some(PodPath { input, uid, namespace, pod, container, restart })
             }
             Who::Path => None,

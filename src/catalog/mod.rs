@@ -263,7 +263,7 @@ impl<P: Pods> Catalog<P> {
 
     fn pods_changed(&mut self) {
         for uid in self.pods.changed() {
-            for group in self.stock.uids.get(uid.as_str()).cloned().unwrap_or_default() {
+            for group in self.stock.groups_of(&uid) {
                 self.stock.refresh_facts(group, &self.pods);
                 self.stock.rule_group(group, &self.pods);
                 self.stock.touch_group(group);

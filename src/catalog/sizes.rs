@@ -119,7 +119,7 @@ impl Stock {
         }
         let (dir, name) = (e.dir, e.loc().map(|loc| loc.name.to_os_string()));
         if let Some(d) = self.dirs.get_mut(&dir) {
-            d.doubt.extend(name);
+            d.odd().doubt.extend(name);
         }
         self.again.insert(dir);
     }
@@ -344,7 +344,7 @@ impl Stock {
         }
         self.adopt_suspect(key);
         if let Some(dir) = self.dirs.get_mut(&dir) {
-            dir.skip.clear();
+            dir.skip_nothing();
         }
         self.again.insert(dir);
         self.touch_group(chain);
