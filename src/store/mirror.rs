@@ -65,13 +65,12 @@ impl Cell {
     fn decode(entries: &[u8], own: impl Fn(LaneId) -> LaneId) -> Cell {
         let mut cell = Cell::default();
         for saved in saved(entries) {
-            match saved {
-                Saved::Position { lane, position, .. } => cell.positions.push((own(lane), position)),
-                file => {
-                    let mut known = Vec::new();
-                    codec::encode(&file, &mut known);
-                    cell.known = Some(known.into());
-                }
+            if let Saved::Position { lane, position, .. } = saved {
+                cell.positions.push((own(lane), position));
+            } else {
+                let mut known = Vec::new();
+                codec::encode(&saved, &mut known);
+                cell.known = Some(known.into());
             }
         }
         cell
@@ -128,7 +127,14 @@ impl Mirror {
                 self.lanes.entry(lane).or_default();
             }
             Saved::Forgotten { lane } => self.forget(&lane),
-            of_lane => _ = replay::fold_lanes(&mut self.lanes, &mut self.gone, of_lane),
+            Saved::Sums { .. }
+            | Saved::Attempt { .. }
+            | Saved::Answered { .. }
+            | Saved::Upload { .. }
+            | Saved::Part { .. }
+            | Saved::Intent { .. }
+            | Saved::Closed { .. }
+            | Saved::Absent { .. } => _ = replay::fold_lanes(&mut self.lanes, &mut self.gone, saved),
         }
         if self.most_awake.is_some_and(|most| self.awake.len() > most) {
             self.put_away();
