@@ -108,6 +108,10 @@ impl Meta {
     pub fn new(fields: Arc<Fields>) -> Self {
         Meta { fields, plain: OnceLock::new(), escaped: OnceLock::new(), dedotted: OnceLock::new() }
     }
+    /// Somebody asked.
+    pub fn is_rendered(&self) -> bool {
+        self.plain.get().is_some() || self.dedotted.get().is_some()
+    }
     /// What it is rendered from.
     pub fn fields(&self) -> &Arc<Fields> {
         &self.fields

@@ -3,7 +3,7 @@
 use super::glob::State;
 use super::identity::Head;
 use super::measure::Measure;
-use super::name::{self, LogName, Suffix};
+use super::name::{self, LogName, PodDir, Suffix};
 use super::shelf::Source;
 use super::view::{Ages, File, FileView, Life, Place};
 use crate::origin::{Fields, Meta};
@@ -234,7 +234,7 @@ pub struct Group {
 #[derive(Clone, Debug)]
 pub enum Who {
     /// A container's directory.
-    Pod(Arc<PodName>, Box<str>),
+    Pod(Arc<PodName>, Arc<str>),
     /// A live path.
     Path,
 }
@@ -256,12 +256,30 @@ impl Group {
     }
 }
 
-/// A pod as its directory names it.
+/// A pod as its directory names it: one text, there are thousands.
 #[derive(Debug)]
 pub struct PodName {
-    pub namespace: Box<str>,
-    pub pod: Box<str>,
-    pub uid: Box<str>,
+    text: Box<str>,
+    /// Where pod and UID begin.
+    begins: (u32, u32),
+}
+
+impl PodName {
+    /// Of a name taken apart.
+    pub fn new(of: &PodDir<'_>) -> PodName {
+        let pod = of.namespace.len();
+        let begins = (pod as u32, pod.saturating_add(of.pod.len()) as u32);
+        PodName { text: [of.namespace, of.pod, of.uid].concat().into(), begins }
+    }
+    pub fn namespace(&self) -> &str {
+        self.text.get(..self.begins.0 as usize).unwrap_or_default()
+    }
+    pub fn pod(&self) -> &str {
+        self.text.get(self.begins.0 as usize..self.begins.1 as usize).unwrap_or_default()
+    }
+    pub fn uid(&self) -> &str {
+        self.text.get(self.begins.1 as usize..).unwrap_or_default()
+    }
 }
 
 /// One restart of a group.
@@ -289,17 +307,25 @@ pub enum DirKind {
     /// Container directories of one pod.
     Pod(Arc<PodName>),
     /// kubelet's log files.
-    Container(Arc<PodName>, Box<str>),
+    Container(Arc<PodName>, Arc<str>),
     /// Whatever these pattern states match: (pattern, state).
     Glob(Vec<(usize, State)>),
 }
 
-/// A subdirectory.
+/// A subdirectory. Its name is the end of its path.
 #[derive(Debug)]
 pub struct Child {
-    pub name: Box<OsStr>,
     pub key: Key,
     pub inode: u64,
+}
+
+/// Names of a directory with which there is something.
+#[derive(Debug, Default)]
+pub struct Odd {
+    /// They came or went since the last scan: what is closed under them is looked at again.
+    pub doubt: Vec<OsString>,
+    /// Another name of a known file: not opened again while the inode is the same.
+    pub skip: BTreeMap<OsString, u64>,
 }
 
 /// One directory.
@@ -312,10 +338,8 @@ pub struct Dir {
     /// Subdirectories, by name.
     pub children: Vec<Child>,
     pub entries: Vec<Key>,
-    /// Names that came or went since the last scan: what is closed under them is looked at again.
-    pub doubt: Vec<OsString>,
-    /// Names that are another name of a known file: not opened again while the inode is the same.
-    pub skip: BTreeMap<OsString, u64>,
+    /// Most have none.
+    pub odd: Option<Box<Odd>>,
     /// A watch was asked for and not refused.
     pub watched: bool,
     /// An input begins here: that it is missing says nothing about its files.
@@ -323,6 +347,18 @@ pub struct Dir {
 }
 
 impl Dir {
+    /// Made if need be.
+    pub fn odd(&mut self) -> &mut Odd {
+        self.odd.get_or_insert_default()
+    }
+
+    /// Every name is looked at again.
+    pub fn skip_nothing(&mut self) {
+        if let Some(odd) = &mut self.odd {
+            odd.skip.clear();
+        }
+    }
+
     /// Takes a file's name apart, if it is one that this directory may hold.
     pub fn parse<'a>(&self, file: &'a OsStr) -> Option<LogName<'a>> {
         match self.kind {

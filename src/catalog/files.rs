@@ -25,10 +25,11 @@ impl Stock {
     pub fn scan_files(&mut self, key: Key, listed: &[Listed]) {
         let Some(dir) = self.dirs.get_mut(&key) else { return };
         if matches!(dir.kind, DirKind::Root | DirKind::Pod(_)) {
-            dir.doubt = Vec::new();
+            dir.odd = None;
             return;
         }
-        let doubt: HashSet<OsString> = std::mem::take(&mut dir.doubt).into_iter().collect();
+        let doubt = dir.odd.as_mut().map_or_else(Vec::new, |odd| std::mem::take(&mut odd.doubt));
+        let doubt: HashSet<OsString> = doubt.into_iter().collect();
         let had = self.names_in(key);
         let shown = self.shown(key, listed, &had);
         let seen: Vec<Seen> = shown.iter().map(|s| Seen { name: s.name.clone(), inode: s.inode }).collect();
@@ -66,7 +67,11 @@ impl Stock {
         self.settle_in(fresh);
         self.look_for_nameless(key);
         if let Some(dir) = self.dirs.get_mut(&key) {
-            dir.skip.retain(|name, inode| shown.iter().any(|s| s.name == *name && s.inode == *inode));
+            let shown = |name: &OsString, inode: u64| shown.iter().any(|s| s.name == *name && s.inode == inode);
+            if let Some(odd) = &mut dir.odd {
+                odd.skip.retain(|name, inode| shown(name, *inode));
+            }
+            dir.odd = dir.odd.take().filter(|odd| !(odd.skip.is_empty() && odd.doubt.is_empty()));
         }
     }
 
@@ -129,7 +134,7 @@ impl Stock {
     /// A name that nobody has. Returns a file that is new.
     fn arrived(&mut self, dir: Key, s: &Shown, missing: &BTreeSet<Named>) -> Option<Key> {
         let input = self.dirs.get(&dir)?.input;
-        if self.dirs.get(&dir)?.skip.get(&s.name) == Some(&s.inode) {
+        if self.dirs.get(&dir)?.odd.as_ref().and_then(|odd| odd.skip.get(&s.name)) == Some(&s.inode) {
             return None;
         }
         let path = self.path_in(dir, &s.name);
@@ -208,7 +213,7 @@ impl Stock {
 
     pub(super) fn skip(&mut self, dir: Key, s: &Shown) {
         if let Some(dir) = self.dirs.get_mut(&dir) {
-            dir.skip.insert(s.name.clone(), s.inode);
+            dir.odd().skip.insert(s.name.clone(), s.inode);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::WatchChange;
 use super::entry::{Group, Key, Trail, Who};
+use super::identity;
 use super::stock::Stock;
 use super::view::Life;
 use crate::store::saved::{KnownFile, Saved};
@@ -129,11 +130,9 @@ impl Stock {
     pub fn drop_group(&mut self, chain: u64) {
         let Some(group) = self.groups.remove(&chain) else { return };
         let Group { who: Who::Pod(pod, _), .. } = *group else { return };
-        let Some(groups) = self.uids.get_mut(&pod.uid) else { return };
-        groups.retain(|g| *g != chain);
-        if groups.is_empty() {
-            self.uids.remove(&pod.uid);
-            self.out.forgotten_pods.push(pod.uid.to_string());
+        let known = self.uids.remove(&(identity::chain(&[pod.uid().as_bytes()]), chain));
+        if known.is_some() && self.groups_of(pod.uid()).is_empty() {
+            self.out.forgotten_pods.push(pod.uid().to_owned());
         }
     }
 }

@@ -19,7 +19,7 @@ impl Stock {
             match hint {
                 Hint::Named(dir, name) => {
                     if let Some(d) = self.dirs.get_mut(dir) {
-                        d.doubt.push(name.clone());
+                        d.odd().doubt.push(name.clone());
                         self.due.insert(*dir);
                     }
                 }
@@ -100,7 +100,7 @@ impl Stock {
             self.dirs.iter().filter(|(_, d)| whole || !self.kubernetes(d.input)).map(|(key, _)| *key).collect();
         for key in &now {
             if let Some(dir) = self.dirs.get_mut(key) {
-                dir.skip.clear();
+                dir.skip_nothing();
             }
         }
         self.due.extend(now);

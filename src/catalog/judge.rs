@@ -28,7 +28,7 @@ impl Stock {
         match &group.who {
             Who::Pod(pod, container) => {
                 let input = &self.inputs.get(group.input)?.name;
-                let (uid, namespace, pod) = (&pod.uid, &pod.namespace, &pod.pod);
+                let (uid, namespace, pod) = (pod.uid(), pod.namespace(), pod.pod());
                 Some(PodPath { input, uid, namespace, pod, container, restart })
             }
             Who::Path => None,
@@ -87,6 +87,10 @@ impl Stock {
             if may_close || (plain_gone && nothing_to_read) {
                 self.look_and_close(key);
             }
+        }
+        if nothing_to_read {
+            // Also of what was cold when it was found.
+            self.drop_rendered(key);
         }
         let Some(e) = self.entries.get_mut(&key) else { return };
         let old = match (e.trail, e.danger) {

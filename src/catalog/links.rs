@@ -50,7 +50,7 @@ impl Stock {
         let Who::Pod(pod, container) = &group.who else { return None };
         let files = group.entries.iter().filter_map(|key| self.entries.get(key));
         let dir = files.filter(|e| e.restart == restart).find_map(|e| self.dirs.get(&e.dir))?;
-        Some((group.input, dir.path.clone(), format!("{}_{}_{container}", pod.pod, pod.namespace)))
+        Some((group.input, dir.path.clone(), format!("{}_{}_{container}", pod.pod(), pod.namespace())))
     }
 
     fn read_links(&mut self, links: &Base) {

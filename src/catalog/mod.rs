@@ -6,7 +6,7 @@
 //! [`shelf::Shelf`], and report how far they are through [`progress::Progress`].
 //!
 //! The pure rules: [`name`], [`glob`], [`ages`], [`order`] (turns, life, danger), [`rotation`], [`identity`].
-//! What they work on: `stock`, which holds `entry`s (files, directories, groups of siblings) and `known` files.
+//! What they work on: `stock`, which holds `entry`s (files, directories, groups of siblings) and `known` files, in maps of its own (`dense`).
 //! The moves they decide, in the order of a file's life: `hints` and `scan` (directories), `shown` and `files` (what
 //! came, moved, went), `twins` (another name of a known file), `recognise` (who it is), `measure` (sizes of `.gz`),
 //! `rule` (whose are left out), `offer` (to lanes), `sizes` (growth and truncation), `judge` (life, danger), `nameless` (no name any more), `handles`
@@ -15,6 +15,7 @@
 
 pub mod ages;
 mod copy;
+mod dense;
 pub mod disk;
 mod docker;
 mod entry;
@@ -263,7 +264,7 @@ impl<P: Pods> Catalog<P> {
 
     fn pods_changed(&mut self) {
         for uid in self.pods.changed() {
-            for group in self.stock.uids.get(uid.as_str()).cloned().unwrap_or_default() {
+            for group in self.stock.groups_of(&uid) {
                 self.stock.refresh_facts(group, &self.pods);
                 self.stock.rule_group(group, &self.pods);
                 self.stock.touch_group(group);

@@ -3,13 +3,14 @@
 //! Each lane has a map of its own under a lock of its own, held for one look-up at a time and never across I/O. Lanes come
 //! and go while the agent runs: each has a number of its own for life, and what it says once it left is not heard.
 
+use super::dense::DenseMap;
 use crate::record::FileId;
 use crate::seeded::{Bug, seeded};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// What one lane has said.
-type Said = Arc<Mutex<HashMap<FileId, u64>>>;
+type Said = Arc<Mutex<DenseMap<FileId, u64>>>;
 
 /// Shared by the catalog and all lanes.
 #[derive(Debug, Default)]
@@ -36,7 +37,10 @@ impl Progress {
     /// Lanes are about to hear of `file`.
     pub fn begin(&self, file: FileId) {
         for lane in self.lanes.read().unwrap_or_else(PoisonError::into_inner).values() {
-            lane.lock().unwrap_or_else(PoisonError::into_inner).entry(file).or_insert(0);
+            let mut said = lane.lock().unwrap_or_else(PoisonError::into_inner);
+            if !said.contains_key(&file) {
+                said.insert(file, 0);
+            }
         }
     }
 

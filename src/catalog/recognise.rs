@@ -279,7 +279,7 @@ impl Stock {
             Some((pod, container)) => {
                 let last = generation.saturating_add(GENERATIONS);
                 loop {
-                    let id = identity::derive(&pod.uid, container, restart, generation, bytes);
+                    let id = identity::derive(pod.uid(), container, restart, generation, bytes);
                     if !taken(&id) || generation >= last {
                         break id;
                     }

@@ -16,6 +16,7 @@ use crate::store::saved::{Kept, KnownFile};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Stock {
@@ -179,7 +180,7 @@ impl Stock {
         }
         let who = match (self.kubernetes(input), container_of(path)) {
             (true, Some((pod, container))) => {
-                self.uids.entry(pod.uid.clone()).or_default().push(place.chain);
+                self.note_uid(pod.uid(), place.chain);
                 Who::Pod(pod.into(), container)
             }
             (_, _) => Who::Path,
@@ -198,9 +199,8 @@ impl Stock {
 }
 
 /// Pod and container, as the path of a log says them.
-pub(super) fn container_of(path: &Path) -> Option<(PodName, Box<str>)> {
+pub(super) fn container_of(path: &Path) -> Option<(PodName, Arc<str>)> {
     let container = path.parent()?;
     let pod = name::pod_dir(container.parent()?.file_name()?.to_str()?)?;
-    let pod = PodName { namespace: pod.namespace.into(), pod: pod.pod.into(), uid: pod.uid.into() };
-    Some((pod, container.file_name()?.to_str()?.into()))
+    Some((PodName::new(&pod), container.file_name()?.to_str()?.into()))
 }

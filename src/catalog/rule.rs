@@ -21,7 +21,7 @@ const STRANGE_MAX: usize = 100;
 /// A container as far as rules go.
 struct Of {
     pod: Arc<PodName>,
-    container: Box<str>,
+    container: Arc<str>,
 }
 
 impl Stock {
@@ -43,8 +43,8 @@ impl Stock {
     }
 
     fn now_ruled<P: Pods>(&self, input: &InputSpec, of: &Of, pods: &P) -> Ruling {
-        let pod = asks(input).and_then(|_| pods.pod(&of.pod.uid));
-        input.rules.rule(&of.pod.namespace, &of.container, pod.as_deref())
+        let pod = asks(input).and_then(|_| pods.pod(of.pod.uid()));
+        input.rules.rule(of.pod.namespace(), &of.container, pod.as_deref())
     }
 
     /// How long the file may wait for its pod because that decides whether it is read at all; `None`: it is decided.
@@ -89,12 +89,12 @@ impl Stock {
             if steps.iter().any(|(_, ruling)| *ruling != Ruling::default()) {
                 all.push((input.name.clone(), steps));
             }
-            let asked = pods.pod(&of.pod.uid).filter(|_| asks(input).is_some());
+            let asked = pods.pod(of.pod.uid()).filter(|_| asks(input).is_some());
             strange = strange.or_else(|| input.rules.unheard(&of.container, asked?.as_ref()));
         }
         let rulings = Rulings::new(all);
         if let Some(unheard) = strange {
-            let who = format!("{}/{}/{}", of.pod.namespace, of.pod.pod, of.container);
+            let who = format!("{}/{}/{}", of.pod.namespace(), of.pod.pod(), of.container);
             self.hear(who, &unheard.name, &unheard.parser);
         }
         let Some(e) = self.entries.get_mut(&key).filter(|e| e.rulings != rulings) else { return };

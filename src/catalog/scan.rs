@@ -63,8 +63,7 @@ impl Stock {
             kind,
             children: Vec::new(),
             entries: Vec::new(),
-            doubt: Vec::new(),
-            skip: BTreeMap::new(),
+            odd: None,
             watched: false,
             top: false,
         };
@@ -145,22 +144,18 @@ impl Stock {
         }
         let now: BTreeMap<&OsStr, u64> =
             listed.iter().filter(|l| l.kind == Kind::Dir).map(|l| (l.name.as_os_str(), l.inode)).collect();
-        let mut gone = Vec::new();
-        dir.children.retain(|child| {
-            let stays = now.get(&*child.name) == Some(&child.inode);
-            if !stays {
-                gone.push(child.key);
-            }
-            stays
-        });
+        let mut children = std::mem::take(&mut dir.children);
+        let gone = |child: &mut Child| now.get(self.dir_name(child)) != Some(&child.inode);
+        let gone: Vec<Key> = children.extract_if(.., gone).map(|child| child.key).collect();
+        if let Some(dir) = self.dirs.get_mut(&key) {
+            dir.children = children;
+        }
         for child in gone {
             self.dir_gone(child);
         }
         for (name, inode) in now {
-            let known = self.dirs.get(&key).map(|d| d.children.binary_search_by(|c| (*c.name).cmp(name)).is_ok());
-            if known == Some(true) {
-                continue;
-            }
+            let children = self.dirs.get(&key).map(|d| d.children.as_slice()).unwrap_or_default();
+            let Err(at) = children.binary_search_by(|child| self.dir_name(child).cmp(name)) else { continue };
             let Some(child_kind) = self.child_kind(input, &kind, name) else { continue };
             let child_path = path.join(name);
             if self.excluded(input, &child_path) {
@@ -169,11 +164,14 @@ impl Stock {
             if let Some(child) = self.add_dir(input, child_path, child_kind)
                 && let Some(dir) = self.dirs.get_mut(&key)
             {
-                let at = dir.children.binary_search_by(|c| (*c.name).cmp(name)).unwrap_or_else(|at| at);
                 dir.children.reserve_exact(usize::from(dir.children.is_empty()));
-                dir.children.insert(at, Child { name: name.into(), key: child, inode });
+                dir.children.insert(at, Child { key: child, inode });
             }
         }
+    }
+
+    fn dir_name(&self, child: &Child) -> &OsStr {
+        self.dirs.get(&child.key).and_then(|dir| dir.path.file_name()).unwrap_or_default()
     }
 
     /// Whether an input leaves a path out.
@@ -189,8 +187,7 @@ impl Stock {
         match (parent, &spec.kind) {
             (DirKind::Root, SpecKind::Kubernetes { skip_pod, .. }) => {
                 let found = name::pod_dir(child.to_str()?)?;
-                let pod = PodName { namespace: found.namespace.into(), pod: found.pod.into(), uid: found.uid.into() };
-                (skip_pod.as_deref() != Some(&*pod.uid)).then(|| DirKind::Pod(Arc::new(pod)))
+                (skip_pod.as_deref() != Some(found.uid)).then(|| DirKind::Pod(Arc::new(PodName::new(&found))))
             }
             (DirKind::Pod(pod), _) => Some(DirKind::Container(pod.clone(), child.to_str()?.into())),
             (DirKind::Glob(states), SpecKind::File { include, .. }) => {
@@ -228,7 +225,7 @@ impl Stock {
             self.unname_all(file);
         }
         if let DirKind::Container(pod, container) = &dir.kind {
-            let chain = identity::chain(&[pod.uid.as_bytes(), container.as_bytes()]);
+            let chain = identity::chain(&[pod.uid().as_bytes(), container.as_bytes()]);
             if let Some(group) = self.groups.get_mut(&chain) {
                 group.over = true;
                 if group.entries.is_empty() {
@@ -250,7 +247,7 @@ impl Stock {
         let input = dir.input;
         let (chain, who) = match &dir.kind {
             DirKind::Container(pod, container) => {
-                let chain = identity::chain(&[pod.uid.as_bytes(), container.as_bytes()]);
+                let chain = identity::chain(&[pod.uid().as_bytes(), container.as_bytes()]);
                 (chain, Who::Pod(pod.clone(), container.clone()))
             }
             DirKind::Glob(_) => (self.chain_of_path(input, &dir.path, stem)?, Who::Path),
@@ -258,7 +255,7 @@ impl Stock {
         };
         if !self.groups.contains_key(&chain) {
             if let Who::Pod(pod, _) = &who {
-                self.uids.entry(pod.uid.clone()).or_insert_with(|| Vec::with_capacity(1)).push(chain);
+                self.note_uid(pod.uid(), chain);
             }
             let group = Group { input, who, entries: Vec::with_capacity(1), over: false, newest: 0, runs: Vec::new() };
             self.groups.insert(chain, Box::new(group));

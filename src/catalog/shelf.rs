@@ -3,11 +3,11 @@
 //! A held handle is shared. A closed file is opened again on demand, and only if inode and head are still the ones of
 //! its identity; the catalog hears of it and closes it again in time. No lock is held while a file is opened or read.
 
+use super::dense::DenseMap;
 use super::disk::{Base, Content, Disk, read_full};
 use super::gz;
 use super::identity::{self, Head};
 use crate::record::{FileId, Mark};
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
@@ -89,7 +89,7 @@ pub struct News {
 /// Shared by the catalog and all readers.
 pub struct Shelf {
     disk: Arc<dyn Disk>,
-    slots: RwLock<HashMap<FileId, Slot>>,
+    slots: RwLock<DenseMap<FileId, Slot>>,
     news: Mutex<News>,
     spare: usize,
 }

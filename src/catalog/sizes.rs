@@ -120,7 +120,7 @@ impl Stock {
         }
         let (dir, name) = (e.dir, e.loc().map(|loc| loc.name.to_os_string()));
         if let Some(d) = self.dirs.get_mut(&dir) {
-            d.doubt.extend(name);
+            d.odd().doubt.extend(name);
         }
         self.again.insert(dir);
     }
@@ -206,17 +206,38 @@ impl Stock {
         }
     }
 
-    /// Cold from now on: what was rendered for it goes.
+    /// Cold from now on.
     fn rest(&mut self, key: Key) {
         self.cool(key);
         self.touch(key);
         self.active.insert(key);
-        let Some(e) = self.entries.get(&key) else { return };
-        let Some(file) = &e.offered else { return };
-        let meta = Arc::new(Meta::new(file.origin.meta.load().fields().clone()));
-        file.origin.meta.store(meta.clone());
-        let facts = self.groups.get_mut(&e.group).and_then(|g| g.run_mut(e.restart).facts.as_mut());
-        if let Some(facts) = facts.filter(|f| Arc::ptr_eq(&f.fields, meta.fields())) {
+        self.drop_rendered(key);
+    }
+
+    /// What was rendered of a cold file's metadata goes: nobody reads it for now.
+    pub fn drop_rendered(&mut self, key: Key) {
+        let Some(e) = self.entries.get(&key).filter(|e| e.heat == Heat::Cold) else { return };
+        let Some(file) = e.offered.as_ref().filter(|file| file.origin.meta.load().is_rendered()) else { return };
+        let fields = file.origin.meta.load().fields().clone();
+        let of_run = |s: &&Entry| s.restart == e.restart && s.offered.is_some();
+        let siblings = self.groups.get(&e.group).map(|g| g.entries.as_slice()).unwrap_or_default();
+        let siblings = siblings.iter().filter_map(|k| self.entries.get(k)).map(AsRef::as_ref).filter(of_run);
+        let all_cold = siblings.clone().all(|s| s.heat == Heat::Cold);
+        let facts = self.groups.get(&e.group).and_then(|g| g.run(e.restart)).and_then(|r| r.facts.as_ref());
+        let shared = facts.filter(|facts| Arc::ptr_eq(facts.meta.fields(), &fields)).map(|facts| facts.meta.clone());
+        // One for all siblings: as long as one of them is read, what is rendered serves the others too.
+        let meta = match shared {
+            Some(meta) if !all_cold || !meta.is_rendered() => meta,
+            Some(_) | None => Arc::new(Meta::new(fields.clone())),
+        };
+        for file in siblings.filter_map(|s| s.offered.as_ref()) {
+            if Arc::ptr_eq(file.origin.meta.load().fields(), &fields) {
+                file.origin.meta.store(meta.clone());
+            }
+        }
+        let (chain, restart) = (e.group, e.restart);
+        let facts = self.groups.get_mut(&chain).and_then(|g| g.run_mut(restart).facts.as_mut());
+        if let Some(facts) = facts.filter(|f| Arc::ptr_eq(&f.fields, &fields)) {
             facts.meta = meta;
         }
     }
@@ -331,7 +352,7 @@ impl Stock {
         }
         self.adopt_suspect(key);
         if let Some(dir) = self.dirs.get_mut(&dir) {
-            dir.skip.clear();
+            dir.skip_nothing();
         }
         self.again.insert(dir);
         self.touch_group(chain);

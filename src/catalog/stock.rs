@@ -1,8 +1,10 @@
 //! Everything the catalog holds, and the small moves that the rules in the other files are made of.
 
 use super::Turn;
+use super::dense::DenseMap;
 use super::disk::{Base, Disk};
 use super::entry::{Dir, Entry, Group, Heat, Key, Trail, Who};
+use super::identity;
 use super::known::Known;
 use super::links::Links;
 use super::progress::Progress;
@@ -52,10 +54,10 @@ pub(super) struct Stock {
     pub dirs: HashMap<Key, Box<Dir>>,
     pub entries: HashMap<Key, Box<Entry>>,
     pub groups: HashMap<u64, Box<Group>>,
-    /// Groups by pod UID, as directories say it.
-    pub uids: HashMap<Box<str>, Vec<u64>>,
-    pub by_inode: HashMap<(u64, u64), Key>,
-    pub by_id: HashMap<FileId, Key>,
+    /// Sums of pod UIDs, as directories say them, each with a group.
+    pub uids: DenseMap<(u64, u64), ()>,
+    pub by_inode: DenseMap<(u64, u64), Key>,
+    pub by_id: DenseMap<FileId, Key>,
     pub known: Known,
     next_key: Key,
     pub now: Now,
@@ -132,9 +134,9 @@ impl Stock {
             dirs: HashMap::new(),
             entries: HashMap::new(),
             groups: HashMap::new(),
-            uids: HashMap::new(),
-            by_inode: HashMap::new(),
-            by_id: HashMap::new(),
+            uids: DenseMap::default(),
+            by_inode: DenseMap::default(),
+            by_id: DenseMap::default(),
             known: Known::new(setup.known, setup.marks),
             next_key: 1,
             now: Now { mono: Duration::ZERO, unix_ns: 0 },
@@ -187,6 +189,21 @@ impl Stock {
 
     pub fn kubernetes(&self, input: usize) -> bool {
         matches!(self.inputs.get(input).map(|i| &i.kind), Some(SpecKind::Kubernetes { .. }))
+    }
+
+    /// Groups of a pod, by its UID as directories say it.
+    pub fn groups_of(&self, uid: &str) -> Vec<u64> {
+        let sum = identity::chain(&[uid.as_bytes()]);
+        let named = |chain: &u64| match self.groups.get(chain).map(|g| &g.who) {
+            Some(Who::Pod(pod, _)) => pod.uid() == uid,
+            Some(Who::Path) | None => false,
+        };
+        self.uids.keys_from(&(sum, 0)).take_while(|(of, _)| *of == sum).map(|(_, chain)| *chain).filter(named).collect()
+    }
+
+    /// A group is one of this pod's.
+    pub fn note_uid(&mut self, uid: &str, chain: u64) {
+        self.uids.insert((identity::chain(&[uid.as_bytes()]), chain), ());
     }
 
     /// Below the input's root.
@@ -336,7 +353,7 @@ impl Stock {
     /// `namespace/pod/container`, or the path.
     pub fn who(&self, e: &Entry) -> String {
         match (&e.offered, self.groups.get(&e.group).map(|g| &g.who)) {
-            (_, Some(Who::Pod(pod, container))) => format!("{}/{}/{container}", pod.namespace, pod.pod),
+            (_, Some(Who::Pod(pod, container))) => format!("{}/{}/{container}", pod.namespace(), pod.pod()),
             (Some(file), _) => file.origin.who(),
             (None, _) => match (self.path_of(e), &e.first_fields) {
                 (Some(path), _) => path.to_string_lossy().into_owned(),

@@ -66,7 +66,7 @@ impl Stock {
     pub fn same_run(&self, e: &Entry, dir: Key, name: &OsStr) -> bool {
         let Some(dir) = self.dirs.get(&dir) else { return false };
         let chain = match &dir.kind {
-            DirKind::Container(pod, container) => identity::chain(&[pod.uid.as_bytes(), container.as_bytes()]),
+            DirKind::Container(pod, container) => identity::chain(&[pod.uid().as_bytes(), container.as_bytes()]),
             DirKind::Root | DirKind::Pod(_) | DirKind::Glob(_) => return false,
         };
         chain == e.group && dir.parse(name).is_some_and(|n| n.restart == e.restart)

@@ -4,11 +4,12 @@
 //! microsecond and a half for each line it writes. A file's watch is spent with its first event. What cannot be
 //! watched is said once, as a [`Hint::Refused`].
 
+use super::dense::DenseMap;
 use super::{Hint, WatchChange};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::mem::MaybeUninit;
@@ -23,15 +24,17 @@ const HINTS_MAX: usize = 4096;
 /// The watches. Two directories of two inputs may be the same one: they share a descriptor.
 pub struct Watch {
     fd: OwnedFd,
-    by_wd: HashMap<i32, Vec<u64>>,
-    by_key: HashMap<u64, i32>,
+    by_wd: DenseMap<i32, u64>,
+    by_key: DenseMap<u64, i32>,
+    /// Further keys of a descriptor.
+    shared: BTreeMap<i32, Vec<u64>>,
 }
 
 impl Watch {
     /// None set.
     pub fn new() -> io::Result<Watch> {
         let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-        Ok(Watch { fd, by_wd: HashMap::new(), by_key: HashMap::new() })
+        Ok(Watch { fd, by_wd: DenseMap::default(), by_key: DenseMap::default(), shared: BTreeMap::new() })
     }
 
     /// Ready to read when there are events.
@@ -68,9 +71,15 @@ impl Watch {
         if let Some(old) = self.by_key.insert(key, wd).filter(|old| *old != wd) {
             self.release(old, key);
         }
-        let keys = self.by_wd.entry(wd).or_insert_with(|| Vec::with_capacity(1));
-        if !keys.contains(&key) {
-            keys.push(key);
+        match self.by_wd.get(&wd) {
+            None => _ = self.by_wd.insert(wd, key),
+            Some(first) if *first == key => {}
+            Some(_) => {
+                let further = self.shared.entry(wd).or_default();
+                if !further.contains(&key) {
+                    further.push(key);
+                }
+            }
         }
         Ok(())
     }
@@ -83,13 +92,29 @@ impl Watch {
 
     /// The key has no part in this descriptor any more; nobody's descriptor is removed.
     fn release(&mut self, wd: i32, key: u64) {
-        let Some(keys) = self.by_wd.get_mut(&wd) else { return };
-        keys.retain(|k| *k != key);
-        if keys.is_empty() {
-            self.by_wd.remove(&wd);
-            // The kernel may have removed it before us.
-            inotify::remove_watch(&self.fd, wd).ok();
+        if !self.by_wd.contains_key(&wd) {
+            return;
         }
+        let mut keys = self.forget(wd).into_iter().filter(|k| *k != key);
+        match keys.next() {
+            Some(first) => {
+                self.by_wd.insert(wd, first);
+                let further: Vec<u64> = keys.collect();
+                if !further.is_empty() {
+                    self.shared.insert(wd, further);
+                }
+            }
+            // The kernel may have removed it before us.
+            None => _ = inotify::remove_watch(&self.fd, wd).ok(),
+        }
+    }
+
+    /// Takes the keys of a descriptor out.
+    fn forget(&mut self, wd: i32) -> Vec<u64> {
+        let first = self.by_wd.get(&wd).copied();
+        let keys = first.into_iter().chain(self.shared.remove(&wd).unwrap_or_default()).collect();
+        self.by_wd.remove(&wd);
+        keys
     }
 
     /// What happened since the last call.
@@ -105,19 +130,22 @@ impl Watch {
                 hints.push(Hint::Overflow);
                 continue;
             }
-            let keys = self.by_wd.get(&event.wd()).map(Vec::as_slice).unwrap_or_default();
+            let keys = || {
+                let first = self.by_wd.get(&event.wd());
+                first.into_iter().chain(self.shared.get(&event.wd()).into_iter().flatten())
+            };
             if flags.contains(ReadFlags::IGNORED) {
                 ended.push(event.wd());
-                hints.extend(keys.iter().map(|key| Hint::Unwatched(*key)));
+                hints.extend(keys().map(|key| Hint::Unwatched(*key)));
             } else if flags.contains(ReadFlags::MODIFY) {
-                hints.extend(keys.iter().map(|key| Hint::Modified(*key)));
+                hints.extend(keys().map(|key| Hint::Modified(*key)));
             } else if let Some(name) = event.file_name() {
                 let name = OsStr::from_bytes(name.to_bytes());
-                hints.extend(keys.iter().map(|key| Hint::Named(*key, name.to_os_string())));
+                hints.extend(keys().map(|key| Hint::Named(*key, name.to_os_string())));
             }
         }
         for wd in ended {
-            for key in self.by_wd.remove(&wd).unwrap_or_default() {
+            for key in self.forget(wd) {
                 if self.by_key.get(&key) == Some(&wd) {
                     self.by_key.remove(&key);
                 }

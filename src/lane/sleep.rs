@@ -19,10 +19,44 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// What is kept of a sleeping file.
 #[derive(Debug)]
-pub(super) struct Asleep {
+struct Asleep {
     view: FileView,
-    /// Proof at the end of the file, which is where the lane stands.
-    mark: Mark,
+    /// Proof at the end of the file, which is where the lane stands: bytes covered, and their check sum.
+    proof: (u16, u32),
+    /// It is a file of the lane again, and goes from here with the next look.
+    awake: bool,
+}
+
+impl Asleep {
+    fn at(&self) -> (Place, FileId) {
+        (self.view.file.place, self.view.file.id)
+    }
+}
+
+/// Files that sleep, siblings together: one piece of memory, as there may be tens of thousands.
+#[derive(Debug, Default)]
+pub(super) struct Dormitory(Vec<Asleep>);
+
+impl Dormitory {
+    /// Those of a chain, oldest first.
+    fn of_chain(&mut self, chain: u64) -> &mut [Asleep] {
+        let start = self.0.partition_point(|asleep| asleep.at().0.chain < chain);
+        let end = self.0.partition_point(|asleep| asleep.at().0.chain <= chain);
+        self.0.get_mut(start..end).unwrap_or_default()
+    }
+
+    /// Takes these in.
+    fn add(&mut self, files: Vec<Asleep>) {
+        if files.is_empty() && !self.0.iter().any(|asleep| asleep.awake) {
+            return;
+        }
+        self.0.retain(|asleep| !asleep.awake);
+        self.0.reserve_exact(files.len());
+        self.0.extend(files);
+        // Both parts are in order: one merge.
+        self.0.sort_by_key(Asleep::at);
+        self.0.shrink_to_fit();
+    }
 }
 
 impl<F: Format> Lane<F> {
@@ -37,7 +71,7 @@ impl<F: Format> Lane<F> {
         let mut order: Vec<(Place, FileId, bool)> =
             self.files.iter().map(|(id, file)| (file.view.file.place, *id, self.may_sleep(*id, file))).collect();
         order.sort_unstable();
-        let mut awake = None;
+        let (mut awake, mut sleepers) = (None, Vec::new());
         for (place, id, may) in order {
             if !may || awake == Some(place.chain) {
                 awake = Some(place.chain);
@@ -45,9 +79,13 @@ impl<F: Format> Lane<F> {
             }
             let mark = self.ledger.account(id).map_or(Mark::NONE, |account| account.mark_at(account.low()));
             if let Some(file) = self.close_file(id) {
-                self.asleep.insert((place, id), Asleep { view: file.view, mark });
+                let len = if mark.at == file.view.size { mark.len } else { 0 };
+                sleepers.push(Asleep { view: file.view, proof: (len, mark.crc), awake: false });
             }
         }
+        self.asleep.add(sleepers);
+        // Of the start: a map that was large stays so.
+        self.saved_positions.shrink_to(self.saved_positions.len() * 2);
     }
 
     fn may_sleep(&self, id: FileId, file: &LaneFile) -> bool {
@@ -61,35 +99,38 @@ impl<F: Format> Lane<F> {
 
     /// A view of a file that sleeps: kept when it says nothing new to a lane, else its chain is woken. True: that is all.
     pub(super) fn sleeps_on(&mut self, view: &FileView) -> bool {
-        let place = view.file.place;
-        if let Some(asleep) = self.asleep.get_mut(&(place, view.file.id)) {
-            let same = view.size == asleep.view.size && view.rulings == asleep.view.rulings;
-            if same && view.life != Life::Gone {
-                asleep.view = view.clone();
-                return true;
+        let at = (view.file.place, view.file.id);
+        let siblings = self.asleep.of_chain(at.0.chain);
+        let new = match siblings.iter_mut().find(|asleep| asleep.at() == at && !asleep.awake) {
+            Some(asleep) => {
+                let same = view.size == asleep.view.size && view.rulings == asleep.view.rulings;
+                if same && view.life != Life::Gone {
+                    asleep.view = view.clone();
+                    return true;
+                }
+                false
             }
-            self.wake_chain(place.chain);
-        } else if self.asleep.range(of_chain(place.chain)).any(|((other, _), _)| *other > place) {
-            // A new file: younger siblings may have to do with it.
-            self.wake_chain(place.chain);
+            None => true,
+        };
+        // A new file: younger siblings may have to do with it.
+        if !new || siblings.iter().any(|asleep| asleep.at().0 > at.0) {
+            self.wake_chain(at.0.chain);
         }
         false
     }
 
     fn wake_chain(&mut self, chain: u64) {
-        for at in self.asleep.range(of_chain(chain)).map(|(at, _)| *at).collect::<Vec<_>>() {
-            let Some(asleep) = self.asleep.remove(&at) else { continue };
-            let low = asleep.view.size;
-            let position =
-                Position { low, low_mark: asleep.mark, above: Vec::new(), high_mark: Mark::NONE, cuts: Vec::new() };
-            self.saved_positions.insert(at.1, position);
-            self.open_file(asleep.view);
+        let mut woken = Vec::new();
+        for asleep in self.asleep.of_chain(chain).iter_mut().filter(|asleep| !asleep.awake) {
+            asleep.awake = true;
+            woken.push((asleep.view.clone(), asleep.proof));
+        }
+        for (view, (len, crc)) in woken {
+            let low = view.size;
+            let low_mark = if len == 0 { Mark::NONE } else { Mark { at: low, len, crc } };
+            let position = Position { low, low_mark, above: Vec::new(), high_mark: Mark::NONE, cuts: Vec::new() };
+            self.saved_positions.insert(view.file.id, position);
+            self.open_file(view);
         }
     }
-}
-
-fn of_chain(chain: u64) -> std::ops::RangeInclusive<(Place, FileId)> {
-    let first = Place { chain, restart: 0, turn: 0 };
-    let last = Place { chain, restart: u32::MAX, turn: u64::MAX };
-    (first, FileId(0))..=(last, FileId(u128::MAX))
 }

@@ -14,9 +14,9 @@ use super::object::Decided;
 use super::plan::Open;
 use super::pump::Next;
 use super::retry::{Aimd, Parking, Rng};
-use super::sleep::Asleep;
+use super::sleep::Dormitory;
 use crate::body::chunks::Pool;
-use crate::catalog::view::{FileView, Found, Place};
+use crate::catalog::view::{FileView, Found};
 use crate::config::checked::{CatchUp, Start};
 use crate::origin::Origin;
 use crate::record::{FileId, Now};
@@ -146,7 +146,7 @@ pub struct Lane<F: Format> {
     pub(super) first_start: bool,
     pub(super) saved_positions: HashMap<FileId, Position>,
     /// Siblings together.
-    pub(super) asleep: BTreeMap<(Place, FileId), Asleep>,
+    pub(super) asleep: Dormitory,
     pub(super) look_for_sleepers: Duration,
     pub(super) rest_until: Duration,
     pub(super) plan_began: Duration,
@@ -214,7 +214,7 @@ impl<F: Format> Lane<F> {
             scanned: None,
             first_start,
             saved_positions: saved.positions,
-            asleep: BTreeMap::new(),
+            asleep: Dormitory::default(),
             look_for_sleepers: Duration::ZERO,
             rest_until: Duration::ZERO,
             plan_began: Duration::ZERO,

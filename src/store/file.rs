@@ -113,6 +113,7 @@ impl Store {
             rewrite_above: REWRITE_MIN,
         };
         store.load(now, &mut notices);
+        store.mirror.settle();
         if let Err(error) = store.mend(now) {
             notices.push(Notice::Unwritable { why: error.to_string() });
         }
@@ -265,6 +266,11 @@ impl Store {
     /// Something is not written, or not durable.
     pub fn dirty(&self) -> bool {
         self.must_rewrite || self.torn || !self.unwritten.is_empty() || self.unsynced || self.dir_unsynced
+    }
+
+    /// Makes what is kept of quiet files small. Call it again at the time that it says (mono).
+    pub fn rest(&mut self, now: Now) -> Option<std::time::Duration> {
+        self.mirror.rest(now)
     }
 
     /// Good bytes of the log.

@@ -1,7 +1,7 @@
 //! The checkpoint store: positions, intents and file identities, in one log format.
 //!
 //! Pure: `log` (the disk format), `codec` (what a payload holds), `replay` (what records mean), `balance` (what positions
-//! and sums say of each other), `mirror` (the state as the store itself has it), `queue` (what waits for the thread),
+//! and sums say of each other), `mirror` and `cold` (the state as the store itself has it), `queue` (what waits for the thread),
 //! `aside` (names for what could not be read). Edge: `lock`, `storage` (files; `memory` in tests), `file` (the store),
 //! `peek` (beside a running agent), `thread`, `dead_letter`.
 //! Versions: whatever an older minor version wrote is read (`older` holds it to that), and the minor version before this
@@ -14,6 +14,7 @@ mod arbitrary;
 mod aside;
 pub mod balance;
 pub mod codec;
+mod cold;
 pub mod dead_letter;
 pub mod file;
 pub mod lock;

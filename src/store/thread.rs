@@ -255,7 +255,7 @@ impl Writer {
                     return;
                 }
             }
-            let next = self.retry_at.or(self.sync_at);
+            let next = [self.retry_at.or(self.sync_at), self.store.rest(now)].into_iter().flatten().min();
             patience = next.map(|at| at.saturating_sub(clock().mono));
         }
     }

@@ -9,6 +9,7 @@ use super::outside::{Outside, Word};
 use super::spot::Notice;
 use super::state::Held;
 use super::{Exit, Run};
+use crate::cli::heap;
 use crate::lane::account::Left;
 use crate::telemetry::advice::say;
 use crate::telemetry::board::Phase;
@@ -18,7 +19,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// Between two looks at our own memory and CPU, and at the pod cache.
 const UPKEEP: Duration = Duration::from_secs(1);
-/// Between two looks for lanes that left long ago.
+/// Between two looks for lanes that left long ago, and for free memory.
 const REMEMBER: Duration = Duration::from_secs(60);
 /// Copies of deleted files that only this process holds are made within this time, if they can be made.
 const COPIED_WITHIN: Duration = Duration::from_secs(15);
@@ -101,7 +102,10 @@ pub async fn supervise(
                 it.end(run);
                 it.anew(run);
             }
-            _ = remember.tick() => it.agent.fleet.remember(run),
+            _ = remember.tick() => {
+                it.agent.fleet.remember(run);
+                heap::give_back();
+            }
         }
         if it.agent.fleet.is_over() && (matches!(it.way, Way::Anew | Way::Out) || run.once.is_some()) {
             return it.over(run);
