@@ -7,7 +7,7 @@ use super::format::Format;
 use super::keys::Key;
 use super::ledger::Account;
 use super::ruled::Filter;
-use super::step::Lane;
+use super::step::{Action, Lane};
 use crate::catalog::view::{FileView, Life};
 use crate::config::checked::Start;
 use crate::record::FileId;
@@ -36,27 +36,27 @@ impl<F: Format> Lane<F> {
     pub(super) fn open_file(&mut self, view: FileView) {
         let id = view.file.id;
         let Some((input, start)) = self.settings.input_of(&view.file.origin) else {
-            return self.to_pass.push((id, u64::MAX));
+            return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         };
         let steps = self.ruled(&view);
         let until = ruling::until(&steps);
         // What is in flight, or was, is still to be answered for.
         if until == 0 && !self.saved_positions.contains_key(&id) && !self.ledger.speaks_of(id) {
-            return self.to_pass.push((id, u64::MAX));
+            return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         }
         let late = self.settings.once.is_some() && view.file.at_scan.is_none();
         let mut rest: Vec<Predicate> = Vec::new();
         for predicate in &self.settings.select {
             match predicate.lift(&view.file.origin.fields) {
                 Lifted::Keep => {}
-                Lifted::Skip => return self.to_pass.push((id, u64::MAX)),
+                Lifted::Skip => return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)])),
                 Lifted::PerRecord(p) => rest.push(p),
             }
         }
         // What was gone before this lane first started is nothing that it lost.
         let before = view.life == Life::Gone && self.first_start && !self.saved_positions.contains_key(&id);
         if late || before {
-            return self.to_pass.push((id, u64::MAX));
+            return self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         }
         let account = match (self.saved_positions.remove(&id), view.file.at_scan) {
             (Some(position), _) => Account::open(Some(&position)),
@@ -92,7 +92,7 @@ impl<F: Format> Lane<F> {
             },
         );
         self.let_pass(id);
-        self.to_pass.push((id, self.passed(id)));
+        self.outbox.push_back(Action::Passed(vec![(id, self.passed(id))]));
         self.note_behind(id);
         self.look_again(id);
         self.lose_what_is_gone(id);
@@ -196,14 +196,18 @@ impl<F: Format> Lane<F> {
         }
     }
     pub(super) fn forget_file(&mut self, id: FileId) {
-        let settled = self.ledger.account(id).map_or(0, Account::settled);
+        let last = self.ledger.account(id).map(|account| (account.settled(), account.position()));
+        let (settled, position) = last.map_or((0, None), |(settled, position)| (settled, Some(position)));
         if self.close_file(id).is_some() {
             // In one write: the position goes, what it said stays in the sums, once for all files that went together.
             self.sums.gone += settled;
-            self.dirty.remove(&id);
-            self.to_save.push(Saved::Left { lane: self.settings.id.clone(), file: id });
+            let lane = self.settings.id.clone();
+            if let Some(position) = position.filter(|_| self.dirty.remove(&id)) {
+                self.to_save.push(Saved::Position { lane: lane.clone(), file: id, position });
+            }
+            self.to_save.push(Saved::Left { lane, file: id });
             self.sums_moved = true;
-            self.to_pass.push((id, u64::MAX));
+            self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         }
     }
     /// Removes it from everywhere but the store.

@@ -127,8 +127,6 @@ pub struct Lane<F: Format> {
     pub(super) to_save: Vec<Saved>,
     /// The sums go with what is to be saved.
     pub(super) sums_moved: bool,
-    /// Told to the catalog behind what is saved.
-    pub(super) to_pass: Vec<(FileId, u64)>,
     pub(super) parked: Option<Parking>,
     pub(super) aimd: Aimd,
     pub(super) rng: Rng,
@@ -204,7 +202,6 @@ impl<F: Format> Lane<F> {
             dirty: BTreeSet::new(),
             to_save: Vec::new(),
             sums_moved: false,
-            to_pass: Vec::new(),
             parked: None,
             now,
             next_ticket: 1,
@@ -283,8 +280,11 @@ impl<F: Format> Lane<F> {
 
     /// Settled positions and other notes go to the store; the catalog hears how far we are.
     pub(super) fn save_what_moved(&mut self) {
+        if self.dirty.is_empty() && self.to_save.is_empty() {
+            return;
+        }
         let (dirty, notes) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.to_save));
-        let mut passed = std::mem::take(&mut self.to_pass);
+        let mut passed = Vec::new();
         // Positions first: a torn tail may then cost a note twice, never a position.
         let mut records = Vec::with_capacity(dirty.len() + notes.len() + 1);
         let mut moved = std::mem::take(&mut self.sums_moved);
@@ -301,9 +301,7 @@ impl<F: Format> Lane<F> {
         if moved {
             records.push(Saved::Sums { lane: self.settings.id.clone(), sums: self.sums.clone() });
         }
-        if !records.is_empty() {
-            self.outbox.push_back(Action::Save { records, sync: false, then: None });
-        }
+        self.outbox.push_back(Action::Save { records, sync: false, then: None });
         if !passed.is_empty() {
             self.outbox.push_back(Action::Passed(passed));
         }
