@@ -28,9 +28,8 @@ fn scenarios(part: usize) -> Vec<Scenario> {
     let down = move |output: &'static str| {
         Box::new(move || scenarios::destination_down(output, 500 / part, 120 / part as u64)) as Box<dyn Fn() -> Outcome>
     };
-    let full_speed = move |gzip| {
-        Box::new(move || scenarios::full_speed(500, 1_000_000 / part, gzip)) as Box<dyn Fn() -> Outcome>
-    };
+    let full_speed =
+        move |gzip| Box::new(move || scenarios::full_speed(500, 1_000_000 / part, gzip)) as Box<dyn Fn() -> Outcome>;
     vec![
         ("at rest", Box::new(move || scenarios::at_rest(120 / part as u64))),
         ("full speed zstd", full_speed(false)),
@@ -40,6 +39,7 @@ fn scenarios(part: usize) -> Vec<Scenario> {
         ("down search", down("search")),
         ("pods", Box::new(move || scenarios::pods_come_and_go(10_000 / part, 250))),
         ("line", Box::new(move || scenarios::long_line(1024 / part))),
+        ("control", Box::new(move || scenarios::control_characters(400 / part))),
         ("empty", Box::new(move || scenarios::empty_files(100_000 / part, 100))),
         ("keys", Box::new(move || scenarios::many_keys(2_000 / part, 10))),
         ("burst", Box::new(move || scenarios::burst(500_000 / part))),

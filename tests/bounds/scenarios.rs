@@ -43,6 +43,19 @@ pub fn full_speed(files: usize, lines: usize, gzip: bool) -> Outcome {
     world.end(format!("{lines} lines at full speed, {files} files, 50 keys, S3 {pack}"))
 }
 
+/// Lines of 1 MiB of what JSON needs six characters for each, and JSON in JSON seven.
+pub fn control_characters(lines: usize) -> Outcome {
+    let world = World::new(Shape { tls: true, ..Shape::default() }, |w| {
+        (0..lines).for_each(|n| {
+            let path = w.plain().join(format!("wide-{:02}.log", n % 20));
+            w.wide_line(&path, 1 << 20);
+        });
+    });
+    world.until_arrived();
+    pause(2_000);
+    world.end(format!("{lines} lines of 1 MiB of control characters"))
+}
+
 /// Nothing to read but a few lines in the beginning.
 pub fn at_rest(seconds: u64) -> Outcome {
     let mut world = World::new(Shape { tls: true, ..Shape::default() }, |w| w.lines(0, "0.log", 10));

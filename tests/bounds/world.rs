@@ -246,6 +246,14 @@ impl Files {
         let line = self.body() + "\n";
         File::options().append(true).create(true).open(path).unwrap().write_all(line.as_bytes()).unwrap();
     }
+    /// The same, filled up with control characters.
+    pub fn wide_line(&mut self, path: &Path, bytes: usize) {
+        let mut line = self.body();
+        line.truncate("tr=0123456789abcdef ".len());
+        line.extend(std::iter::repeat_n('\u{1}', bytes - line.len() - 1));
+        line.push('\n');
+        File::options().append(true).create(true).open(path).unwrap().write_all(line.as_bytes()).unwrap();
+    }
     /// What the next line says.
     fn body(&mut self) -> String {
         self.written += 1;
