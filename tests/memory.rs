@@ -190,7 +190,6 @@ fn check(limit: u64, of: &str) {
             OutputKind::OpenSearch(_) => most(formats::opensearch, n, bodies, &text),
         };
         let say = format!("{}, {of} lines: {:.2} of {:.2} MiB", output.name, mib(most as f64), mib(share as f64));
-        println!("{say}");
         over.extend((most > share as i64).then_some(say));
     }
     assert!(over.is_empty(), "{over:#?}");

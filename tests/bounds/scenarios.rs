@@ -44,6 +44,7 @@ pub fn full_speed(files: usize, lines: usize, gzip: bool) -> Outcome {
 }
 
 /// Lines of 1 MiB of what JSON needs six characters for each, and JSON in JSON seven.
+#[allow(dead_code, reason = "of the bench alone")]
 pub fn control_characters(lines: usize) -> Outcome {
     let world = World::new(Shape { tls: true, ..Shape::default() }, |w| {
         (0..lines).for_each(|n| {
@@ -57,6 +58,7 @@ pub fn control_characters(lines: usize) -> Outcome {
 }
 
 /// Nothing to read but a few lines in the beginning.
+#[allow(dead_code, reason = "of the bench alone")]
 pub fn at_rest(seconds: u64) -> Outcome {
     let mut world = World::new(Shape { tls: true, ..Shape::default() }, |w| w.lines(0, "0.log", 10));
     world.api.put(&pod_json(0));

@@ -247,6 +247,7 @@ impl Files {
         File::options().append(true).create(true).open(path).unwrap().write_all(line.as_bytes()).unwrap();
     }
     /// The same, filled up with control characters.
+    #[allow(dead_code, reason = "of the bench alone")]
     pub fn wide_line(&mut self, path: &Path, bytes: usize) {
         let mut line = self.body();
         line.truncate("tr=0123456789abcdef ".len());
