@@ -8,11 +8,11 @@ use super::units::MIB;
 
 /// Catalog, metadata, decompressors and the runtime's buffers, whatever the outputs are.
 pub const FIXED: u64 = 12 * MIB;
-/// CloudWatch: an open body of at most 1 MiB plain with its events' index, a compressor, and sealed bodies.
+/// CloudWatch: an open body, and sealed ones of at most 1 MiB plain.
 pub const CLOUDWATCH: u64 = 4 * MIB;
 /// OpenSearch: as CloudWatch, but a body may have 5 MiB plain (its gzip is written as it fills).
 pub const OPENSEARCH: u64 = 6 * MIB;
-/// S3: a part of 5 MiB of compressed bytes and a block more, a zstd compressor, and one sealed part.
+/// S3: a part of 5 MiB of compressed bytes and a block more, and one sealed part.
 pub const S3: u64 = 10 * MIB;
 
 /// What a lane needs to hold one batch.
@@ -22,6 +22,20 @@ pub fn least(output: &Output) -> u64 {
         OutputKind::OpenSearch(_) => OPENSEARCH,
         OutputKind::S3(_) => S3,
     }
+}
+
+/// What a lane holds beside bodies and the spans of their records: a compressor, blocks, the end of a line that goes over
+/// them, and of CloudWatch the open body with its events, because it lies uncompressed until it ends.
+fn beside(output: &Output) -> u64 {
+    match &output.kind {
+        OutputKind::CloudWatch(_) | OutputKind::S3(_) => 3 * MIB,
+        OutputKind::OpenSearch(_) => 2 * MIB,
+    }
+}
+
+/// Bytes of a lane's share for bodies and the spans of their records.
+pub fn bodies(output: &Output, share: u64) -> usize {
+    usize::try_from(share.saturating_sub(beside(output))).unwrap_or(usize::MAX)
 }
 
 /// Bytes for each output, in their order: what it needs at least, and an equal part of what is left.

@@ -172,7 +172,6 @@ impl<F: Format> Lane<F> {
         self.note_behind(id);
         if self.ledger.account(id).is_some_and(Account::idle) {
             self.look_no_more(id);
-            self.save_what_moved();
             self.forget_file(id);
         }
     }
@@ -198,14 +197,17 @@ impl<F: Format> Lane<F> {
         }
     }
     pub(super) fn forget_file(&mut self, id: FileId) {
-        let settled = self.ledger.account(id).map_or(0, Account::settled);
+        let last = self.ledger.account(id).map(|account| (account.settled(), account.position()));
+        let (settled, position) = last.map_or((0, None), |(settled, position)| (settled, Some(position)));
         if self.close_file(id).is_some() {
-            // In one write: the position goes, what it said stays in the sums.
+            // In one write: the position goes, what it said stays in the sums, once for all files that went together.
             self.sums.gone += settled;
-            self.dirty.remove(&id);
             let lane = self.settings.id.clone();
-            self.to_save.push(Saved::Left { lane: lane.clone(), file: id });
-            self.to_save.push(Saved::Sums { lane, sums: self.sums.clone() });
+            if let Some(position) = position.filter(|_| self.dirty.remove(&id)) {
+                self.to_save.push(Saved::Position { lane: lane.clone(), file: id, position });
+            }
+            self.to_save.push(Saved::Left { lane, file: id });
+            self.sums_moved = true;
             self.outbox.push_back(Action::Passed(vec![(id, u64::MAX)]));
         }
     }

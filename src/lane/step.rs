@@ -128,6 +128,8 @@ pub struct Lane<F: Format> {
     pub(super) unsettled: BTreeSet<FileId>,
     pub(super) dirty: BTreeSet<FileId>,
     pub(super) to_save: Vec<Saved>,
+    /// The sums go with what is to be saved.
+    pub(super) sums_moved: bool,
     pub(super) parked: Option<Parking>,
     pub(super) aimd: Aimd,
     pub(super) rng: Rng,
@@ -202,6 +204,7 @@ impl<F: Format> Lane<F> {
             unsettled: BTreeSet::new(),
             dirty: BTreeSet::new(),
             to_save: Vec::new(),
+            sums_moved: false,
             parked: None,
             now,
             next_ticket: 1,
@@ -289,19 +292,22 @@ impl<F: Format> Lane<F> {
         if self.dirty.is_empty() && self.to_save.is_empty() {
             return;
         }
+        let (dirty, notes) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.to_save));
         let mut passed = Vec::new();
         // Positions first: a torn tail may then cost a note twice, never a position.
-        let mut records = Vec::new();
-        for file in std::mem::take(&mut self.dirty) {
+        let mut records = Vec::with_capacity(dirty.len() + notes.len() + 1);
+        let mut moved = std::mem::take(&mut self.sums_moved);
+        for file in dirty {
             if let Some(account) = self.ledger.account(file) {
                 let lane = self.settings.id.clone();
                 records.push(Saved::Position { lane, file, position: account.position() });
                 passed.push((file, self.passed(file)));
+                moved = true;
             }
         }
-        records.append(&mut self.to_save);
+        records.extend(notes);
         // In one write with what they count: after a crash neither says more than the other.
-        if !passed.is_empty() {
+        if moved {
             records.push(Saved::Sums { lane: self.settings.id.clone(), sums: self.sums.clone() });
         }
         self.outbox.push_back(Action::Save { records, sync: false, then: None });

@@ -6,9 +6,11 @@
 #[path = "../metadata/api.rs"]
 #[allow(dead_code, reason = "of another test, which uses all of it")]
 mod api;
+mod resident;
 mod scenarios;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
 mod world;
 
 fn holds(outcome: world::Outcome) {
@@ -19,6 +21,16 @@ fn holds(outcome: world::Outcome) {
 #[test]
 fn memory_stays_bounded_while_a_destination_is_down_and_its_files_grow() {
     holds(scenarios::destination_down("cloudwatch", 100, 8));
+}
+
+#[test]
+fn memory_stays_bounded_at_full_speed_to_many_keys() {
+    holds(scenarios::full_speed(100, 60_000, false));
+}
+
+#[test]
+fn memory_stays_bounded_at_full_speed_with_gzip_everywhere() {
+    holds(scenarios::full_speed(100, 60_000, true));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Each writes what its name says, waits until everything has arrived in every output, and gives the account.
 
 use crate::support::now;
-use crate::world::{Outcome, Shape, World, pause, pod_json, text};
+use crate::world::{Outcome, Shape, World, pause, pod_json, pod_json_in, text};
 use std::io::Write;
 use std::time::Duration;
 use tailrace::standin::{Fault, Rule};
@@ -30,6 +30,43 @@ pub fn destination_down(output: &str, files: usize, seconds: u64) -> Outcome {
     world.until_arrived();
     pause(2_000);
     world.end(format!("{output} down for {seconds} s, {files} files growing and rotated"))
+}
+
+/// Everything lies there already: each output reads, packs and sends as fast as it can, to so many keys, over TLS.
+pub fn full_speed(files: usize, lines: usize, gzip: bool) -> Outcome {
+    let shape = Shape { spaces: 50, gzip, tls: true, ..Shape::default() };
+    let world = World::new(shape, |w| (0..files).for_each(|n| w.lines(n, "0.log", lines / files)));
+    (0..files).for_each(|n| world.api.put(&pod_json_in(shape, n)));
+    world.until_arrived();
+    pause(2_000);
+    let pack = if gzip { "gzip" } else { "zstd" };
+    world.end(format!("{lines} lines at full speed, {files} files, 50 keys, S3 {pack}"))
+}
+
+/// Lines of 1 MiB of what JSON needs six characters for each, and JSON in JSON seven.
+#[allow(dead_code, reason = "of the bench alone")]
+pub fn control_characters(lines: usize) -> Outcome {
+    let world = World::new(Shape { tls: true, ..Shape::default() }, |w| {
+        (0..lines).for_each(|n| {
+            let path = w.plain().join(format!("wide-{:02}.log", n % 20));
+            w.wide_line(&path, 1 << 20);
+        });
+    });
+    world.until_arrived();
+    pause(2_000);
+    world.end(format!("{lines} lines of 1 MiB of control characters"))
+}
+
+/// Nothing to read but a few lines in the beginning.
+#[allow(dead_code, reason = "of the bench alone")]
+pub fn at_rest(seconds: u64) -> Outcome {
+    let mut world = World::new(Shape { tls: true, ..Shape::default() }, |w| w.lines(0, "0.log", 10));
+    world.api.put(&pod_json(0));
+    world.until_arrived();
+    world.write(|w| w.lines(0, "0.log", 10));
+    world.until_arrived();
+    pause(seconds * 1_000);
+    world.end(format!("at rest for {seconds} s"))
 }
 
 /// As kubelet: the live file gets a stamp, the newest four of those stay.

@@ -1,7 +1,9 @@
 //! What a scenario plays in: the stand-ins, a node's log directory, the agent, and the account at the end.
 
 use crate::api::Api;
+use crate::resident::{Resident, Watch};
 use crate::support::{Agent, Place, Services, now, until_or};
+use crate::tls::Tls;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
@@ -26,6 +28,12 @@ pub struct Outcome {
     pub peak_mib: f64,
     #[allow(dead_code, reason = "for the table")]
     pub steady_mib: f64,
+    /// What held it when it was most.
+    #[allow(dead_code, reason = "for the table, and for whoever reads why a test failed")]
+    pub at_peak: Resident,
+    /// Seconds of CPU.
+    #[allow(dead_code, reason = "for the table")]
+    pub cpu: f64,
     /// Ids written, and what of them came, by output.
     pub written: u64,
     pub arrived: [u64; 3],
@@ -44,6 +52,7 @@ impl Outcome {
 
 /// The agent first: it goes before what it talks to.
 pub struct World {
+    watch: Watch,
     pub agent: Agent,
     pub services: Services,
     pub api: Api,
@@ -51,6 +60,8 @@ pub struct World {
     config: PathBuf,
     written: u64,
     peak_mib: f64,
+    shape: Shape,
+    _tls: Option<Tls>,
 }
 
 /// Where the agent is told to look, and how keys are made; whole lines of configuration.
@@ -60,6 +71,18 @@ pub struct Shape {
     pub key_per_pod: bool,
     /// No API server: what directories are called says it all.
     pub by_path: bool,
+    /// So many keys in every output: pods in as many namespaces. 0: one namespace, and keys as above.
+    pub spaces: usize,
+    /// S3 takes gzip in place of zstd.
+    pub gzip: bool,
+    /// The services speak TLS.
+    pub tls: bool,
+}
+
+impl Shape {
+    fn space(self, n: usize) -> String {
+        n.checked_rem(self.spaces).map_or("shop".to_owned(), |at| format!("shop-{at:02}"))
+    }
 }
 
 impl World {
@@ -69,15 +92,17 @@ impl World {
         let services = Services::with(options, opensearch::Options::default());
         let (place, api) = (Place::new(), Api::start(crate::api::Mode::Fine));
         std::fs::create_dir(place.path().join("files")).unwrap();
-        let mut files = Files { root: place.path().to_owned(), written: 0 };
+        let tls = shape.tls.then(|| Tls::new(place.path()));
+        let mut files = Files { root: place.path().to_owned(), written: 0, shape };
         prepare(&mut files);
-        let config = configure(&place, &services, &api, shape);
-        let agent = start(&place, &config);
-        World { agent, services, api, place, config, written: files.written, peak_mib: 0.0 }
+        let config = configure(&place, &services, &api, shape, tls.as_ref());
+        let (agent, watch) = start(&place, &config);
+        let written = files.written;
+        World { watch, agent, services, api, place, config, written, peak_mib: 0.0, shape, _tls: tls }
     }
     /// Writes more.
     pub fn write(&mut self, write: impl FnOnce(&mut Files)) {
-        let mut files = Files { root: self.place.path().to_owned(), written: self.written };
+        let mut files = Files { root: self.place.path().to_owned(), written: self.written, shape: self.shape };
         write(&mut files);
         self.written = files.written;
     }
@@ -107,7 +132,7 @@ impl World {
     pub fn restart(&mut self) {
         self.peak_mib = self.peak_mib.max(resident(&self.agent, "VmHWM"));
         self.agent.stop(Duration::from_secs(60));
-        self.agent = start(&self.place, &self.config);
+        (self.agent, self.watch) = start(&self.place, &self.config);
     }
     /// The account: what is resident now, and the most that ever was.
     pub fn end(self, what: String) -> Outcome {
@@ -115,6 +140,8 @@ impl World {
             what,
             peak_mib: self.peak_mib.max(resident(&self.agent, "VmHWM")),
             steady_mib: resident(&self.agent, "VmRSS"),
+            at_peak: self.watch.most(),
+            cpu: cpu_seconds(&self.agent),
             written: self.written,
             arrived: self.arrived(),
         }
@@ -128,12 +155,20 @@ pub fn pause(millis: u64) {
     std::thread::sleep(Duration::from_millis(millis));
 }
 
-fn start(place: &Place, config: &Path) -> Agent {
+fn start(place: &Place, config: &Path) -> (Agent, Watch) {
     let kubeconfig = place.path().join("kubeconfig");
     let args = ["run", "-c", config.to_str().unwrap()];
     let agent = Agent::start_with(place.path(), &args, place.admin, &[("KUBECONFIG", kubeconfig.to_str().unwrap())]);
+    let watch = Watch::start(agent.pid());
     agent.until_ready();
-    agent
+    (agent, watch)
+}
+
+fn cpu_seconds(agent: &Agent) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", agent.pid())).unwrap();
+    let fields: Vec<f64> = stat.rsplit(')').next().unwrap().split_whitespace().flat_map(str::parse).collect();
+    // utime and stime are fields 14 and 15 of proc(5); the first number here is field 4.
+    (fields[10] + fields[11]) / rustix::param::clock_ticks_per_second() as f64
 }
 
 fn resident(agent: &Agent, which: &str) -> f64 {
@@ -142,9 +177,20 @@ fn resident(agent: &Agent, which: &str) -> f64 {
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
-fn configure(place: &Place, services: &Services, api: &Api, shape: Shape) -> PathBuf {
+fn configure(place: &Place, services: &Services, api: &Api, shape: Shape, tls: Option<&Tls>) -> PathBuf {
     std::fs::write(place.path().join("kubeconfig"), Api::kubeconfig(api.addr)).unwrap();
     let mut outputs = services.outputs().replace("[pods]", "[pods, files]");
+    if let Some(tls) = tls {
+        outputs = tls.wrap(services, outputs);
+    }
+    if shape.gzip {
+        outputs = outputs.replace("type: s3\n", "type: s3\n    compression: gzip\n");
+    }
+    if shape.spaces > 0 {
+        let stream = "/tailrace/test\n    log_stream: \"{kubernetes.namespace_name}\"\n";
+        outputs = outputs.replace("/tailrace/test\n", stream);
+        outputs = outputs.replace("logs-%Y", "logs-{kubernetes.namespace_name}-%Y");
+    }
     if shape.key_per_pod {
         outputs =
             outputs.replace("namespace_name}/%Y", "pod_name}/%Y").replace("logs-%Y", "logs-{kubernetes.pod_name}-%Y");
@@ -168,6 +214,7 @@ fn configure(place: &Place, services: &Services, api: &Api, shape: Shape) -> Pat
 pub struct Files {
     root: PathBuf,
     written: u64,
+    shape: Shape,
 }
 
 impl Files {
@@ -177,7 +224,7 @@ impl Files {
     }
     /// The directory of a pod's only container.
     pub fn pod(&self, n: usize) -> PathBuf {
-        self.root.join("pods").join(format!("shop_{}_{}/main", pod_name(n), pod_uid(n)))
+        self.root.join("pods").join(format!("{}_{}_{}/main", self.shape.space(n), pod_name(n), pod_uid(n)))
     }
     /// Appends so many lines to a container's file.
     pub fn lines(&mut self, n: usize, name: &str, lines: usize) {
@@ -197,6 +244,15 @@ impl Files {
     /// Appends a line to a file of the input `files`.
     pub fn plain_line(&mut self, path: &Path) {
         let line = self.body() + "\n";
+        File::options().append(true).create(true).open(path).unwrap().write_all(line.as_bytes()).unwrap();
+    }
+    /// The same, filled up with control characters.
+    #[allow(dead_code, reason = "of the bench alone")]
+    pub fn wide_line(&mut self, path: &Path, bytes: usize) {
+        let mut line = self.body();
+        line.truncate("tr=0123456789abcdef ".len());
+        line.extend(std::iter::repeat_n('\u{1}', bytes - line.len() - 1));
+        line.push('\n');
         File::options().append(true).create(true).open(path).unwrap().write_all(line.as_bytes()).unwrap();
     }
     /// What the next line says.
@@ -234,9 +290,14 @@ fn pod_uid(n: usize) -> String {
 
 /// The pod as the API server has it.
 pub fn pod_json(n: usize) -> Value {
+    pod_json_in(Shape::default(), n)
+}
+
+/// The same where pods are in several namespaces.
+pub fn pod_json_in(shape: Shape, n: usize) -> Value {
     json!({
         "metadata": {
-            "uid": pod_uid(n), "name": pod_name(n), "namespace": "shop",
+            "uid": pod_uid(n), "name": pod_name(n), "namespace": shape.space(n),
             "labels": {
                 "app.kubernetes.io/name": "checkout-service", "app.kubernetes.io/part-of": "shop",
                 "app.kubernetes.io/version": "4.17.2", "pod-template-hash": "7d4b9c6f5d", "team": "payments",

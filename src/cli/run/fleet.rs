@@ -97,7 +97,7 @@ impl Fleet {
         for (output, share) in config.outputs.iter().zip(memory::shares(config)) {
             let id = LaneId(output.id.clone());
             match self.running.iter().find(|lane| lane.id == id && !lane.leaving) {
-                Some(lane) => lane.pool.set_budget(lanes::sealed(share)),
+                Some(lane) => lane.pool.set_budget(memory::bodies(output, share)),
                 None if self.coming.contains_key(&id) => {}
                 None => self.expect(id),
             }
@@ -143,7 +143,7 @@ impl Fleet {
         let outputs = run.config.outputs.iter().zip(memory::shares(&run.config));
         let Some((output, share)) = outputs.into_iter().find(|(output, _)| *output.id == *id.0) else { return Ok(()) };
         let Some(Coming { number, .. }) = self.coming.remove(id) else { return Ok(()) };
-        let pool = Pool::new(lanes::sealed(share));
+        let pool = Pool::new(memory::bodies(output, share));
         let inbox = lanes::start(run, output, number, pool.clone(), saved, &self.parts)?;
         self.caller.join(number, lanes::sink(inbox.clone()));
         let (made, output) = (Made::of(output, &run.config), output.name.clone());

@@ -21,9 +21,6 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-/// What a lane's share holds beside sealed bodies: the open body, its compressor, blocks.
-const OPEN_BODY: u64 = 2 << 20;
-
 /// Shared by all lanes.
 pub struct Parts {
     /// Where notes go.
@@ -42,11 +39,6 @@ pub enum News {
     Ended(usize, Option<Vec<Left>>),
     /// What the store has of a lane that is to start.
     Found(LaneId, Option<Box<LaneState>>),
-}
-
-/// Bytes of sealed bodies in a lane's share.
-pub fn sealed(share: u64) -> usize {
-    usize::try_from(share.saturating_sub(OPEN_BODY)).unwrap_or(usize::MAX)
 }
 
 /// What the catalog hands to a lane.
