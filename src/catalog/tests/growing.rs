@@ -84,27 +84,6 @@ fn a_cold_file_that_grew_without_our_hearing_of_it_is_found_by_the_reconcile() {
 }
 
 #[test]
-fn thousands_of_watched_pods_are_looked_at_more_seldom_and_files_of_file_inputs_each_minute() {
-    let mut rig = Rig::new(vec![pods_input(), file_input("app", &["/srv/*"])]);
-    for n in 0..1_500 {
-        rig.disk.append(log(n), &line(1, "x"));
-    }
-    rig.disk.append("/srv/a", b"1\n");
-    rig.tick();
-    rig.settle_all();
-    rig.secs(130);
-    rig.settle_all();
-    rig.watching = false;
-    rig.disk.append(log(7), &line(2, "x"));
-    rig.disk.append("/srv/a", b"2\n");
-    rig.secs(61);
-    let grown = |rig: &Rig| rig.views.values().filter(|v| v.size == 2 * line(1, "x").len() as u64).count();
-    assert_eq!((grown(&rig), rig.views.values().filter(|v| v.size == 4).count()), (0, 1));
-    rig.secs(120);
-    assert_eq!(grown(&rig), 1);
-}
-
-#[test]
 fn ages_are_those_of_the_look_before() {
     let mut rig = Rig::new(vec![pods_input()]);
     rig.disk.append(log(0), b"");
