@@ -5,7 +5,7 @@ use super::deflate::{Deflate, Effort};
 use super::{Codec, Sent};
 use crc32fast::Hasher;
 use std::fmt;
-use zstd::stream::raw::{Encoder, InBuffer, Operation, OutBuffer};
+use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation, OutBuffer};
 
 /// How far to go.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Coder {
     pub(super) fn new(codec: Codec) -> Self {
         match codec {
             Codec::Gzip(level) => Coder::Gzip(Gzip::new(level)),
-            Codec::Zstd(level) => Coder::Zstd(Encoder::new(level).unwrap_or_else(|e| give_up(&e))),
+            Codec::Zstd(level) => Coder::Zstd(zstd_encoder(level).unwrap_or_else(|e| give_up(&e))),
             Codec::Plain => Coder::Plain,
         }
     }
@@ -89,6 +89,14 @@ impl Gzip {
         self.crc.reset();
         (self.size, self.open) = (0, false);
     }
+}
+
+/// With half the window of level 1, which then lies in the L2 cache: a quarter less time for no more bytes. At 17 it
+/// would be less still, for a tenth more bytes.
+fn zstd_encoder(level: i32) -> std::io::Result<Encoder<'static>> {
+    let mut encoder = Encoder::new(level)?;
+    encoder.set_parameter(CParameter::WindowLog(18))?;
+    Ok(encoder)
 }
 
 fn zstd(encoder: &mut Encoder<'static>, input: &[u8], until: Until, to: &mut Sent) {
