@@ -14,7 +14,6 @@ mod file;
 mod heap;
 mod lane;
 mod output;
-mod pages;
 pub mod positions;
 pub mod print_config;
 pub mod replay;

@@ -21,7 +21,6 @@ mod state;
 mod supervise;
 
 use super::clock::Clock;
-use super::pages::Code;
 use super::sandbox::Sandbox;
 use super::{Exit, RunArgs, complain, file};
 use crate::config::checked::{Config, Output};
@@ -79,7 +78,6 @@ pub fn run(args: &RunArgs) -> Exit {
             return Exit::Wrong;
         }
     };
-    let code = Code::of_this_process();
     // Before anything is read that others wrote, and while there is one thread.
     let sandbox = Sandbox::begin(&config, &args.config);
     let clock = Clock::start();
@@ -99,10 +97,7 @@ pub fn run(args: &RunArgs) -> Exit {
     // One thread for all senders: bodies are small, and signing and TLS of one never takes long.
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
-            let exit = runtime.block_on(async {
-                tokio::spawn(code.let_go_now_and_then());
-                whole(run, text).await
-            });
+            let exit = runtime.block_on(whole(run, text));
             runtime.shutdown_background();
             exit.unwrap_or_else(|why| cannot_start(&why))
         }
