@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tailrace::body::chunks::Pool;
-use tailrace::body::{Body, Codec};
+use tailrace::body::{Aim, Body, Codec};
 
 pub struct Floor {
     pub cpu_per_million: f64,
@@ -21,10 +21,10 @@ fn thread_cpu() -> Duration {
 
 pub fn measure(output: &str, corpus: &Corpus, logs: &Path) -> Floor {
     let (codec, batch) = match output {
-        "s3" => (Codec::Zstd(1), 64 << 20),
-        "s3-gzip" => (Codec::Gzip(2), 64 << 20),
-        "cloudwatch" => (Codec::Gzip(1), 1 << 20),
-        _ => (Codec::Gzip(1), 5 << 20),
+        "s3" => (Codec::Zstd, 64 << 20),
+        "s3-gzip" => (Codec::Gzip(Aim::Size), 64 << 20),
+        "cloudwatch" => (Codec::Gzip(Aim::Speed), 1 << 20),
+        _ => (Codec::Gzip(Aim::Speed), 5 << 20),
     };
     let mut spent = Duration::ZERO;
     let (mut sent, mut records) = (0u64, 0u64);

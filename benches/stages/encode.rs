@@ -6,7 +6,7 @@ use crate::{Show, black_box, formats};
 use std::time::Duration;
 use tailrace::body::chunks::CHUNK;
 use tailrace::body::escape::escape;
-use tailrace::body::{Body, Codec};
+use tailrace::body::{Aim, Body, Codec};
 use tailrace::config::checked::Compression;
 use tailrace::lane::format::{Encoded, Format};
 use tailrace::origin::Origin;
@@ -43,9 +43,9 @@ fn bodies_of_documents(corpus: &Corpus, show: Show<'_>) {
     let metadata = metadata();
     for (name, codec) in [
         ("plain body", Codec::Plain),
-        ("gzip 1 body", Codec::Gzip(1)),
-        ("gzip 2 body", Codec::Gzip(2)),
-        ("zstd 1 body", Codec::Zstd(1)),
+        ("gzip body, speed", Codec::Gzip(Aim::Speed)),
+        ("gzip body, size", Codec::Gzip(Aim::Size)),
+        ("zstd body", Codec::Zstd),
     ] {
         let mut body = Body::new(codec, formats::pool());
         let (mut records, mut plain, mut sent) = (0, 0, 0);

@@ -6,17 +6,18 @@ use libfuzzer_sys::fuzz_target;
 use std::io::Read;
 use tailrace::body::chunks::Pool;
 use tailrace::body::gunzip::{GzCursor, Inflated};
-use tailrace::body::{Body, Codec};
+use tailrace::body::{Aim, Body, Codec};
 
 /// Most plain bytes of a member.
 const MOST: usize = 1 << 20;
 /// Bits of a flush, and of a stored block at least every 16 KiB.
 const OVERHEAD: usize = 16;
 
-/// The first byte says which effort; then steps of four: what, and two numbers for it, and as many bytes as it takes.
+/// The first byte says which aim; then steps of four: what, and two numbers for it, and as many bytes as it takes.
 fuzz_target!(|data: &[u8]| {
-    let Some((effort, mut rest)) = data.split_first() else { return };
-    let mut body = Body::new(Codec::Gzip(u32::from(effort % 2) + 1), Pool::new(1 << 20));
+    let Some((aim, mut rest)) = data.split_first() else { return };
+    let aim = if aim % 2 == 0 { Aim::Speed } else { Aim::Size };
+    let mut body = Body::new(Codec::Gzip(aim), Pool::new(1 << 20));
     let (mut want, mut blocks) = (Vec::new(), 1);
     while let Some(([what, a, b, c], later)) = rest.split_first_chunk() {
         rest = later;

@@ -1,4 +1,5 @@
-//! When directories are listed again: what watches and lanes tell, the reconcile each minute, polling without watches.
+//! When directories are listed again: what watches and lanes tell, the reconcile each minute (of thousands of pods that
+//! are watched well more seldom), polling without watches.
 
 use super::entry::Key;
 use super::stock::Stock;
@@ -8,9 +9,10 @@ use std::time::Duration;
 /// Scanning each second goes on so long after events were lost or a watch was refused.
 const POLLING: Duration = Duration::from_secs(60);
 /// A look at a file or a directory takes 15 us and is worth it once in so long for each of them.
-const THING: Duration = Duration::from_millis(25);
+/// Tests do with a tenth of the pods.
+const A_LOOK_EACH: Duration = Duration::from_millis(if cfg!(test) { 250 } else { 25 });
 /// Everything is looked at as often as this, however much there is.
-const WHOLE_MOST: Duration = Duration::from_secs(1800);
+const WHOLE_AT_LEAST_EVERY: Duration = Duration::from_secs(1800);
 
 impl Stock {
     /// Takes in what the watches and the lanes saw.
@@ -29,6 +31,8 @@ impl Stock {
                         d.watched = false;
                         // Not at once: what exists and cannot be watched must not keep us busy.
                         self.later.insert(*dir);
+                    } else {
+                        self.heat(*dir);
                     }
                 }
                 Hint::Refused(key) => {
@@ -87,9 +91,11 @@ impl Stock {
         if first {
             self.plant();
         }
-        let whole = told || self.now.mono >= self.next_whole;
+        let whole = told || self.in_doubt() || self.now.mono >= self.next_whole;
         if whole {
-            self.next_whole = self.now.mono + self.whole_every();
+            let things = u32::try_from(self.dirs.len() + self.entries.len()).unwrap_or(u32::MAX);
+            let every = A_LOOK_EACH.saturating_mul(things).clamp(RECONCILE, WHOLE_AT_LEAST_EVERY);
+            self.next_whole = self.now.mono + every;
             self.refused.clear();
             self.overlooked = 0;
         }
@@ -106,13 +112,10 @@ impl Stock {
         self.due.extend(now);
     }
 
-    /// So that it costs less than a thousandth of a core.
-    fn whole_every(&self) -> Duration {
+    /// Watches do not tell of everything: one was refused, an empty file has none, something could not be opened, or is
+    /// behind a link.
+    fn in_doubt(&self) -> bool {
         let linked = || self.entries.values().any(|e| e.plain.as_ref().is_some_and(|loc| loc.link));
-        if self.unwatched || self.overlooked > 0 || linked() {
-            return RECONCILE;
-        }
-        let things = u32::try_from(self.dirs.len() + self.entries.len()).unwrap_or(u32::MAX);
-        THING.saturating_mul(things).clamp(RECONCILE, WHOLE_MOST)
+        self.unwatched || self.overlooked > 0 || !self.refused.is_empty() || linked()
     }
 }

@@ -46,7 +46,7 @@ impl Stock {
         let Some(e) = self.entries.get_mut(&key) else { return };
         let quiet = e.heat == Heat::Cold && now.saturating_sub(e.grew) >= WRITTEN_BACK;
         if quiet || now >= e.staged.1 {
-            e.written_back = if quiet { e.size } else { e.staged.0 };
+            e.written_back = e.written_back.max(if quiet { e.size } else { e.staged.0 });
             e.staged = (e.size, now.saturating_add(WRITTEN_BACK));
         }
         let to = e.written_back.min(settled);

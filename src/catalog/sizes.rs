@@ -264,7 +264,7 @@ impl Stock {
         }
     }
 
-    /// All that is cold and may have grown without our hearing of it; or but for what pods write.
+    /// All that is cold and may have grown without our hearing of it; or but for what pods write under a watch.
     pub fn look_at_cold(&mut self, pods_too: bool) {
         if self.once {
             return;
@@ -272,7 +272,7 @@ impl Stock {
         let (now_ns, mut changed) = (self.now.unix_ns, Vec::new());
         for (key, e) in &self.entries {
             // Also what is final: a writer that slept for longer than we waited loses nothing by it.
-            if e.heat != Heat::Cold || e.measure.is_some() || (self.kubernetes(e.input) && !pods_too) {
+            if e.heat != Heat::Cold || e.measure.is_some() || (self.kubernetes(e.input) && !pods_too && !e.complete()) {
                 continue;
             }
             if let Ok(stat) = self.stat(e)

@@ -29,7 +29,7 @@ pub(super) struct Mirror {
 }
 
 /// What the log says of a file.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Cell {
     /// Its entry.
     known: Option<Box<[u8]>>,
@@ -222,10 +222,7 @@ impl Mirror {
     /// What is said of files, by file.
     fn files(&self) -> impl Iterator<Item = Saved> + '_ {
         let cold = self.cold.each().map(|(_, entries)| entries);
-        let awake = self.awake.iter().map(|(id, cell)| {
-            let Cell { known, positions, touched } = cell;
-            Cell { known: known.clone(), positions: positions.clone(), touched: *touched }.encode(*id)
-        });
+        let awake = self.awake.iter().map(|(id, cell)| cell.clone().encode(*id));
         cold.chain(awake).flat_map(|entries| saved(&entries).collect::<Vec<_>>())
     }
 

@@ -1,7 +1,6 @@
 //! Our own log lines: on stderr, text on a terminal, else one flat JSON object a line (`time`, `level`, `msg`, fields).
 //!
-//! Few lines: ours from `info` on, those of dependencies only when they are errors (kube's never: the pod watch says
-//! itself what failed). Each message is limited: five, then one a minute, which says how many were left out
+//! Few lines: ours from `info` on, those of dependencies only when they are errors. Each message is limited: five, then one a minute, which says how many were left out
 //! (`suppressed`). A message with a field `output` or `input` is limited for each of them, so that one output's noise does not
 //! hide another's trouble. The last warnings and errors are kept for the status page.
 
@@ -40,11 +39,7 @@ struct Lines<C, W> {
 /// Whether events of this kind are written.
 fn wanted(meta: &Metadata<'_>) -> bool {
     let krate = meta.target().split("::").next().unwrap_or("");
-    if krate == env!("CARGO_CRATE_NAME") {
-        *meta.level() <= Level::INFO
-    } else {
-        !krate.starts_with("kube") && *meta.level() <= Level::ERROR
-    }
+    if krate == env!("CARGO_CRATE_NAME") { *meta.level() <= Level::INFO } else { *meta.level() <= Level::ERROR }
 }
 
 impl<S: Subscriber, C: Fn() -> Now + 'static, W: Fn(&[u8]) + 'static> Layer<S> for Lines<C, W> {

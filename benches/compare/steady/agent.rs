@@ -2,6 +2,7 @@
 
 use super::Plan;
 use super::tap::Tap;
+use crate::agents::Agent;
 use crate::corpus::Corpus;
 use crate::template::{self, Values};
 use std::collections::BTreeMap;
@@ -9,40 +10,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What is started.
-#[derive(Clone)]
-pub enum Program {
-    Tailrace { path: String },
-    Other { name: String, program: String, template: String },
-}
-
-impl Program {
-    pub fn tailrace(path: &str) -> Program {
-        Program::Tailrace { path: path.into() }
-    }
-    pub fn other(text: &str) -> Program {
-        let mut parts = text.splitn(3, '=').map(str::to_owned);
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some(name), Some(program), Some(template)) => Program::Other { name, program, template },
-            _ => panic!("--other takes NAME=PROGRAM=TEMPLATE"),
-        }
-    }
-    pub fn name(&self) -> &str {
-        match self {
-            Program::Tailrace { path } if path == env!("CARGO_BIN_EXE_tailrace") => "tailrace",
-            Program::Tailrace { path } => path.rsplit('/').next().unwrap_or(path),
-            Program::Other { name, .. } => name,
-        }
-    }
-    /// Whether it can be had for these.
-    pub fn takes(&self, outputs: &[String]) -> bool {
-        match self {
-            Program::Tailrace { .. } => true,
-            Program::Other { template, .. } => {
-                template::knows(&std::fs::read_to_string(template).unwrap(), named(outputs))
-            }
-        }
-    }
+/// Whether it can be had for these.
+pub fn takes(agent: &Agent, outputs: &[String]) -> bool {
+    agent.knows(named(outputs))
 }
 
 /// What templates call these outputs.
@@ -108,9 +78,9 @@ fn output(dir: &Path, tap: &Tap, plan: &Plan) -> String {
 }
 
 /// Starts it on these logs; the pods are known as from an earlier life.
-pub fn start(program: &Program, dir: &Path, logs: &Path, corpus: &Corpus, taps: &[Tap], plan: &Plan) -> Running {
-    let mut command = match program {
-        Program::Tailrace { path } => {
+pub fn start(agent: &Agent, dir: &Path, logs: &Path, corpus: &Corpus, taps: &[Tap], plan: &Plan) -> Running {
+    let mut command = match agent {
+        Agent::Tailrace { program, .. } => {
             crate::agents::known_pods(dir, corpus);
             let outputs: String = taps.iter().map(|tap| output(dir, tap, plan)).collect();
             let text = format!(
@@ -120,11 +90,11 @@ pub fn start(program: &Program, dir: &Path, logs: &Path, corpus: &Corpus, taps: 
             );
             let file = dir.join("tailrace.yaml");
             std::fs::write(&file, text).unwrap();
-            let mut command = Command::new(path);
+            let mut command = Command::new(program);
             command.args(["run", "-c"]).arg(file);
             command
         }
-        Program::Other { program, template, .. } => {
+        Agent::Other { program, template, .. } => {
             crate::node::lay(dir, corpus);
             let text = std::fs::read_to_string(template).unwrap();
             let extension = Path::new(template).extension().map_or("conf".into(), |e| e.to_string_lossy().to_string());

@@ -19,7 +19,7 @@ const LOOK: u64 = 15;
 pub fn cache(plan: &Plan) {
     println!("cache: what of the logs is in memory, and how the machine's Active(file) changed, MiB");
     println!("\n| case | agent | seconds | logs | of them resident | Active(file) |\n|---|---|---|---|---|---|");
-    for program in &plan.programs {
+    for program in &plan.agents {
         for there in [true, false] {
             let dir = tempfile::tempdir().unwrap();
             let logs = dir.path().join("pods");

@@ -16,7 +16,7 @@ pub fn writer(plan: &Plan) {
         "writer: nanoseconds a write of 240 B, 10,000 a second to one file; medians of {TURNS} turns of {WRITES}, agent off and on"
     );
     println!("\n| agent | alone | followed | difference |\n|---|---|---|---|");
-    for program in &plan.programs {
+    for program in &plan.agents {
         let (mut alone, mut followed) = (Vec::new(), Vec::new());
         for n in 0..2 * TURNS {
             // Each on a new file; which comes first changes.

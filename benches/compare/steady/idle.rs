@@ -1,7 +1,8 @@
 //! Files with content that do not grow: what it costs to know them.
 
-use super::agent::{self, Program};
+use super::agent;
 use super::{Plan, late, node};
+use crate::agents::Agent;
 use crate::corpus::{self, Random};
 use std::time::{Duration, Instant};
 
@@ -18,12 +19,12 @@ pub fn idle(plan: &Plan) {
     println!(
         "\n| outputs | agent | CPU, % of a core | wake-ups/s | reads and writes/s | resident MiB | peak MiB | lost |\n|---|---|---|---|---|---|---|---|"
     );
-    for program in plan.programs.iter().filter(|p| p.takes(&plan.outputs)) {
+    for program in plan.agents.iter().filter(|p| agent::takes(p, &plan.outputs)) {
         (0..plan.runs).for_each(|_| run(program, plan));
     }
 }
 
-fn run(program: &Program, plan: &Plan) {
+fn run(program: &Agent, plan: &Plan) {
     let dir = tempfile::tempdir().unwrap();
     let logs = dir.path().join("pods");
     let corpus = corpus::write(&logs, 0, plan.files, 900);

@@ -25,7 +25,7 @@ pub fn latency(plan: &Plan) {
     println!(
         "\n| agent | output | p50 | p99 | p99.9 | max | p99 - max_age | lost | twice |\n|---|---|---|---|---|---|---|---|---|"
     );
-    for program in plan.programs.iter().filter(|p| p.takes(&plan.outputs)) {
+    for program in plan.agents.iter().filter(|p| agent::takes(p, &plan.outputs)) {
         for _ in 0..plan.runs {
             run(program, plan, |taps| {
                 taps.iter().for_each(|tap| tap.measure(unix_ns(), i64::MAX));
@@ -39,7 +39,7 @@ pub fn latency(plan: &Plan) {
 }
 
 /// From a first line to the table; `steady` plays the part that is measured, and says when it ended.
-fn run(program: &agent::Program, plan: &Plan, steady: impl FnOnce(&[Tap]) -> i64) -> Vec<Tap> {
+fn run(program: &crate::agents::Agent, plan: &Plan, steady: impl FnOnce(&[Tap]) -> i64) -> Vec<Tap> {
     let dir = tempfile::tempdir().unwrap();
     let logs = dir.path().join("pods");
     let corpus = corpus::write(&logs, 0, plan.files, 900);
@@ -86,7 +86,7 @@ pub fn stall(plan: &Plan) {
     println!(
         "\n| agent | output | p50 | p99 | p99.9 | max | p99 - max_age | lost | twice |\n|---|---|---|---|---|---|---|---|---|"
     );
-    for program in plan.programs.iter().filter(|p| p.takes(&plan.outputs)) {
+    for program in plan.agents.iter().filter(|p| agent::takes(p, &plan.outputs)) {
         let (mut began, mut stalls) = (0, Vec::new());
         let taps = run(program, plan, |taps| {
             began = unix_ns() / 1_000_000_000;

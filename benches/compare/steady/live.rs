@@ -1,8 +1,9 @@
 //! Files that grow, and pods that come and go: what following them costs.
 
-use super::agent::{self, Program};
+use super::agent;
 use super::node::{Habits, Node};
 use super::{Plan, late};
+use crate::agents::Agent;
 use crate::corpus;
 use std::time::{Duration, Instant};
 
@@ -54,7 +55,7 @@ fn table(plan: &Plan, life: Option<Duration>) {
         "\n| outputs | agent | CPU, cores | wake-ups/s | reads and writes/s | requests/s | resident MiB | peak MiB | lost | twice |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    let programs: Vec<&Program> = plan.programs.iter().filter(|p| p.takes(&plan.outputs)).collect();
+    let programs: Vec<&Agent> = plan.agents.iter().filter(|p| agent::takes(p, &plan.outputs)).collect();
     let mut rows: Vec<Vec<Row>> = programs.iter().map(|_| Vec::new()).collect();
     for _ in 0..plan.runs {
         for (program, rows) in programs.iter().zip(&mut rows) {
@@ -95,7 +96,7 @@ fn print(outputs: &str, name: &str, rows: &[Row]) {
     }
 }
 
-fn run(program: &Program, plan: &Plan, life: Option<Duration>) -> Row {
+fn run(program: &Agent, plan: &Plan, life: Option<Duration>) -> Row {
     let dir = tempfile::tempdir().unwrap();
     let logs = dir.path().join("pods");
     let lives = life.map_or(1, |life| 2 + (plan.warm + plan.seconds + LAST.as_secs()) / life.as_secs());

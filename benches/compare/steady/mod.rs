@@ -20,7 +20,7 @@ mod live;
 mod node;
 mod tap;
 
-use agent::Program;
+use crate::agents::Agent;
 use std::path::PathBuf;
 
 /// What to run.
@@ -39,7 +39,7 @@ pub struct Plan {
     /// All files go to one log group and stream, as one index and one prefix are shared.
     pub shared_key: bool,
     pub chart: Option<PathBuf>,
-    pub programs: Vec<Program>,
+    pub agents: Vec<Agent>,
 }
 
 const ALL: [&str; 3] = ["opensearch", "s3", "cloudwatch"];
@@ -63,9 +63,8 @@ fn plan(profile: &str, args: Vec<String>) -> Plan {
         rotate: 1 << 20,
         shared_key: false,
         chart: None,
-        programs: Vec::new(),
+        agents: vec![Agent::tailrace()],
     };
-    let (mut own, mut others) = (Vec::new(), Vec::new());
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
@@ -84,17 +83,11 @@ fn plan(profile: &str, args: Vec<String>) -> Plan {
                 "all" => {}
                 one => plan.outputs = vec![one.into()],
             },
-            "--tailrace" => own.push(Program::tailrace(&value())),
-            "--other" => others.push(Program::other(&value())),
-            "--bench" => {}
+            "--tailrace" => plan.agents.push(Agent::build(plan.agents.len() + 1, value())),
+            "--other" => plan.agents.push(Agent::other(&value())),
             other => panic!("unknown argument {other}; see the head of benches/compare/steady/mod.rs"),
         }
     }
-    if own.is_empty() {
-        own.push(Program::tailrace(env!("CARGO_BIN_EXE_tailrace")));
-    }
-    own.append(&mut others);
-    plan.programs = own;
     plan
 }
 

@@ -70,7 +70,6 @@ struct Container {
     dir: PathBuf,
     file: File,
     size: u64,
-    rotations: u64,
     ends: Option<Instant>,
 }
 
@@ -114,7 +113,7 @@ impl Work {
         fs::create_dir_all(&dir).unwrap();
         let file = create(&dir.join("0.log"));
         let ends = self.habits.life.map(|life| Instant::now() + life.mul_f64(1.0 - part));
-        self.containers.push(Container { dir, file, size: 0, rotations: 0, ends });
+        self.containers.push(Container { dir, file, size: 0, ends });
     }
 
     fn run(&mut self, stop: &AtomicBool, count: &AtomicU64) {
@@ -179,7 +178,6 @@ impl Container {
         for plain in rotated.iter().filter(|p| p.extension().is_none_or(|e| e != "gz")) {
             pack(plain);
         }
-        self.rotations += 1;
         let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
         fs::rename(self.dir.join("0.log"), self.dir.join(format!("0.log.{stamp}"))).unwrap();
         self.file = create(&self.dir.join("0.log"));

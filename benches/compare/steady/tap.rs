@@ -39,7 +39,6 @@ pub struct Tap {
 struct Shared {
     stalled: AtomicBool,
     requests: AtomicU64,
-    waiting: AtomicU64,
     window: (AtomicI64, AtomicI64),
     received: Mutex<Received>,
     to: http::uri::Authority,
@@ -57,7 +56,6 @@ impl Tap {
         let shared = Arc::new(Shared {
             stalled: AtomicBool::new(false),
             requests: AtomicU64::new(0),
-            waiting: AtomicU64::new(0),
             window: (AtomicI64::new(i64::MAX), AtomicI64::new(i64::MAX)),
             received: Mutex::new(Received {
                 times: Vec::new(),
@@ -123,7 +121,6 @@ async fn take(
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     shared.requests.fetch_add(1, Ordering::AcqRel);
-    shared.waiting.fetch_add(1, Ordering::AcqRel);
     sender.send((super::node::unix_ns(), body.clone())).unwrap();
     let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| "/".parse().unwrap());
     parts.uri = http::Uri::builder().scheme("http").authority(shared.to.clone()).path_and_query(path).build().unwrap();

@@ -1,9 +1,9 @@
 //! Hot and cold, truncation and copies.
 
 use super::rig::*;
-use crate::catalog::WatchChange;
 use crate::catalog::sim::Calls;
 use crate::catalog::view::Life;
+use crate::catalog::{Hint, WatchChange};
 use std::time::Duration;
 
 fn log(n: u32) -> String {
@@ -81,6 +81,60 @@ fn a_cold_file_that_grew_without_our_hearing_of_it_is_found_by_the_reconcile() {
     rig.secs(61);
     let sizes: Vec<u64> = rig.views.values().map(|v| v.size).collect();
     assert!(sizes.contains(&4) && sizes.contains(&(2 * line(1, "x").len() as u64)), "{sizes:?}");
+}
+
+/// So many pods that all of them are looked at every 90 s and more seldom, and one file of a `file` input.
+fn thousands() -> Rig {
+    let mut rig = Rig::new(vec![pods_input(), file_input("app", &["/srv/*"])]);
+    (0..90).for_each(|n| rig.disk.append(many(n), &line(n, "x")));
+    rig.disk.append("/srv/a", b"1\n");
+    rig.tick();
+    rig.settle_all();
+    rig
+}
+
+fn many(n: u64) -> String {
+    format!("/var/log/pods/a_b_{n}/c/0.log")
+}
+
+/// A line more in a pod's file, of which no watch tells; and the size that it then has.
+fn unheard(rig: &mut Rig) -> u64 {
+    rig.watching = false;
+    rig.disk.append(many(7), &line(1_007, "x"));
+    (line(7, "x").len() + line(1_007, "x").len()) as u64
+}
+
+fn of_size(rig: &Rig, size: u64) -> usize {
+    rig.views.values().filter(|v| v.size == size).count()
+}
+
+#[test]
+fn thousands_of_watched_pods_are_looked_at_more_seldom_and_files_of_file_inputs_each_minute() {
+    let mut rig = thousands();
+    // The looks are at least 68 s from each other: after 60 s, 180 s, 300 s.
+    rig.secs(190);
+    rig.settle_all();
+    let both = unheard(&mut rig);
+    rig.disk.append("/srv/a", b"2\n");
+    rig.secs(61);
+    assert_eq!((of_size(&rig, both), of_size(&rig, 4)), (0, 1));
+    rig.secs(60);
+    assert_eq!(of_size(&rig, both), 1);
+}
+
+#[test]
+fn a_watch_that_is_refused_later_brings_the_look_of_each_minute_back() {
+    let mut rig = thousands();
+    rig.secs(70);
+    let key = *rig.watched.keys().next().unwrap();
+    rig.tick_with(&[Hint::Overflow]);
+    rig.tick_with(&[Hint::Refused(key)]);
+    // Past the minute in which everything is looked at each 30 s.
+    rig.secs(130);
+    rig.settle_all();
+    let both = unheard(&mut rig);
+    rig.secs(61);
+    assert_eq!(of_size(&rig, both), 1);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn lines(probe: &Probe, by_kubelet: bool, node: &str, time: Clock) -> Vec<Line> 
         // Log files go on with what their path says.
         Some((what, code, say)) => {
             let first = match (*what, code.as_str()) {
-                (_, "connect" | "config" | "auth") => String::new(),
+                (_, "connect" | "config") => String::new(),
                 (verb @ ("list" | "watch"), _) => format!("{verb} pods: "),
                 (what, _) => format!("{what}: "),
             };

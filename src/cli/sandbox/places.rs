@@ -201,7 +201,7 @@ fn of_environment(config: &Config, env: Env<'_>) -> Vec<PathBuf> {
     let mut named = |names: &[&str]| {
         found.extend(names.iter().filter_map(|name| env(name)).map(PathBuf::from).filter_map(|path| around(&path)));
     };
-    named(&["SSL_CERT_FILE", "AWS_CA_BUNDLE"]);
+    named(&["SSL_CERT_FILE"]);
     if config.outputs.iter().any(|output| is_aws(&output.kind).is_some()) {
         named(&[told::WEB_IDENTITY[0], told::CONTAINER_TOKEN_FILE]);
         for file in told::shared_files(env) {

@@ -11,7 +11,7 @@ use super::limits::{BATCH_BYTES, BATCH_EVENTS, BATCH_SPAN, EVENT_BYTES, MESSAGE_
 use super::pieces::{Cutter, lossy_len};
 use crate::body::chunks::Pool;
 use crate::body::escape::escape;
-use crate::body::{Body, Codec};
+use crate::body::{Aim, Body, Codec};
 use crate::config::checked;
 use crate::config::template::render;
 use crate::lane::batch::{FileKey, Reason, Sealed};
@@ -22,8 +22,8 @@ use crate::output::document::{self, Depth, Lead};
 use crate::record::{Now, Record};
 use std::sync::Arc;
 
-/// For speed: gzip is most of the CPU, and the bytes that more of it saves lie nowhere.
-const LEVEL: u32 = 1;
+/// Gzip is most of the CPU, and the bytes that more of it saves are not paid for once they arrived.
+const AIM: Aim = Aim::Speed;
 /// Uncompressed bytes after which a body is full, whatever the service counts: JSON escapes can make a text six times
 /// longer. Bounds the open buffer.
 const OPEN_BYTES: usize = 3 << 20;
@@ -83,7 +83,7 @@ impl CloudWatchFormat {
             buckets: output.log_stream.as_ref().map(Buckets::new).unwrap_or_default(),
             text: output.text,
             outside,
-            body: Body::new(Codec::Gzip(LEVEL), pool),
+            body: Body::new(Codec::Gzip(AIM), pool),
             plain: Vec::new(),
             open: Open::default(),
             sealed: Vec::new(),

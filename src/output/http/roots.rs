@@ -1,5 +1,6 @@
-//! Whom the system trusts: read from disk when the first certificate is to be judged, once for all clients. It is hundreds
-//! of files on some systems; a start waits for none of them, and who speaks plain HTTP never reads one.
+//! Whom the system trusts: read from disk when the first certificate is to be judged, once for all clients of
+//! outputs without a `ca_file`. It is hundreds of files on some systems; such a start waits for none of them, and who
+//! speaks plain HTTP never reads one.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};

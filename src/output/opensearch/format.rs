@@ -6,7 +6,7 @@
 
 use super::index;
 use crate::body::chunks::Pool;
-use crate::body::{Body, Codec};
+use crate::body::{Aim, Body, Codec};
 use crate::config::checked;
 use crate::config::template::Template;
 use crate::lane::batch::FileKey;
@@ -43,7 +43,7 @@ impl OpenSearchFormat {
             index: config.index.clone(),
             derived_id: config.derived_id,
             // Never zstd: one such request ends a 2.19 node.
-            body: Body::new(Codec::Gzip(1), pool),
+            body: Body::new(Codec::Gzip(Aim::Speed), pool),
             items: 0,
             buckets: Buckets::new(&config.index),
         }

@@ -5,7 +5,7 @@
 
 use super::name;
 use crate::body::chunks::Pool;
-use crate::body::{Body, Codec};
+use crate::body::{Aim, Body, Codec};
 use crate::config::checked::{self, Compression};
 use crate::config::template::Template;
 use crate::lane::batch::{FileKey, Target};
@@ -37,9 +37,9 @@ impl S3Format {
     /// An empty body whose chunks come from `pool`; objects are named after `node`.
     pub fn new(config: &checked::S3, node: Arc<str>, pool: Arc<Pool>) -> S3Format {
         let codec = match config.compression {
-            Compression::Zstd => Codec::Zstd(1),
+            Compression::Zstd => Codec::Zstd,
             // For size: a fifth more time, and what it saves (a tenth of prose) lies in the bucket for years.
-            Compression::Gzip => Codec::Gzip(2),
+            Compression::Gzip => Codec::Gzip(Aim::Size),
         };
         S3Format {
             key: config.key.clone(),

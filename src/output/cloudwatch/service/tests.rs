@@ -37,7 +37,7 @@ fn service(server: &Scripted, output: checked::CloudWatch) -> CloudWatchService 
 
 fn batch(bodies: &[&str]) -> Batch {
     let seal = |text: &&str| {
-        let mut body = crate::body::Body::new(crate::body::Codec::Gzip(1), Pool::new(1 << 20));
+        let mut body = crate::body::Body::new(crate::body::Codec::Gzip(crate::body::Aim::Speed), Pool::new(1 << 20));
         body.text(text.as_bytes());
         body.finish()
     };
