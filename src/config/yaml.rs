@@ -62,6 +62,7 @@ pub(crate) fn parse(text: &str, report: &Report) -> Option<Node> {
 }
 
 /// The one document of a file that is not a configuration of ours; the first thing that is wrong with it as a sentence.
+#[cfg(feature = "metadata-api")]
 pub(crate) fn of_others(text: &str) -> Result<Node, String> {
     let report = Report::default();
     let node = parse(text, &report);
@@ -72,6 +73,7 @@ pub(crate) fn of_others(text: &str) -> Result<Node, String> {
     }
 }
 
+#[cfg(feature = "metadata-api")]
 impl Node {
     /// What stands behind this key; `None` also where it is empty, or where there are no keys.
     pub fn get(&self, key: &str) -> Option<&Node> {
