@@ -39,12 +39,12 @@ fn main() {
     }
     let (rig, api) = (Rig::new(), Api::start(Mode::Fine));
     let pods: Vec<Pod> = (0..files as u32).map(|n| Pod::new(n, &["app=web"])).collect();
-    for pod in &pods {
+    for (n, pod) in pods.iter().enumerate() {
         api.put(&pod.json());
-        rig.say(pod, "before");
+        rig.say(pod, &format!("before {n}"));
     }
     let mut agent = rig.start(api.addr, ", wait: 60s");
-    rig.everywhere("before", &agent);
+    (0..pods.len()).for_each(|n| drop(rig.everywhere(&format!("before {n}"), &agent)));
     assert!(agent.stop(SOON).success());
     let addr = api.addr;
     drop(api);

@@ -86,6 +86,9 @@ fn append(table: &Table, src: &[u8], out: &mut Vec<u8>) -> Done {
     to.close()
 }
 
+/// Room for what escapes add, at the most, before more is asked for.
+const SPARE: usize = 64 * 1024;
+
 /// Writes into room that was zeroed for all of a text at once: to ask the vector for room at each write costs
 /// more than the writing.
 struct Writer<'o> {
@@ -99,8 +102,8 @@ struct Writer<'o> {
 impl<'o> Writer<'o> {
     fn new(table: &'o Table, out: &'o mut Vec<u8>, len: usize) -> Self {
         let end = out.len();
-        // Enough for most texts; the others ask again.
-        out.resize(end + len + len / 2 + WINDOW + ROOM, 0);
+        // Enough for most texts; the others ask again. A long one is not to leave half of it behind as room.
+        out.resize(end + len + (len / 2).min(SPARE) + WINDOW + ROOM, 0);
         Writer { table, out, end, high: 0, undone: 0 }
     }
 

@@ -28,8 +28,7 @@ pub fn least(output: &Output) -> u64 {
 /// them, and of CloudWatch the open body with its events, because it lies uncompressed until it ends.
 fn beside(output: &Output) -> u64 {
     match &output.kind {
-        OutputKind::CloudWatch(_) => 3 * MIB + MIB / 4,
-        OutputKind::S3(_) => 3 * MIB,
+        OutputKind::CloudWatch(_) | OutputKind::S3(_) => 3 * MIB,
         OutputKind::OpenSearch(_) => 2 * MIB,
     }
 }

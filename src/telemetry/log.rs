@@ -114,11 +114,10 @@ mod tests {
     }
 
     #[test]
-    fn dependencies_are_heard_only_when_they_fail_and_kube_never() {
+    fn dependencies_are_heard_only_when_they_fail() {
         let (lines, _) = logged(true, || {
             tracing::debug!("ours, but debug");
             tracing::warn!(target: "hyper::client", "no");
-            tracing::error!(target: "kube_client::client::builder", "no");
             tracing::error!(target: "rustls", "yes");
         });
         assert!(lines.len() == 1 && lines[0].contains("yes"), "{lines:?}");
