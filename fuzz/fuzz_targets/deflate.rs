@@ -13,7 +13,7 @@ const MOST: usize = 1 << 20;
 /// Bits of a flush, and of a stored block at least every 16 KiB.
 const OVERHEAD: usize = 16;
 
-/// The first byte says which aim; then steps of four: what, and two numbers for it, and as many bytes as it takes.
+// The first byte says which aim; then steps of four: what, and two numbers for it, and as many bytes as it takes.
 fuzz_target!(|data: &[u8]| {
     let Some((aim, mut rest)) = data.split_first() else { return };
     let aim = if aim % 2 == 0 { Aim::Speed } else { Aim::Size };
