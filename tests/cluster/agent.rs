@@ -109,11 +109,14 @@ pub fn kill() {
     until_ready();
 }
 
-/// Its pod is deleted without any grace; the DaemonSet makes another.
+/// Its pod is deleted without any grace; the DaemonSet makes another. By force, it is gone from the API server before
+/// its process is from the node: until then the new one stands by.
 pub fn delete_pod() {
     let (name, uid) = pod().unwrap();
+    let before = processes();
     kubectl(&["-n", "tailrace", "delete", "pod", &name, "--grace-period=0", "--force"], "");
     until_or("another pod", LONG, || pod().is_some_and(|(_, now)| now != uid), said);
+    until_or("its process alone", LONG, || matches!(processes()[..], [now] if !before.contains(&now)), said);
     until_ready();
 }
 
