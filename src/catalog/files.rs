@@ -30,6 +30,7 @@ impl Stock {
         }
         let doubt = dir.odd.as_mut().map_or_else(Vec::new, |odd| std::mem::take(&mut odd.doubt));
         let doubt: HashSet<OsString> = doubt.into_iter().collect();
+        self.unopened.remove(&key);
         let had = self.names_in(key);
         let shown = self.shown(key, listed, &had);
         let seen: Vec<Seen> = shown.iter().map(|s| Seen { name: s.name.clone(), inode: s.inode }).collect();
@@ -148,6 +149,7 @@ impl Stock {
             Err(e) => {
                 let at = self.absolute(input, &path);
                 self.refuse(at, &e);
+                self.unopened.insert(dir);
                 self.later_if_ours(dir, &e);
                 return None;
             }
@@ -156,6 +158,7 @@ impl Stock {
             Ok(stat) => stat,
             Err(e) => {
                 self.refuse(self.absolute(input, &path), &e);
+                self.unopened.insert(dir);
                 return None;
             }
         };

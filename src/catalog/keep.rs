@@ -105,7 +105,7 @@ impl Stock {
         for (id, (file, marks)) in self.known.rest() {
             let input = self.inputs.iter().position(|spec| spec.name == file.input);
             let gone = match input {
-                Some(input) => !self.is_away(input),
+                Some(input) => !self.may_be_there(input, file),
                 None => now_ns.saturating_sub(file.ages.last().map_or(now_ns, |(_, ns)| *ns)) > FORGET_NS,
             };
             if gone {

@@ -195,7 +195,11 @@ impl<P: Pods> Catalog<P> {
         }
         stock.scan_due();
         let late = now.mono >= self.bury_at;
-        if (reconciled || late) && stock.scanned && stock.measuring.is_empty() {
+        // What is still to be listed may show them.
+        let seen_all = stock.due.is_empty() && stock.measuring.is_empty();
+        if (reconciled || late) && !(seen_all && stock.scanned) {
+            self.bury_at = self.bury_at.min(now.mono);
+        } else if reconciled || late {
             self.bury_at = Duration::MAX;
             for key in stock.bury() {
                 stock.offer(key, &self.pods);
@@ -203,7 +207,7 @@ impl<P: Pods> Catalog<P> {
             }
         }
         stock.measure_some();
-        if stock.measuring.is_empty() && (stock.scanned || stock.due.is_empty()) {
+        if stock.measuring.is_empty() && stock.due.is_empty() {
             stock.revive();
         }
         if now.mono >= self.next_poll || first {

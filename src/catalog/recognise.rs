@@ -15,6 +15,7 @@ use crate::record::{FileId, Grammar, Mark};
 use crate::seeded::{Bug, seeded};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,18 +66,25 @@ impl Stock {
         if ids.is_empty() {
             return;
         }
-        let Ok(source) = self.reopen(key) else { return };
-        let Ok(bytes) = identity::first_bytes(&source) else { return };
-        let Some(e) = self.entries.get(&key) else { return };
+        if let Err(error) = self.find_known(key, ids, by_inode) {
+            self.meet_again(key, &error);
+        }
+    }
+
+    /// Which of these ids it is; an error is no answer to that.
+    fn find_known(&mut self, key: Key, ids: Vec<FileId>, by_inode: bool) -> io::Result<()> {
+        let source = self.reopen(key)?;
+        let bytes = identity::first_bytes(&source)?;
+        let Some(e) = self.entries.get(&key) else { return Ok(()) };
         let size = e.size;
         let (mut found, mut generation) = (None, e.generation);
         let trusted = by_inode && seeded(Bug::InodeTrustedAlone);
         for id in if trusted { ids } else { self.eligible(key, ids, &bytes) } {
             let Some((file, marks)) = self.known.get(id) else { continue };
-            let proven =
-                || identity::marks_hold(&source, marks).unwrap_or(false) && identity::proves(&source, file.proof);
-            let held = || seeded(Bug::MarkNotChecked) || proven();
-            if trusted || (file.size <= size && held()) {
+            let proven = || -> io::Result<bool> {
+                Ok(identity::marks_hold(&source, marks)? && identity::marks_hold(&source, &[file.proof])?)
+            };
+            if trusted || (file.size <= size && (seeded(Bug::MarkNotChecked) || proven()?)) {
                 found = Some(id);
                 break;
             }
@@ -88,6 +96,18 @@ impl Stock {
         if let Some(id) = found {
             self.claim(key, id, &bytes);
         }
+        Ok(())
+    }
+
+    /// Who it is cannot be said now: as if it had not been opened. What is gone again is its directory's affair.
+    fn meet_again(&mut self, key: Key, error: &io::Error) {
+        let Some(e) = self.entries.get(&key).filter(|_| error.kind() != io::ErrorKind::NotFound) else { return };
+        let (dir, path) = (e.dir, self.path_of(e));
+        if let Some(path) = path {
+            self.refuse(path, error);
+        }
+        self.unopened.insert(dir);
+        self.forget(key);
     }
 
     /// Known files that this one may be by its head and its place.

@@ -95,7 +95,7 @@ impl Stock {
         for id in ids {
             let Some((file, _)) = self.known.get(id) else { continue };
             let Some(input) = self.inputs.iter().position(|spec| spec.name == file.input) else { continue };
-            if self.is_away(input) {
+            if self.may_be_there(input, file) {
                 continue;
             }
             let copy = self.retained.unclaimed.remove(&id);
@@ -109,9 +109,13 @@ impl Stock {
         self.known.tidy();
     }
 
-    /// An input whose own directory is not there says nothing about its files.
-    pub fn is_away(&self, input: usize) -> bool {
-        self.later.iter().filter_map(|d| self.dirs.get(d)).any(|d| d.input == input)
+    /// An input whose own directory is not there says nothing about its files, and what could not be opened may be any
+    /// of its directory's.
+    pub fn may_be_there(&self, input: usize, file: &KnownFile) -> bool {
+        let of_input = |key: &Key| self.dirs.get(key).filter(|d| d.input == input);
+        let dir = Path::new(&*file.path).parent();
+        let here = |key: &Key| of_input(key).is_some_and(|d| dir == Some(&self.absolute(input, &d.path)));
+        self.later.iter().any(|key| of_input(key).is_some()) || self.unopened.iter().any(here)
     }
 
     /// A file that has no name any more, as the store knows it.

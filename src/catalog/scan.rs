@@ -209,7 +209,7 @@ impl Stock {
     pub fn dir_gone(&mut self, key: Key) {
         let Some(mut dir) = self.dirs.remove(&key) else { return };
         self.out.watch.push(WatchChange::Drop(key));
-        for set in [&mut self.due, &mut self.again, &mut self.later] {
+        for set in [&mut self.due, &mut self.again, &mut self.later, &mut self.unopened] {
             set.remove(&key);
         }
         for child in std::mem::take(&mut dir.children) {

@@ -65,6 +65,8 @@ pub(super) struct Stock {
     pub due: BTreeSet<Key>,
     pub again: BTreeSet<Key>,
     pub later: BTreeSet<Key>,
+    /// Directories in which something could not be opened when they were last listed.
+    pub unopened: BTreeSet<Key>,
     /// Looked at each 100 ms.
     pub hot: BTreeSet<Key>,
     /// Looked after each second: something about them depends on time or on the lanes.
@@ -143,6 +145,7 @@ impl Stock {
             due: BTreeSet::new(),
             again: BTreeSet::new(),
             later: BTreeSet::new(),
+            unopened: BTreeSet::new(),
             hot: BTreeSet::new(),
             active: BTreeSet::new(),
             touched: BTreeSet::new(),

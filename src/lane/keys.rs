@@ -251,3 +251,6 @@ impl Hasher for Fnv {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,3 +170,6 @@ pub fn run<F: Format>(mut lane: Lane<F>, inbox: &Arc<Inbox>, mut outside: Outsid
         event = inbox.take(wait.min(nap), rest_until.saturating_sub(now.mono)).unwrap_or(Event::Tick);
     }
 }
+
+#[cfg(test)]
+mod tests;

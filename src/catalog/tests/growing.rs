@@ -138,6 +138,23 @@ fn a_watch_that_is_refused_later_brings_the_look_of_each_minute_back() {
 }
 
 #[test]
+fn a_pod_log_that_could_not_be_opened_once_is_tried_again() {
+    const EIO: i32 = 5;
+    let mut rig = thousands();
+    // The next look at really everything is at 180 s.
+    rig.secs(70);
+    rig.disk.append(many(1_000), &line(1_000, "xyz"));
+    rig.disk.refuse(many(1_000), Some(EIO));
+    rig.secs(1);
+    rig.disk.refuse(many(1_000), None);
+    let size = line(1_000, "xyz").len() as u64;
+    assert_eq!(of_size(&rig, size), 0, "it could be opened: this test tests nothing");
+    rig.secs(60);
+    assert_eq!(of_size(&rig, size), 1);
+    assert!(rig.catalog.report().unreadable.is_empty());
+}
+
+#[test]
 fn ages_are_those_of_the_look_before() {
     let mut rig = Rig::new(vec![pods_input()]);
     rig.disk.append(log(0), b"");

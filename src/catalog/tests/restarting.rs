@@ -1,6 +1,7 @@
 //! Another life of the agent: files are found again by inode and head, else by chain and head; marks must hold.
 
 use super::rig::*;
+use crate::catalog::Hint;
 use crate::catalog::view::Life;
 use crate::record::{FileId, Mark};
 use std::collections::HashMap;
@@ -297,4 +298,67 @@ fn a_missing_mount_is_no_proof_that_its_files_are_gone() {
     disk.rename("/elsewhere", "/var/log/pods");
     rig.secs(2);
     assert_eq!(rig.only().file.id, id);
+}
+
+#[test]
+fn nothing_is_gone_while_directories_are_still_to_be_listed() {
+    let path = |n: u64| format!("/var/log/pods/shop_web-{0}_uid{0}/app/{1}.log", n % 3, n / 3);
+    let rig = rig(|r| (0..1_500).for_each(|n| r.disk.append(path(n), &line(n, "x"))));
+    assert_eq!(rig.views.len(), 1_500);
+    let (known, disk) = (ids(&rig), rig.disk.clone());
+    let mut rig = rig.restart(inputs(), DOWN, HashMap::new());
+    disk.rename("/var/log/pods", "/elsewhere");
+    rig.tick();
+    rig.secs(20);
+    // All of it comes back at once: more than one tick takes in, and more than the watches can tell of.
+    disk.rename("/elsewhere", "/var/log/pods");
+    rig.pass(Duration::from_secs(1));
+    rig.tick_with(&[Hint::Overflow]);
+    assert!(rig.views.len() < known.len(), "one tick took it all in: this test tests nothing");
+    rig.secs(5);
+    assert_eq!((rig.gone.len(), ids(&rig).len()), (0, known.len()));
+    assert!(ids(&rig) == known && rig.catalog.report().lost.is_empty());
+}
+
+#[test]
+fn what_cannot_be_opened_is_not_gone() {
+    const EACCES: i32 = 13;
+    let rig = rig(|r| {
+        r.disk.append(LIVE, &line(1, "one"));
+        r.disk.append("/srv/app.log", b"two\n");
+    });
+    let (known, disk) = (ids(&rig), rig.disk.clone());
+    let mut rig = rig.restart(inputs(), DOWN, HashMap::new());
+    for path in [LIVE, "/srv/app.log"] {
+        disk.refuse(path, Some(EACCES));
+    }
+    rig.tick();
+    rig.secs(200);
+    assert!(rig.gone.is_empty() && rig.catalog.report().lost.is_empty(), "{:?}", rig.catalog.report().lost);
+    for path in [LIVE, "/srv/app.log"] {
+        disk.refuse(path, None);
+    }
+    rig.secs(61);
+    assert_eq!(ids(&rig), known);
+}
+
+#[test]
+fn what_cannot_be_read_at_first_is_recognised_when_it_can() {
+    const EIO: i32 = 5;
+    let rig = rig(|r| {
+        r.disk.append(LIVE, &line(1, "one"));
+        r.disk.append("/srv/app.log", b"two\n");
+    });
+    let (known, disk) = (ids(&rig), rig.disk.clone());
+    let mut rig = rig.restart(inputs(), DOWN, HashMap::new());
+    for path in [LIVE, "/srv/app.log"] {
+        disk.break_reads(path, Some(EIO));
+    }
+    rig.tick();
+    rig.secs(100);
+    for path in [LIVE, "/srv/app.log"] {
+        disk.break_reads(path, None);
+    }
+    rig.secs(61);
+    assert_eq!((ids(&rig), rig.gone.len()), (known, 0));
 }
