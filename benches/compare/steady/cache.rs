@@ -1,15 +1,15 @@
-//! What reading does to the node's page cache: three lanes read 500 MB of logs, once as they are written and once when
-//! they are there already; and how much of them stays in memory, and on the list of active pages, which kubelet counts
-//! as used memory. The list is the whole machine's: only on a quiet one does it say much.
+//! What reading does to the node's page cache: three lanes read logs, once as they are written and once when they are
+//! there already; how much of them stays in memory, and how much of that is active, which kubelet counts as used memory.
+//! Beside them the same without an agent: what the writer alone leaves there. Needs root.
 
 use super::agent::{self, Running};
 use super::node::{self, Habits, Node};
+use super::pages::in_memory;
 use super::tap::Tap;
 use super::{Plan, late};
 use crate::corpus::{self, Random};
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
 /// Bytes of logs that are there at the start.
 const THERE: u64 = 500_000_000;
@@ -17,9 +17,15 @@ const THERE: u64 = 500_000_000;
 const LOOK: u64 = 15;
 
 pub fn cache(plan: &Plan) {
-    println!("cache: what of the logs is in memory, and how the machine's Active(file) changed, MiB");
-    println!("\n| case | agent | seconds | logs | of them resident | Active(file) |\n|---|---|---|---|---|---|");
-    for program in &plan.agents {
+    println!(
+        "cache: logs of {} lines/s in {} files, and {} MB that are there already, max_age {} s; what of them is in memory, MiB",
+        plan.rate,
+        plan.files,
+        THERE / 1_000_000,
+        plan.max_age
+    );
+    println!("\n| case | agent | seconds | logs | resident | active |\n|---|---|---|---|---|---|");
+    for program in std::iter::once(None).chain(plan.agents.iter().map(Some)) {
         for there in [true, false] {
             let dir = tempfile::tempdir().unwrap();
             let logs = dir.path().join("pods");
@@ -29,19 +35,20 @@ pub fn cache(plan: &Plan) {
                 lay(&logs, &corpus);
             }
             let taps = agent::taps(dir.path(), plan);
-            let before = active_mib();
-            let running = agent::start(program, dir.path(), &logs, &corpus, &taps, plan);
+            let running = program.map(|program| agent::start(program, dir.path(), &logs, &corpus, &taps, plan));
             let habits = Habits { rate: plan.rate, rotate_at: plan.rotate, life: None };
             let node = (!there).then(|| Node::start(&logs, &corpus.pods, plan.files as usize, habits));
-            watch(plan, (case, program.name()), &logs, before);
+            watch(plan, (case, program.map_or("none", |program| program.name())), &logs);
             drop(node);
             end(running, taps);
         }
     }
 }
 
-fn end(running: Running, taps: Vec<Tap>) {
-    running.end();
+fn end(running: Option<Running>, taps: Vec<Tap>) {
+    if let Some(running) = running {
+        running.end();
+    }
     drop(taps);
 }
 
@@ -62,34 +69,16 @@ fn lay(logs: &Path, corpus: &corpus::Corpus) {
     late::pause(61);
 }
 
-fn watch(plan: &Plan, (case, agent): (&str, &str), logs: &Path, before: f64) {
+fn watch(plan: &Plan, (case, agent): (&str, &str), logs: &Path) {
     for at in (0..=plan.seconds).step_by(LOOK as usize) {
-        let (size, resident) = in_memory(logs);
-        println!("| {case} | {agent} | {at} | {size:.0} | {resident:.0} | {:+.0} |", active_mib() - before);
+        let seen = in_memory(&files(logs));
+        println!("| {case} | {agent} | {at} | {:.0} | {:.0} | {:.0} |", seen.size, seen.resident, seen.active);
         late::pause(LOOK);
     }
 }
 
-fn active_mib() -> f64 {
-    let text = fs::read_to_string("/proc/meminfo").unwrap();
-    let line = text.lines().find(|l| l.starts_with("Active(file):")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
-}
-
-/// Bytes of all logs and what of them is in memory, in MiB, as `fincore` of util-linux says.
-fn in_memory(logs: &Path) -> (f64, f64) {
-    let mut files = Vec::new();
-    for pod in fs::read_dir(logs).unwrap().flatten() {
-        let inside = fs::read_dir(pod.path().join("app")).into_iter().flatten().flatten();
-        files.extend(inside.map(|file| file.path()));
-    }
-    let told = Command::new("fincore").args(["--bytes", "--noheadings", "--output", "RES,SIZE"]).args(&files).output();
-    let text = String::from_utf8(told.expect("fincore of util-linux is needed").stdout).unwrap();
-    let mut sums = (0.0, 0.0);
-    for line in text.lines() {
-        let mut numbers = line.split_whitespace().map(|n| n.parse::<f64>().unwrap() / (1 << 20) as f64);
-        sums.1 += numbers.next().unwrap_or(0.0);
-        sums.0 += numbers.next().unwrap_or(0.0);
-    }
-    sums
+fn files(logs: &Path) -> Vec<PathBuf> {
+    let pods = fs::read_dir(logs).unwrap().flatten();
+    pods.flat_map(|pod| fs::read_dir(pod.path().join("app")).into_iter().flatten().flatten().map(|file| file.path()))
+        .collect()
 }

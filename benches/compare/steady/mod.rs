@@ -18,6 +18,7 @@ mod idle;
 mod late;
 mod live;
 mod node;
+mod pages;
 mod tap;
 
 use crate::agents::Agent;

@@ -58,10 +58,13 @@ fn hears(inbox: &Arc<Inbox>, rest: Duration) -> String {
 /// A lane that heard of growth a moment ago, and sleeps.
 fn resting(inbox: &Arc<Inbox>) -> Receiver<String> {
     let heard = asks(inbox, LONG);
-    while !inbox.mail.lock().unwrap().resting {
+    for _ in 0..20_000 {
+        if inbox.mail.lock().unwrap().resting {
+            return heard;
+        }
         assert_eq!(heard.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout), "it does not rest");
     }
-    heard
+    panic!("it neither rests nor hears");
 }
 
 /// It would have been woken by now.
