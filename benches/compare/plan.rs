@@ -41,7 +41,7 @@ impl Plan {
                 "--only" => plan.only.push(value()),
                 "--tailrace" => plan.agents.push(Agent::build(plan.agents.len() + 1, value())),
                 "--other" => plan.agents.push(Agent::other(&value())),
-                other => panic!("unknown argument {other}; see the head of benches/compare/main.rs"),
+                other => panic!("unknown argument {other}; see --help"),
             }
         }
         plan

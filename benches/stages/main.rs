@@ -4,9 +4,8 @@
 //! name contains it. The corpus is made here (60 % JSON bodies, 40 % access log, random ids, about 250 B a line), so
 //! figures of two machines compare the machines, and of two commits the commits.
 //!
-//! Instructions do not depend on who else uses the machine: with `--once` each stage runs once after one to warm up,
-//! inside `once`, nothing is timed, and its name is printed behind the number of records. `scripts/instructions` counts
-//! that run and compares with the table beside this file; `callgrind_annotate` says where they go.
+//! Instructions do not depend on other work: with `--once` each stage runs once after one to warm up, inside `once`,
+//! untimed, and its name is printed behind the number of records; `scripts/instructions` compares that run with a table.
 #![expect(clippy::print_stdout, reason = "a bench's result is what it prints")]
 #![expect(clippy::panic, clippy::expect_used, reason = "a bench that cannot go on ends")]
 

@@ -22,7 +22,7 @@ mod wire;
 use super::pods::Pods;
 use crate::record::Now;
 use crate::telemetry::board::Board;
-pub use access::{Access, Certificate, Login, Trust};
+pub use access::{Access, Certificate, Login, Trust, kubeconfigs};
 pub use ask::{Api, Kubelet};
 use ask::{Asker, To};
 use follow::Follow;

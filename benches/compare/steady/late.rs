@@ -30,16 +30,13 @@ pub fn latency(plan: &Plan) {
             run(program, plan, |taps| {
                 taps.iter().for_each(|tap| tap.measure(unix_ns(), i64::MAX));
                 pause(plan.seconds);
-                let now = unix_ns();
-                taps.iter().for_each(|tap| tap.with(|_| ()));
-                now
             });
         }
     }
 }
 
-/// From a first line to the table; `steady` plays the part that is measured, and says when it ended.
-fn run(program: &crate::agents::Agent, plan: &Plan, steady: impl FnOnce(&[Tap]) -> i64) -> Vec<Tap> {
+/// From a first line to the table; `steady` plays the part that is measured. What was received is for a closer look.
+fn run(program: &crate::agents::Agent, plan: &Plan, steady: impl FnOnce(&[Tap])) -> Vec<Tap> {
     let dir = tempfile::tempdir().unwrap();
     let logs = dir.path().join("pods");
     let corpus = corpus::write(&logs, 0, plan.files, 900);
@@ -106,7 +103,6 @@ pub fn stall(plan: &Plan) {
                 stalls.push((from, unix_ns() / 1_000_000_000));
                 left = left.saturating_sub(STALL);
             }
-            unix_ns()
         });
         let end = began + plan.seconds as i64;
         let series: Vec<Series> = taps.iter().map(|tap| Series::of(tap, began, end)).collect();

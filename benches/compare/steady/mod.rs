@@ -1,14 +1,9 @@
 //! Agents that follow: files that grow, files that do not, pods that come and go; how late records are, and what a
 //! destination that stalls does to the others.
 //!
-//! `cargo bench --bench compare -- --profile live|idle|churn|latency|stall|writer|cache [--rate LINES/S] [--files N]
-//! [--seconds N] [--warm N] [--max-age SECONDS] [--output all|opensearch|s3|s3-gzip|cloudwatch] [--runs N]
-//! [--rotate BYTES] [--shared-key] [--chart PATH] [--tailrace PROGRAM].. [--other NAME=PROGRAM=TEMPLATE]..`
-//!
-//! Several `--tailrace` run in turns, for a comparison of two builds. CPU is the sum over the agent's threads by the
-//! scheduler's own account, over the steady part (after `--warm` seconds); the sink, the writer and the decoding of
-//! what was received are in the process of the bench and are not counted. Each line carries a number and the time at
-//! which it was written; what was lost, what came twice and how late it came are read from what the sink received.
+//! CPU is the sum over the agent's threads by the scheduler's own account, over the steady part. Each line carries a
+//! number and the time at which it was written: what was lost, what came twice and how late it came are read from what
+//! the sink received. Arguments: `--help`.
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 mod agent;
@@ -86,7 +81,7 @@ fn plan(profile: &str, args: Vec<String>) -> Plan {
             },
             "--tailrace" => plan.agents.push(Agent::build(plan.agents.len() + 1, value())),
             "--other" => plan.agents.push(Agent::other(&value())),
-            other => panic!("unknown argument {other}; see the head of benches/compare/steady/mod.rs"),
+            other => panic!("unknown argument {other}; see --help"),
         }
     }
     plan

@@ -5,9 +5,10 @@
 
 use crate::catalog::glob::Glob;
 use crate::config::checked::{Auth, Aws, Config, InputKind, MetadataSource, OutputKind};
+use crate::metadata::watch;
 use crate::output::aws::credentials::told;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -229,21 +230,15 @@ fn is_aws(kind: &OutputKind) -> Option<&Aws> {
     }
 }
 
-fn kubeconfigs(config: &Config, env: Env<'_>) -> Vec<PathBuf> {
-    // Kubelet is asked with the API server's credentials.
-    let asks = config.inputs.iter().any(
+/// Kubelet is asked with the API server's credentials.
+fn asks_api_server(config: &Config) -> bool {
+    config.inputs.iter().any(
         |input| matches!(&input.kind, InputKind::Kubernetes { metadata, .. } if metadata.source != MetadataSource::Path),
-    );
-    if !asks {
-        return Vec::new();
-    }
-    match (env("KUBECONFIG"), env("HOME")) {
-        (Some(list), _) => {
-            list.as_bytes().split(|byte| *byte == b':').map(|path| OsStr::from_bytes(path).into()).collect()
-        }
-        (None, Some(home)) => vec![PathBuf::from(home).join(".kube/config")],
-        (None, None) => Vec::new(),
-    }
+    )
+}
+
+fn kubeconfigs(config: &Config, env: Env<'_>) -> Vec<PathBuf> {
+    if asks_api_server(config) { watch::kubeconfigs(env) } else { Vec::new() }
 }
 
 /// What must run another program to work, which no sandbox of ours would let it.

@@ -38,7 +38,8 @@ fn told(event: Option<Event>) -> String {
         }
         Some(Event::Answer(ticket, _)) => format!("answer {}", ticket.0),
         Some(Event::Drain { .. }) => "drain".into(),
-        other => format!("{other:?}"),
+        None => "nothing".into(),
+        Some(other) => format!("{other:?}"),
     }
 }
 
@@ -126,5 +127,5 @@ fn a_drain_is_heard_after_views() {
     inbox.post(&[view(2, 20)]);
     assert_eq!(hears(&inbox, LONG), "2:20");
     assert_eq!(hears(&inbox, LONG), "drain");
-    assert_eq!(told(inbox.take(Duration::ZERO, LONG)), "None");
+    assert_eq!(told(inbox.take(Duration::ZERO, LONG)), "nothing");
 }

@@ -8,6 +8,7 @@ mod kubeconfig;
 mod tests;
 
 use http::{HeaderValue, Uri};
+pub use kubeconfig::kubeconfigs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;

@@ -4,6 +4,7 @@
 use super::{Access, Certificate, Login, Trust, bearer, certificates, exec, read, read_text, secret};
 use crate::config::yaml::{self, Node};
 use base64::Engine;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// What would make others of us, or another way to the server, than we would take.
@@ -22,12 +23,17 @@ pub(super) struct Entry<'f> {
     pub directory: &'f Path,
 }
 
-pub(super) fn load() -> Result<Access, String> {
-    let files: Vec<PathBuf> = match (std::env::var_os("KUBECONFIG"), std::env::home_dir()) {
+/// The files that count in this environment, as kubectl has it.
+pub fn kubeconfigs(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    match (env("KUBECONFIG"), env("HOME")) {
         (Some(list), _) => std::env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()).collect(),
-        (None, Some(home)) => vec![home.join(".kube/config")],
+        (None, Some(home)) => vec![PathBuf::from(home).join(".kube/config")],
         (None, None) => Vec::new(),
-    };
+    }
+}
+
+pub(super) fn load() -> Result<Access, String> {
+    let files = kubeconfigs(&|name| std::env::var_os(name));
     let files = files.iter().map(|path| File::of(path, &read_text(path)?)).collect::<Result<Vec<_>, String>>()?;
     access(&files)
 }
