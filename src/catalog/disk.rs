@@ -83,6 +83,8 @@ pub trait Content: Send + Sync {
     fn hole(&self, from: u64) -> io::Result<Option<Range<u64>>>;
     /// These bytes are not needed in the page cache any more: a hint, its failure is of no consequence.
     fn advise_done(&self, from: u64, to: u64);
+    /// These bytes were read by several and are still wanted, but nobody works on them: as good a hint.
+    fn advise_cold(&self, from: u64, to: u64);
 }
 
 /// Directories and files. An error of `open` for something that is no regular file has

@@ -114,8 +114,10 @@ pub struct Entry {
     /// What is decided about it, by input; also of an earlier life.
     pub rulings: Rulings,
     pub at_scan: Option<u64>,
-    /// The page cache was told up to here.
+    /// The page cache was told up to here that it is done with.
     pub advised: u64,
+    /// And up to here that nobody works on it.
+    pub called_cold: u64,
     /// What is below this was written long enough ago to be on disk.
     pub written_back: u64,
     /// Its size at some time, and when that is on disk (mono).
@@ -167,6 +169,7 @@ impl Entry {
             rulings: Rulings::default(),
             at_scan: None,
             advised: 0,
+            called_cold: 0,
             written_back: 0,
             staged: (0, now.mono),
             outside: false,

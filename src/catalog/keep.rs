@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// The page cache is told per so many bytes.
 const PART: u64 = 256 << 10;
+/// And per so many that nobody works on them.
+const READ_TWICE: u64 = 64 << 10;
 /// Younger pages are dirty: to drop them would mean to write them back early.
 const WRITTEN_BACK: Duration = Duration::from_secs(60);
 /// A known file of an input that left the configuration is forgotten after this time.
@@ -26,6 +28,7 @@ impl Stock {
             let active: Vec<Key> = self.active.iter().copied().collect();
             for key in active {
                 self.advise(key);
+                self.call_cold(key);
             }
             self.shed();
         }
@@ -55,6 +58,18 @@ impl Stock {
                 source.content.advise_done(e.advised, to);
             }
             e.advised = to;
+        }
+    }
+
+    /// Behind the second lane that read it: what is read twice counts as worked on, and here it stays until it was
+    /// written back and the slowest lane has it too.
+    fn call_cold(&mut self, key: Key) {
+        let Some(e) = self.entries.get_mut(&key) else { return };
+        let (Some(id), Some(source)) = (e.id, e.source.as_ref().filter(|source| !source.gz)) else { return };
+        let (from, to) = (e.called_cold.max(e.advised), self.progress.settled_by_two(id).min(e.size));
+        if to >= from.saturating_add(READ_TWICE) {
+            source.content.advise_cold(from, to);
+            e.called_cold = to;
         }
     }
 

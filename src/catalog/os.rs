@@ -4,6 +4,8 @@
 //! kernel or a seccomp profile has no `openat2`, one component at a time. `O_NONBLOCK`, so that a FIFO does not hang
 //! us, `O_NOATIME` where we may, and regular files only.
 
+mod cold;
+
 use super::disk::{Base, Content, Disk, Follow, Kind, Listed, Stat};
 use super::docker;
 use rustix::fd::{AsFd, OwnedFd};
@@ -84,6 +86,13 @@ impl Content for OsContent {
         let from = from.saturating_sub(BORDER);
         if let Some(len) = NonZeroU64::new(to.saturating_sub(from)) {
             fs::fadvise(&self.0, from, Some(len), Advice::DontNeed).ok();
+        }
+    }
+    fn advise_cold(&self, from: u64, to: u64) {
+        // A hole has no pages, and should not get any.
+        match self.hole(from) {
+            Ok(hole) => cold::call_cold(self.0.as_fd(), from, hole.map_or(to, |hole| hole.start.min(to))),
+            Err(_) => {}
         }
     }
 }

@@ -72,6 +72,17 @@ impl Progress {
         slowest.unwrap_or(u64::MAX)
     }
 
+    /// Below this, two lanes that want the file have settled all of it; 0 where only one does.
+    pub fn settled_by_two(&self, file: FileId) -> u64 {
+        let low = |lane: &Said| lane.lock().unwrap_or_else(PoisonError::into_inner).get(&file).copied();
+        let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
+        let (mut first, mut second) = (0, 0);
+        for low in lanes.values().filter_map(low).filter(|low| *low != u64::MAX) {
+            (first, second) = (first.max(low), second.max(first.min(low)));
+        }
+        second
+    }
+
     /// The file is no more.
     pub fn forget(&self, file: FileId) {
         for lane in self.lanes.read().unwrap_or_else(PoisonError::into_inner).values() {
@@ -94,11 +105,26 @@ mod tests {
         progress.passed(1, file, u64::MAX);
         assert_eq!(progress.settled_by_all(file), 100);
         progress.passed(9, file, 1);
+        assert_eq!(progress.settled_by_two(file), 0, "only one reads it");
         progress.forget(file);
         progress.passed(1, file, u64::MAX);
         assert!(progress.lanes.read().unwrap().values().all(|lane| lane.lock().unwrap().is_empty()));
         assert_eq!(progress.settled_by_all(file), 0);
         assert_eq!(Progress::new(0).settled_by_all(file), u64::MAX);
+    }
+
+    #[test]
+    fn two_lanes_have_read_what_the_second_fastest_has() {
+        let progress = Progress::new(4);
+        let file = FileId(7);
+        progress.begin(file);
+        for lows in [[0, 0, 0, 9], [7, 3, 0, u64::MAX], [3, 7, 5, 7], [u64::MAX; 4]] {
+            (0..4).for_each(|lane| progress.passed(lane, file, lows[lane]));
+            let mut reading: Vec<u64> = lows.into_iter().filter(|low| *low != u64::MAX).collect();
+            reading.sort_unstable();
+            let want = reading.iter().rev().nth(1).copied().unwrap_or(0);
+            assert_eq!(progress.settled_by_two(file), want, "{lows:?}");
+        }
     }
 
     #[test]

@@ -75,6 +75,10 @@ impl Content for SimContent {
     fn advise_done(&self, from: u64, to: u64) {
         lock(&self.world).advised += to.saturating_sub(from);
     }
+
+    fn advise_cold(&self, from: u64, to: u64) {
+        lock(&self.world).called_cold += to.saturating_sub(from);
+    }
 }
 
 impl Disk for SimDisk {

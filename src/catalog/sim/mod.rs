@@ -294,6 +294,11 @@ impl SimDisk {
         lock(&self.0).advised
     }
 
+    /// Bytes of which the page cache was told that nobody works on them.
+    pub fn called_cold(&self) -> u64 {
+        lock(&self.0).called_cold
+    }
+
     /// Handles open on the file at a path, readers and writers; 0 where there is none.
     pub fn handles_at(&self, path: impl AsRef<Path>) -> u64 {
         let w = lock(&self.0);

@@ -43,6 +43,7 @@ pub(super) struct World {
     pub(super) writes_fail: Option<i32>,
     pub(super) calls: Calls,
     pub(super) advised: u64,
+    pub(super) called_cold: u64,
     /// As inotify has them: directories by path, files by inode.
     pub(super) dirs: BTreeMap<u64, PathBuf>,
     pub(super) files: BTreeMap<u64, u64>,

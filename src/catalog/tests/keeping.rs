@@ -189,6 +189,27 @@ fn the_page_cache_is_freed_behind_the_slowest_lane_a_minute_later() {
 }
 
 #[test]
+fn what_two_lanes_have_read_is_called_cold_within_a_second() {
+    let mut rig = with(|s| s.lanes = 3);
+    let block = vec![b'x'; 300 << 10];
+    rig.disk.append("/srv/a", b"\n");
+    rig.tick();
+    rig.disk.append("/srv/a", &block);
+    rig.secs(1);
+    let (id, size) = (rig.only().file.id, rig.only().size);
+    rig.settle(id, size);
+    rig.secs(2);
+    assert_eq!(rig.disk.called_cold(), 0, "one lane alone makes no page an active one");
+    rig.catalog.progress().passed(2, id, size);
+    rig.secs(1);
+    assert_eq!((rig.disk.called_cold(), rig.disk.advised()), (size, 0));
+    // The third lane needs no more, and nothing is said twice.
+    rig.catalog.progress().passed(1, id, size);
+    rig.secs(200);
+    assert_eq!((rig.disk.called_cold(), rig.disk.advised()), (size, size));
+}
+
+#[test]
 fn once_takes_what_the_first_scan_finds_also_rotated_and_compressed() {
     let mut rig = with(|s| s.once = true);
     let texts = [line(1, "oldest"), line(2, "older"), line(3, "newest")];

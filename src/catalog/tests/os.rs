@@ -166,3 +166,41 @@ fn figures_of_this_machine_are_plausible() {
     assert!(handle_budget() >= 16);
     assert_ne!(random_id().unwrap(), random_id().unwrap());
 }
+
+#[test]
+fn a_file_that_is_cut_while_its_pages_are_called_cold_hurts_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a");
+    let text: Vec<u8> = (0..3u32 << 20).map(|n| (n % 251) as u8).collect();
+    std::fs::write(&path, &text).unwrap();
+    let content = OsDisk::default().open(&base(dir.path(), Follow::Never), Path::new("a")).unwrap();
+    // Whatever range: what it says stays the same.
+    for (from, to) in [
+        (0, 0),
+        (5, 4),
+        (1, 4095),
+        (0, 4096),
+        (4095, 1 << 20),
+        (7, 3 << 20),
+        (1 << 20, 1 << 40),
+        (u64::MAX - 1, u64::MAX),
+    ] {
+        content.advise_cold(from, to);
+    }
+    let mut there = vec![0; text.len()];
+    assert_eq!(content.read_at(0, &mut there).unwrap(), text.len());
+    assert!(there == text);
+    let cut = std::fs::File::options().write(true).open(&path).unwrap();
+    let done = std::sync::Arc::new(AtomicBool::new(false));
+    let until = done.clone();
+    let cutter = std::thread::spawn(move || {
+        while !until.load(Ordering::Relaxed) {
+            [0, 1, 4096, 70_000, 3 << 20].iter().for_each(|len| cut.set_len(*len).unwrap());
+        }
+    });
+    for n in 0..2_000u64 {
+        content.advise_cold(n * 997 % (3 << 20), 3 << 20);
+    }
+    done.store(true, Ordering::Relaxed);
+    cutter.join().unwrap();
+}
