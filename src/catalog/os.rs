@@ -90,9 +90,8 @@ impl Content for OsContent {
     }
     fn advise_cold(&self, from: u64, to: u64) {
         // A hole has no pages, and should not get any.
-        match self.hole(from) {
-            Ok(hole) => cold::call_cold(self.0.as_fd(), from, hole.map_or(to, |hole| hole.start.min(to))),
-            Err(_) => {}
+        if let Ok(hole) = self.hole(from) {
+            cold::call_cold(self.0.as_fd(), from, hole.map_or(to, |hole| hole.start.min(to)));
         }
     }
 }

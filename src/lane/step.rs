@@ -123,6 +123,8 @@ pub struct Lane<F: Format> {
     pub(super) decided: Vec<Decided>,
     pub(super) graves: VecDeque<Grave>,
     pub(super) open: Option<Open>,
+    /// What was told of files while a plan was being read: that goes by the sizes and ends that it began with.
+    pub(super) for_later: Vec<Event>,
     pub(super) outbox: VecDeque<Action>,
     /// Files with bytes that are not settled.
     pub(super) unsettled: BTreeSet<FileId>,
@@ -200,6 +202,7 @@ impl<F: Format> Lane<F> {
             decided: Vec::new(),
             graves: VecDeque::new(),
             open: None,
+            for_later: Vec::new(),
             outbox: VecDeque::new(),
             unsettled: BTreeSet::new(),
             dirty: BTreeSet::new(),
@@ -231,11 +234,17 @@ impl<F: Format> Lane<F> {
     /// Takes one event in and says the next thing to do. Call again with `Tick` until it says `Sleep` or `Done`.
     pub fn step(&mut self, now: Now, event: Event) -> Action {
         self.now = now;
+        self.take_in(event);
+        self.next_action()
+    }
+
+    fn take_in(&mut self, event: Event) {
         match event {
             Event::Tick => {}
+            told @ (Event::Files(_) | Event::Scanned) if self.open.is_some() => self.for_later.push(told),
             Event::Files(views) => self.on_files(views),
             Event::Scanned => {
-                self.scanned = Some(now.mono);
+                self.scanned = Some(self.now.mono);
                 let once = self.settings.once.is_some();
                 self.files.values_mut().for_each(|f| f.all_here = once);
             }
@@ -248,7 +257,6 @@ impl<F: Format> Lane<F> {
                 self.wake_keys();
             }
         }
-        self.next_action()
     }
 
     /// That files grew can be told this much later, together: their bytes carry their age, and are due much later still.
@@ -260,6 +268,11 @@ impl<F: Format> Lane<F> {
     pub(super) fn next_action(&mut self) -> Action {
         // Bounded: each round hands out an action, opens or ends a plan, or finds nothing to do.
         loop {
+            if self.open.is_none() {
+                for told in std::mem::take(&mut self.for_later) {
+                    self.take_in(told);
+                }
+            }
             self.save_what_moved();
             if let Some(action) = self.outbox.pop_front() {
                 return action;

@@ -14,6 +14,7 @@
 mod cut;
 mod danger;
 mod gone;
+mod meanwhile;
 mod rig;
 mod toy;
 mod world;

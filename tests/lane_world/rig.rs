@@ -47,7 +47,12 @@ pub fn settings(seed: u64) -> Settings {
 }
 
 fn view(now: Now, chain: u64, turn: u64) -> FileView {
-    let fields = Arc::new(Fields::new(vec![("kubernetes.namespace_name".into(), "a".into())]));
+    view_in("a", now, chain, turn)
+}
+
+/// A file of this namespace, which is a key of its own.
+pub fn view_in(namespace: &str, now: Now, chain: u64, turn: u64) -> FileView {
+    let fields = Arc::new(Fields::new(vec![("kubernetes.namespace_name".into(), namespace.into())]));
     let meta = arc_swap::ArcSwap::from_pointee(Meta::new(fields.clone()));
     let origin = Origin { input: "pods".into(), path: "/0.log".into(), grammar: Grammar::Cri, meta, fields };
     let place = Place { chain, restart: 0, turn };
