@@ -3,6 +3,7 @@
 
 use super::disk::Stat;
 use super::entry::{Entry, Heat, Key, Trail};
+use super::keep::cache_outstanding;
 use super::shelf::Source;
 use super::stock::Stock;
 use super::view::Life;
@@ -269,8 +270,12 @@ impl Stock {
         if self.once {
             return;
         }
-        let (now_ns, mut changed) = (self.now.unix_ns, Vec::new());
+        let (now_ns, mut changed, mut read) = (self.now.unix_ns, Vec::new(), Vec::new());
         for (key, e) in &self.entries {
+            // Nobody tells us when a lane has read what stood in a file that does not grow.
+            if e.heat == Heat::Cold && e.advised < e.size && cache_outstanding(e, self.settled(e)) {
+                read.push(*key);
+            }
             // Also what is final: a writer that slept for longer than we waited loses nothing by it.
             if e.heat != Heat::Cold || e.measure.is_some() || (self.kubernetes(e.input) && !pods_too && !e.complete()) {
                 continue;
@@ -281,6 +286,7 @@ impl Stock {
                 changed.push((*key, stat));
             }
         }
+        self.active.extend(read);
         for key in self.packed_and_changed() {
             if let Some(source) = self.entries.get(&key).and_then(|e| e.source.clone()) {
                 self.measure_again(key, &source);

@@ -25,7 +25,7 @@ pub fn cache(plan: &Plan) {
         plan.max_age
     );
     println!("\n| case | agent | seconds | logs | resident | active |\n|---|---|---|---|---|---|");
-    for program in std::iter::once(None).chain(plan.agents.iter().map(Some)) {
+    for program in plan.agents.iter().map(Some).chain([None]) {
         for there in [true, false] {
             let dir = tempfile::tempdir().unwrap();
             let logs = dir.path().join("pods");
@@ -39,7 +39,9 @@ pub fn cache(plan: &Plan) {
             let habits = Habits { rate: plan.rate, rotate_at: plan.rotate, life: None };
             let node = (!there).then(|| Node::start(&logs, &corpus.pods, plan.files as usize, habits));
             watch(plan, (case, program.map_or("none", |program| program.name())), &logs);
-            drop(node);
+            if let Some(node) = node {
+                node.end();
+            }
             end(running, taps);
         }
     }

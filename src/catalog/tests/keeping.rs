@@ -189,6 +189,18 @@ fn the_page_cache_is_freed_behind_the_slowest_lane_a_minute_later() {
 }
 
 #[test]
+fn a_backlog_is_let_go_of_within_a_minute_of_its_being_read() {
+    let disk = SimDisk::new();
+    disk.append(LIVE, &[&line(1, "x")[..], &[b'x'; 300 << 10], b"\n"].concat());
+    let mut rig = Rig::with(disk, setup(vec![pods_input()]), Duration::from_secs(100));
+    rig.secs(30);
+    assert_eq!(rig.disk.advised(), 0);
+    rig.settle_all();
+    rig.secs(61);
+    assert_eq!(rig.disk.advised(), rig.only().size);
+}
+
+#[test]
 fn what_two_lanes_have_read_is_called_cold_within_a_second() {
     let mut rig = with(|s| s.lanes = 3);
     let block = vec![b'x'; 300 << 10];
