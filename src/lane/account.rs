@@ -45,9 +45,9 @@ impl<F: Format> Lane<F> {
             }
         };
         let room = self.has_room();
-        for key in self.keys.values().filter(|k| !k.behind.is_empty() || !k.objects.is_empty()) {
+        for (id, key) in self.keys.iter().filter(|(_, k)| !k.behind.is_empty() || !k.objects.is_empty()) {
             at(now + BUSY_NAP);
-            let due = key.due(&self.files, &self.ledger, self.now, &rule, true);
+            let due = self.due(*id, key, &rule, true);
             match due {
                 Due::At(t) => at(t),
                 Due::Danger | Due::Now if room && key.out == 0 => match &key.parked {
@@ -80,7 +80,7 @@ impl<F: Format> Lane<F> {
             let over = self.now.mono.saturating_add(LAST_SAVE) >= by;
             let closing = self.keys.values().any(|k| !k.objects.is_empty());
             // What waits for the rest of a line or a join does not hold up a stop: the next process reads it.
-            let readable = |k: &Key| k.parked.is_none() && k.waiting(&self.files, &self.ledger, self.now).0 > 0;
+            let readable = |k: &Key| k.parked.is_none() && k.waiting(&self.files, &self.ledger, self.now, 1).0 > 0;
             let reading = !self.reading_stopped() && self.keys.values().any(readable);
             let sending = !self.flights.is_empty() || self.graves.iter().any(|g| g.out);
             return over || !(closing || reading || sending || self.undecided());

@@ -4,6 +4,7 @@
 use crate::catalog::view::Place;
 use crate::record::FileId;
 use std::collections::BTreeSet;
+use std::ops::Bound::{Excluded, Included, Unbounded};
 
 type Item = (Place, FileId);
 
@@ -40,6 +41,16 @@ impl Behind {
     pub fn iter(&self) -> impl Iterator<Item = &Item> {
         self.one.iter().chain(&self.more)
     }
+    /// In order, beginning behind this chain, and then those before.
+    pub fn turn(&self, after: Option<u64>) -> impl Iterator<Item = &Item> {
+        let last = after.map(|chain| (Place { chain, restart: u32::MAX, turn: u64::MAX }, FileId(u128::MAX)));
+        let (from, to) = match last {
+            Some(last) => (Excluded(last), Some(Included(last))),
+            None => (Unbounded, None),
+        };
+        let before = to.into_iter().flat_map(|to| self.more.range((Unbounded, to)));
+        self.one.iter().chain(self.more.range((from, Unbounded))).chain(before)
+    }
     /// Those of one chain, in order.
     pub fn of_chain(&self, chain: u64) -> impl Iterator<Item = &Item> {
         let first = (Place { chain, restart: 0, turn: 0 }, FileId(0));
@@ -74,6 +85,9 @@ mod tests {
                 prop_assert_eq!(behind.is_empty(), model.is_empty());
                 let own: Vec<&Item> = model.iter().filter(|(place, _)| place.chain == 1).collect();
                 prop_assert_eq!(behind.of_chain(1).collect::<Vec<_>>(), own);
+                let (later, before): (Vec<&Item>, Vec<&Item>) = model.iter().partition(|(place, _)| place.chain > 1);
+                prop_assert_eq!(behind.turn(Some(1)).collect::<Vec<_>>(), [later, before].concat());
+                prop_assert_eq!(behind.turn(None).collect::<Vec<_>>(), model.iter().collect::<Vec<_>>());
             }
         }
     }

@@ -9,6 +9,7 @@ use super::files::LaneFile;
 use super::ledger::Ledger;
 use super::object::OpenObject;
 use super::retry::Parking;
+use crate::catalog::view::Place;
 use crate::record::{FileId, Now};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -123,59 +124,69 @@ impl Key {
         let by_plain = rule.plain_bytes as f64 / self.plain_ratio;
         (by_sent.min(by_plain) as u64).clamp(16 * 1024, 64 << 20)
     }
-    /// Unread bytes that can be read now, the age stamp (unix ns) of the oldest, and whether any is in danger.
-    pub fn waiting(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now) -> (u64, i64, bool) {
-        let (mut bytes, mut oldest, mut danger) = (0u64, i64::MAX, false);
-        let mut held_chain = None;
-        for (place, id) in self.behind.iter() {
-            let (Some(file), Some(account)) = (files.get(id), ledger.account(*id)) else { continue };
-            // A file that waits (an open join, a failed read) holds up its later siblings, nobody else.
-            if held_chain == Some(place.chain) {
-                continue;
-            }
-            if file.waits(now) {
-                held_chain = Some(place.chain);
-                continue;
-            }
-            let unread = account.unread(file.size());
-            if unread > 0 {
-                bytes += unread;
-                let first = account.gap(0, file.size()).map_or(account.low(), |(start, _)| start);
-                oldest = oldest.min(file.view.ages.at(first));
-                danger |= file.view.danger;
+    /// Unread bytes that can be read now, and the age stamp (unix ns) of the oldest. It looks no further than until it has
+    /// found `enough`: a key may have thousands of files.
+    pub fn waiting(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now, enough: u64) -> (u64, i64) {
+        let (mut bytes, mut oldest) = (0u64, i64::MAX);
+        for (_, id, file) in readable(self.behind.iter(), files, now) {
+            let (more, age) = unread(id, file, ledger);
+            (bytes, oldest) = (bytes.saturating_add(more), oldest.min(age));
+            if bytes >= enough {
+                break;
             }
         }
-        (bytes, oldest, danger)
+        (bytes, oldest)
     }
-    /// Its files in the order to read them: chains in turn, beginning behind the one served last; siblings oldest first.
-    /// With `danger` only the files in danger, what stands before them, and, of those behind, as much as ends a join that
-    /// is open where a file in danger ends: these files are named once more.
-    pub fn queue(
-        &self,
-        files: &BTreeMap<FileId, LaneFile>,
-        now: Now,
-        danger: bool,
-    ) -> (VecDeque<FileId>, BTreeSet<FileId>) {
-        let (mut behind, mut before, mut for_joins) = (VecDeque::new(), VecDeque::new(), BTreeSet::new());
-        let in_danger = self.behind.iter().filter(|(_, id)| danger && files.get(id).is_some_and(|f| f.view.danger));
-        let last: BTreeMap<(u64, u32), u64> = in_danger.map(|(p, _)| ((p.chain, p.restart), p.turn)).collect();
-        let mut held_chain = None;
-        for (place, id) in self.behind.iter() {
-            let Some(file) = files.get(id) else { continue };
-            if held_chain == Some(place.chain) || file.waits(now) {
-                held_chain = Some(place.chain);
-                continue;
+    /// Whether any byte of this file can be read now.
+    pub fn can_read(&self, id: FileId, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now) -> bool {
+        let Some(file) = files.get(&id) else { return false };
+        let before = self.behind.of_chain(file.view.file.place.chain);
+        unread(id, file, ledger).0 > 0 && readable(before, files, now).any(|(_, other, _)| other == id)
+    }
+    /// Files to read, in order, until they have `enough` bytes: chains in turn, beginning behind the one served last;
+    /// siblings oldest first.
+    pub fn queue(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now, enough: u64) -> Queue {
+        let mut queue = Queue::default();
+        let mut last = None;
+        for (place, id, file) in readable(self.behind.turn(self.served), files, now) {
+            // All of a chain, or what its last file leaves open would be looked for among files that are not read.
+            if queue.bytes >= enough && last != Some(place.chain) {
+                break;
             }
-            match last.get(&(place.chain, place.restart)) {
-                None if danger => continue,
-                Some(turn) if place.turn > *turn => _ = for_joins.insert(*id),
-                Some(_) | None => {}
-            }
-            let part = if self.served.is_some_and(|s| place.chain <= s) { &mut before } else { &mut behind };
-            part.push_back(*id);
+            last = Some(place.chain);
+            queue.push(id, unread(id, file, ledger));
         }
-        behind.append(&mut before);
-        (behind, for_joins)
+        queue
+    }
+    /// The same of these files in danger alone, what stands before them, and, of those behind, as much as ends a join that
+    /// is open where a file in danger ends.
+    pub fn queue_of(
+        &self,
+        in_danger: impl Iterator<Item = FileId>,
+        files: &BTreeMap<FileId, LaneFile>,
+        ledger: &Ledger,
+        now: Now,
+    ) -> Queue {
+        let mut last: BTreeMap<(u64, u32), u64> = BTreeMap::new();
+        for place in in_danger.filter_map(|id| files.get(&id)).map(|file| file.view.file.place) {
+            let turn = last.entry((place.chain, place.restart)).or_default();
+            *turn = place.turn.max(*turn);
+        }
+        let chains: BTreeSet<u64> = last.keys().map(|(chain, _)| *chain).collect();
+        let next = self.served.map_or(0, |served| served.saturating_add(1));
+        let in_turn = chains.range(next..).chain(chains.range(..next));
+        let behind = in_turn.flat_map(|chain| self.behind.of_chain(*chain));
+        let mut queue = Queue::default();
+        for (place, id, file) in readable(behind, files, now) {
+            let Some(turn) = last.get(&(place.chain, place.restart)) else { continue };
+            if place.turn > *turn {
+                queue.files.push_back(id);
+                queue.for_joins.insert(id);
+            } else {
+                queue.push(id, unread(id, file, ledger));
+            }
+        }
+        queue
     }
     /// Newest first-seen time of its files (unix ns).
     pub fn newest(&self, files: &BTreeMap<FileId, LaneFile>) -> i64 {
@@ -186,33 +197,32 @@ impl Key {
     pub fn disturb(&self) {
         self.calm.set(None);
     }
-    /// When this key should be sent; without `hurry` as if none of its files were in danger. A lane asks this of all its
-    /// keys at every step: of one that is calm a look at the clock must do.
-    pub fn due(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now, rule: &Rule, hurry: bool) -> Due {
+    /// When this key should be sent; with `danger`, at once. A lane asks this of all its keys at every step: of one that
+    /// is calm a look at the clock must do, and of one that is behind a look at as many files as make a batch.
+    pub fn due(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now, rule: &Rule, danger: bool) -> Due {
+        if danger {
+            return Due::Danger;
+        }
         match self.calm.get() {
             Some((at, until)) if now.mono < at.min(until) && !rule.all => return Due::At(at),
             Some(_) | None => self.disturb(),
         }
-        let (bytes, mut oldest, danger) = self.waiting(files, ledger, now);
+        let enough = if rule.all { 1 } else { self.target(rule) };
+        let (bytes, mut oldest) = self.waiting(files, ledger, now, enough);
         for object in self.objects.iter().filter(|o| !o.closing) {
             oldest = oldest.min(object.oldest_seen);
         }
         if bytes == 0 && oldest == i64::MAX {
             return Due::Never;
         }
-        if danger && hurry {
-            return Due::Danger;
-        }
-        if rule.all || bytes >= self.target(rule) {
+        if rule.all || bytes >= enough {
             return Due::Now;
         }
         let at = self.aged(oldest, now, rule.max_age);
         if at <= now.mono {
             return Due::Now;
         }
-        if !danger {
-            self.calm.set(Some((at, now.mono.saturating_add(BELIEVED))));
-        }
+        self.calm.set(Some((at, now.mono.saturating_add(BELIEVED))));
         Due::At(at)
     }
     /// When bytes of this age stamp are due (monotonic).
@@ -236,6 +246,53 @@ impl Key {
         let opening = self.objects.iter().any(|o| !o.closing && o.upload.is_none() && o.parts_out > 0);
         woken && !opening && (!single || self.out == 0)
     }
+}
+
+/// What a plan reads.
+#[derive(Debug, Default)]
+pub struct Queue {
+    /// In this order; siblings stand together.
+    pub files: VecDeque<FileId>,
+    /// Of these only as much as ends a join that is open.
+    pub for_joins: BTreeSet<FileId>,
+    /// Unread bytes of the others.
+    pub bytes: u64,
+    /// Age stamp (unix ns) of the oldest of them.
+    pub oldest: Option<i64>,
+}
+
+impl Queue {
+    fn push(&mut self, id: FileId, (bytes, oldest): (u64, i64)) {
+        self.files.push_back(id);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.oldest = Some(self.oldest.map_or(oldest, |old| old.min(oldest)));
+    }
+}
+
+/// Of these files, in their order, those that can be read now. One that waits (an open join, a failed read) holds up its
+/// later siblings, nobody else.
+fn readable<'a>(
+    items: impl Iterator<Item = &'a (Place, FileId)>,
+    files: &'a BTreeMap<FileId, LaneFile>,
+    now: Now,
+) -> impl Iterator<Item = (Place, FileId, &'a LaneFile)> {
+    let mut held_chain = None;
+    items.filter_map(move |(place, id)| {
+        let file = files.get(id)?;
+        if held_chain == Some(place.chain) || file.waits(now) {
+            held_chain = Some(place.chain);
+            return None;
+        }
+        Some((*place, *id, file))
+    })
+}
+
+/// Unread bytes of a file, and the age stamp of the oldest.
+fn unread(id: FileId, file: &LaneFile, ledger: &Ledger) -> (u64, i64) {
+    let account = ledger.account(id).map(|account| (account, account.unread(file.size())));
+    let Some((account, bytes)) = account.filter(|(_, bytes)| *bytes > 0) else { return (0, i64::MAX) };
+    let first = account.gap(0, file.size()).map_or(account.low(), |(start, _)| start);
+    (bytes, file.view.ages.at(first))
 }
 
 struct Fnv(u64);

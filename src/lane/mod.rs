@@ -20,6 +20,7 @@ pub mod keys;
 pub mod ledger;
 pub mod object;
 mod offer;
+mod pick;
 mod plan;
 pub mod pump;
 pub mod retry;

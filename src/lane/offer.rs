@@ -136,7 +136,7 @@ impl<F: Format> Lane<F> {
             }
         }
     }
-    /// Keeps `Key::behind` (files with unread bytes) and `unsettled` true.
+    /// Keeps `Key::behind` (files with unread bytes), `endangered` and `unsettled` true.
     pub(super) fn note_behind(&mut self, id: FileId) {
         let Some(file) = self.files.get(&id) else { return };
         let account = self.ledger.account(id);
@@ -145,6 +145,11 @@ impl<F: Format> Lane<F> {
             self.unsettled.insert(id);
         } else {
             self.unsettled.remove(&id);
+        }
+        if file.view.danger && unread > 0 {
+            self.endangered.insert((file.key, id));
+        } else {
+            self.endangered.remove(&(file.key, id));
         }
         let (place, now) = (file.view.file.place, self.now.mono);
         let Some(key) = self.keys.get_mut(&file.key) else { return };
@@ -215,6 +220,7 @@ impl<F: Format> Lane<F> {
     pub(super) fn close_file(&mut self, id: FileId) -> Option<LaneFile> {
         let file = self.files.remove(&id)?;
         self.unsettled.remove(&id);
+        self.endangered.remove(&(file.key, id));
         self.ledger.close(id);
         if let Some(key) = self.keys.get_mut(&file.key) {
             key.files -= 1;

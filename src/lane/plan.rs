@@ -1,16 +1,15 @@
-//! Which key is due, what is read for it, and how a filled batch is sealed.
+//! What is read for the key that is due (`pick`), and how a filled batch is sealed.
 
 use super::batch::{Code, Job, Reason, Ticket};
 use super::bury::Burial;
 use super::flight::{Flight, Grave, Kind, Phase};
 use super::format::{Finished, Format};
-use super::keys::Due;
+use super::keys::Queue;
 use super::ledger::Run;
 use super::pump::{Env, Next, Pump, Source};
 use super::sink::{Mode, Sink};
 use super::step::{Action, Lane};
 use crate::catalog::view::Found;
-use crate::config::checked::CatchUpOrder;
 use crate::record::{FileId, Mark, Span};
 use crate::seeded::{Bug, seeded};
 use std::collections::{BTreeMap, VecDeque};
@@ -54,18 +53,12 @@ impl<F: Format> Lane<F> {
         }
         // What will be deleted soon does not wait for a catching-up lane's rest.
         let resting = self.now.mono < self.rest_until && self.drain.is_none();
-        while let Some((key, hurry)) = self.pick(resting) {
-            if self.open_key(key, hurry) {
+        while let Some((key, danger)) = self.pick(resting) {
+            if self.open_key(key, danger) {
                 return true;
             }
         }
         false
-    }
-    /// The key to read for, and whether its files in danger go alone. They do so every other time while anything else is
-    /// due: a container that rotates faster than anybody can send is in danger for ever, and would leave the others nothing.
-    fn pick(&self, resting: bool) -> Option<(usize, bool)> {
-        let calm = if resting || !self.hurried { None } else { self.pick_key(false, false) };
-        calm.map(|key| (key, false)).or_else(|| Some((self.pick_key(resting, true)?, true)))
     }
     pub(super) fn reading_stopped(&self) -> bool {
         self.drain.is_some_and(|by| self.now.mono.saturating_add(LAST_READ) >= by)
@@ -85,45 +78,21 @@ impl<F: Format> Lane<F> {
         self.flights.len() <= self.settings.concurrency && used + 2 * usual <= self.pool.budget() as u64
     }
 
-    fn pick_key(&self, only_danger: bool, hurry: bool) -> Option<usize> {
-        let rule = self.rule();
-        let mut best: Option<((bool, Due, i64), usize)> = None;
-        for (id, key) in &self.keys {
-            if !key.may_plan(self.now) || (key.behind.is_empty() && key.objects.is_empty()) {
-                continue;
-            }
-            let due = key.due(&self.files, &self.ledger, self.now, &rule, hurry);
-            if due != Due::Danger && (due != Due::Now || only_danger) {
-                continue;
-            }
-            let rank = match self.settings.catch_up.order {
-                CatchUpOrder::Fair => key.planned as i64,
-                CatchUpOrder::Oldest => key.waiting(&self.files, &self.ledger, self.now).1,
-                CatchUpOrder::Newest => key.newest(&self.files).saturating_neg(),
-            };
-            // After a probe it is the turn of the keys that work, or many that fail would leave them none.
-            let rank = (self.probed && key.failing, due, rank);
-            if best.as_ref().is_none_or(|(b, _)| rank < *b) {
-                best = Some((rank, *id));
-            }
-        }
-        best.map(|(_, key)| key)
-    }
-
     /// Opens a plan for this key, or closes its aged object; false when there was nothing to read after all.
-    fn open_key(&mut self, id: usize, hurry: bool) -> bool {
+    fn open_key(&mut self, id: usize, danger: bool) -> bool {
         self.next_plan += 1;
         let (rule, plan) = (self.rule(), self.next_plan);
         let Some(key) = self.keys.get_mut(&id) else { return false };
         key.planned = plan;
         self.probed = key.failing;
         key.tried.get_or_insert(self.now.mono);
-        let (bytes, oldest, danger) = key.waiting(&self.files, &self.ledger, self.now);
-        if bytes == 0 {
+        let Some(queue) = self.keys.get(&id).map(|key| self.queue(id, key, danger)) else { return false };
+        if queue.bytes == 0 {
             return self.close_objects(id);
         }
-        self.hurried = danger && hurry;
-        let (queue, for_joins) = key.queue(&self.files, self.now, self.hurried);
+        self.hurried = danger;
+        let Queue { files: queue, for_joins, oldest, .. } = queue;
+        let Some(key) = self.keys.get_mut(&id) else { return false };
         key.served = queue.front().and_then(|f| self.files.get(f)).map(|f| f.view.file.place.chain);
         let max_record = queue
             .front()
@@ -132,6 +101,7 @@ impl<F: Format> Lane<F> {
             .map_or(1 << 20, |(_, max)| *max);
         let sink = Sink::new(Mode::Deliver, self.limits.per_item, self.settings.merge_json);
         let target = key.target(&rule);
+        let oldest = oldest.unwrap_or(i64::MAX);
         let behind = self.now.unix_ns.saturating_sub(oldest) > BEHIND;
         self.plan_began = self.now.mono;
         let mut pump = Pump::new(Source::Files(queue), sink, max_record, target);
@@ -294,7 +264,7 @@ impl<F: Format> Lane<F> {
     fn nothing_read(&mut self, id: usize) {
         let Some(key) = self.keys.get(&id) else { return };
         let later = self.now.mono + Duration::from_millis(200);
-        for file in key.queue(&self.files, self.now, self.hurried).0 {
+        for file in self.queue(id, key, self.hurried).files {
             if let Some(file) = self.files.get_mut(&file) {
                 file.retry_at = later;
             }

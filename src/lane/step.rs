@@ -126,6 +126,8 @@ pub struct Lane<F: Format> {
     /// What was told of files while a plan was being read: that goes by the sizes and ends that it began with.
     pub(super) for_later: Vec<Event>,
     pub(super) outbox: VecDeque<Action>,
+    /// Files that will be deleted soon, by key.
+    pub(super) endangered: BTreeSet<(usize, FileId)>,
     /// Files with bytes that are not settled.
     pub(super) unsettled: BTreeSet<FileId>,
     pub(super) dirty: BTreeSet<FileId>,
@@ -204,6 +206,7 @@ impl<F: Format> Lane<F> {
             open: None,
             for_later: Vec::new(),
             outbox: VecDeque::new(),
+            endangered: BTreeSet::new(),
             unsettled: BTreeSet::new(),
             dirty: BTreeSet::new(),
             to_save: Vec::new(),

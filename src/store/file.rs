@@ -29,6 +29,8 @@ const REWRITE_MIN: u64 = if cfg!(test) { 2 << 10 } else { 4 << 20 };
 const REWRITE_RATIO: u64 = 4;
 /// More that could not be written than this is given up in favour of a rewrite: the state is in memory anyway.
 const UNWRITTEN_MAX: usize = if cfg!(test) { 1 << 10 } else { 1 << 20 };
+/// More than this should be written before more is noted.
+const MUCH: usize = UNWRITTEN_MAX / 4;
 
 /// The store cannot be had at all: `data_dir`, or something above it, is a file. A mistake of configuration;
 /// everything else is a [`Notice`].
@@ -261,6 +263,11 @@ impl Store {
             self.dir_unsynced = false;
         }
         Ok(())
+    }
+
+    /// Much waits to be written: call `flush` before more is noted.
+    pub fn waits_for_flush(&self) -> bool {
+        self.unwritten.len() > MUCH
     }
 
     /// Something is not written, or not durable.

@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::time::Duration;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Mirror {
     /// Files of which something was heard lately.
     awake: HashMap<FileId, Cell>,
@@ -187,9 +187,11 @@ impl Mirror {
         let due = *self.look_at.get_or_insert(now.mono.saturating_add(LOOK_EVERY));
         if now.mono >= due {
             self.put_away();
+            self.cold.rest();
             self.look_at = None;
         }
         if self.awake.is_empty() {
+            self.cold.rest();
             self.look_at = None;
             return None;
         }
@@ -212,17 +214,19 @@ impl Mirror {
         self.awake.shrink_to(most);
     }
 
-    /// Puts all away. The log is read to its end, or about to be written anew.
+    /// Puts all away: the log is read to its end.
     pub(super) fn settle(&mut self) {
         // What was touched stays awake the first time.
         self.put_away();
         self.put_away();
     }
 
-    /// What is said of files, by file.
+    /// What is said of files, by file; the same state in the same order.
     fn files(&self) -> impl Iterator<Item = Saved> + '_ {
         let cold = self.cold.each().map(|(_, entries)| entries);
-        let awake = self.awake.iter().map(|(id, cell)| cell.clone().encode(*id));
+        let mut awake: Vec<(&FileId, &Cell)> = self.awake.iter().collect();
+        awake.sort_unstable_by_key(|(id, _)| **id);
+        let awake = awake.into_iter().map(|(id, cell)| cell.clone().encode(*id));
         cold.chain(awake).flat_map(|entries| saved(&entries).collect::<Vec<_>>())
     }
 
@@ -246,9 +250,7 @@ impl Mirror {
     }
 
     /// A whole new log that holds this state, piece by piece, one entry a record; gives its length.
-    pub(super) fn write_log(&mut self, now: Now, out: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
-        // In one order.
-        self.settle();
+    pub(super) fn write_log(&self, now: Now, out: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
         let mut total = 0u64;
         let mut piece = Vec::with_capacity(PIECE);
         let mut payload = Vec::new();

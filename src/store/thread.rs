@@ -270,7 +270,11 @@ impl Writer {
     ) {
         let mut written = Vec::new();
         let mut synced = Vec::new();
+        let resting = self.retry_at.is_some_and(|at| now.mono < at) && !stopping;
+        let mut good = !resting;
         for command in commands {
+            // What comes in a burst is written in pieces: too much at once would be taken for a disk that cannot be written.
+            good = good && (!self.store.waits_for_flush() || self.store.flush(now).is_ok());
             let noted = self.store.note(command.records, now);
             match (noted, command.reply) {
                 (Ok(()), Some(reply)) if command.sync => synced.push(reply),
@@ -284,7 +288,6 @@ impl Writer {
         }
         // Before the disk is waited for.
         questions.into_iter().for_each(|question| question(&self.store));
-        let resting = self.retry_at.is_some_and(|at| now.mono < at) && !stopping;
         let mut result = if resting { None } else { Some(self.store.flush(now)) };
         let good = matches!(result, Some(Ok(())));
         written.into_iter().for_each(|reply| reply(good));
