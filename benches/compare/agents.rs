@@ -91,12 +91,16 @@ fn output_yaml(to: &Running, tls: bool) -> String {
     }
 }
 
+/// Nobody answers there, and what is known of the pods is relied on at once. An API server would be asked for it only after
+/// up to a second, chosen at random so that the nodes of a cluster do not ask together: wall times would be a lottery.
+const METADATA: &str = r#"{source: kubelet, wait: 10s, kubelet: {url: "https://127.0.0.1:9"}}"#;
+
 fn config(dir: &Path, world: &World<'_>, sinks: &[Running]) -> String {
     let outputs: String = sinks.iter().map(|to| output_yaml(to, world.tls)).collect();
     // The default is for three; each output more gets as much.
     let memory = if sinks.len() > 3 { format!("memory_limit: {}MiB\n", sinks.len() * 14) } else { String::new() };
     format!(
-        "data_dir: {}\nnode: bench-node\n{memory}admin: {{listen: none}}\ninputs:\n  pods:\n    type: kubernetes\n    path: {}\n    metadata: {{source: api, wait: 10s}}\noutputs:\n{outputs}",
+        "data_dir: {}\nnode: bench-node\n{memory}admin: {{listen: none}}\ninputs:\n  pods:\n    type: kubernetes\n    path: {}\n    metadata: {METADATA}\noutputs:\n{outputs}",
         dir.join("data").display(),
         world.place.join("pods").display()
     )
