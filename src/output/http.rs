@@ -15,7 +15,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls_platform_verifier::Verifier;
 use std::convert::Infallible;
 use std::future::Future;
 use std::path::Path;
@@ -28,7 +27,7 @@ use tower_service::Service;
 
 mod roots;
 mod trouble;
-use roots::System;
+use roots::Roots;
 pub use trouble::Trouble;
 pub(crate) use trouble::chain;
 
@@ -126,10 +125,10 @@ fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, String> {
         .with_safe_default_protocol_versions()
         .map_err(|e| format!("TLS cannot be set up: {e}"))?;
     let verifier: Arc<dyn ServerCertVerifier> = match ca_file {
-        None => Arc::new(System(provider)),
+        None => Arc::new(Roots::of_system(provider)),
         Some(file) => {
             let wrong = |e| format!("ca_file {}: a certificate in it cannot be used: {e}", file.display());
-            Arc::new(Verifier::new_with_extra_roots(certificates(file)?, provider).map_err(wrong)?)
+            Arc::new(Roots::with(certificates(file)?, provider).map_err(wrong)?)
         }
     };
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())

@@ -282,3 +282,25 @@ async fn without_authorities() {
     let trouble = over_tls(format!("127.0.0.1:{port}").parse().unwrap(), None).await.unwrap_err();
     std::fs::write(out, format!("{} {} {}", trouble.code.as_str(), trouble.hold, trouble.say)).unwrap();
 }
+
+#[tokio::test]
+async fn whom_the_system_trusts_is_trusted_beside_a_ca_file() {
+    let (config, ca) = certificate("localhost", (2020, 2100));
+    let (at, server) = tls_server(config);
+    let system = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(system.path(), ca).unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "output::http::tests::beside_a_ca_file", "--ignored"]);
+    child.env("SSL_CERT_FILE", system.path()).env_remove("SSL_CERT_DIR");
+    let ended = child.env("TEST_PORT", at.port().to_string()).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+#[ignore = "the other half of the test above: runs in a process of its own"]
+async fn beside_a_ca_file() {
+    let Ok(port) = std::env::var("TEST_PORT") else { return };
+    let of_another = certificate("localhost", (2020, 2100)).1;
+    over_tls(format!("127.0.0.1:{port}").parse().unwrap(), Some(&of_another)).await.unwrap();
+}
