@@ -190,6 +190,7 @@ impl<P: Pods> Catalog<P> {
         let told = std::mem::take(&mut stock.reconcile);
         if now.mono >= self.next_reconcile || told {
             stock.reconcile(first, first || told);
+            stock.drop_all_rendered();
             self.next_reconcile = now.mono + RECONCILE;
             reconciled = !first;
         }

@@ -243,6 +243,14 @@ impl Stock {
         }
     }
 
+    /// The same for all that is settled: of a file that was cold when it was found nobody says when that is.
+    pub fn drop_all_rendered(&mut self) {
+        let rendered = |e: &Entry| e.offered.as_ref().is_some_and(|file| file.origin.meta.load().is_rendered());
+        let needless = |e: &Entry| e.heat == Heat::Cold && rendered(e) && self.settled(e) >= e.size;
+        let keys: Vec<Key> = self.entries.iter().filter(|(_, e)| needless(e)).map(|(key, _)| *key).collect();
+        keys.into_iter().for_each(|key| self.drop_rendered(key));
+    }
+
     /// A watch saw a write.
     pub fn written(&mut self, key: Key) {
         let now_ns = self.now.unix_ns;
