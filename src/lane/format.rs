@@ -76,4 +76,6 @@ pub trait Format: Send + 'static {
     fn finish(&mut self) -> Finished;
     /// Throws the open body away.
     fn clear(&mut self);
+    /// No body is open, and none was for a while: what it takes to fill one can go, and is made again for the next.
+    fn rest(&mut self) {}
 }

@@ -12,7 +12,7 @@ use crate::record::{FileId, Mark};
 use crate::store::saved::Position;
 use std::time::Duration;
 
-/// Without growth for so long a file may sleep.
+/// Without growth for so long a file may sleep; and a lane that read nothing for so long rests.
 const QUIET: Duration = Duration::from_secs(10);
 /// Between two looks for such files.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -86,6 +86,15 @@ impl<F: Format> Lane<F> {
         self.asleep.add(sleepers);
         // Of the start: a map that was large stays so.
         self.saved_positions.shrink_to(self.saved_positions.len() * 2);
+    }
+
+    /// Between two bodies: after a while without reading, what it takes to fill one goes back.
+    pub(super) fn rest(&mut self) {
+        if self.open.is_none() && self.now.mono.saturating_sub(self.plan_began) >= QUIET {
+            self.format.rest();
+            self.pool.rest();
+            self.buffer = Vec::new();
+        }
     }
 
     fn may_sleep(&self, id: FileId, file: &LaneFile) -> bool {

@@ -299,6 +299,7 @@ impl<F: Format> Lane<F> {
                 return self.last_save();
             }
             self.put_to_sleep();
+            self.rest();
             return Action::Sleep(self.wake_at());
         }
     }

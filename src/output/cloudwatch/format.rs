@@ -310,6 +310,11 @@ impl Format for CloudWatchFormat {
         self.sealed_items = 0;
         self.alone = false;
     }
+
+    fn rest(&mut self) {
+        self.body.rest();
+        (self.plain, self.scratch, self.open.events) = (Vec::new(), Vec::new(), Vec::new());
+    }
 }
 
 #[cfg(test)]

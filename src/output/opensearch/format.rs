@@ -112,6 +112,10 @@ impl Format for OpenSearchFormat {
         self.items = 0;
         self.body.clear();
     }
+
+    fn rest(&mut self) {
+        self.body.rest();
+    }
 }
 
 /// File, first start, last end, big-endian (a piece of a long record has a start of its own; its number depends on

@@ -105,4 +105,8 @@ impl Format for S3Format {
         self.items = 0;
         self.body.clear();
     }
+
+    fn rest(&mut self) {
+        self.body.rest();
+    }
 }
