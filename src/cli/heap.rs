@@ -1,7 +1,7 @@
-//! One heap for all threads. glibc gives each thread one of its own, and what was freed in one serves no other: with three
-//! outputs and thousands of files that is 10 MiB of holes. It is told by the environment alone, before the process
-//! begins, so the process begins again: same pid, same arguments, a millisecond later. Another C library ignores it.
-//! What is free in the middle of it goes back by `trim`.
+//! A heap for each thread, and fixed sizes from which on memory goes back. What the catalog keeps of a file for its life and
+//! what lanes need of it for a moment lie apart then, and what lanes gave up is free pages, which `trim` gives back: with one
+//! heap for all they lie between each other, 10 MiB more with 10,000 files. glibc is told by the environment alone, before the
+//! process begins, so the process begins again: same pid, same arguments, a millisecond later. Another C library ignores it.
 
 mod trim;
 
@@ -11,18 +11,20 @@ pub(super) use trim::give_back;
 
 /// Whoever set it knows why.
 const ARENAS: &str = "MALLOC_ARENA_MAX";
+/// As many as there are threads with three outputs; glibc's own limit grows with the number of cores.
+const HEAPS: &str = "8";
 /// From this size on memory is the system's again when it is free; without the names glibc lets the sizes grow.
 const THRESHOLDS: [&str; 2] = ["MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"];
 
-/// Returns when there is one heap already, or when it cannot be had: then we go on as we are.
-pub(super) fn one_for_all_threads() {
+/// Returns when it is told already, or when that cannot be had: then we go on as we are.
+pub(super) fn set_up() {
     let (Ok(program), None) = (std::env::current_exe(), std::env::var_os(ARENAS)) else { return };
     let mut arguments = std::env::args_os();
     let mut again = Command::new(program);
     if let Some(name) = arguments.next() {
         again.arg0(name);
     }
-    again.args(arguments).env(ARENAS, "1").envs(THRESHOLDS.map(|name| (name, "131072")));
+    again.args(arguments).env(ARENAS, HEAPS).envs(THRESHOLDS.map(|name| (name, "131072")));
     let error = again.exec();
-    tracing::debug!(%error, "not begun again with one heap");
+    tracing::debug!(%error, "not begun again with settings of the heap");
 }

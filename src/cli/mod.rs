@@ -134,7 +134,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::PrintConfig(args) => print_config::print_config(&args),
         Command::Run(args) => {
-            heap::one_for_all_threads();
+            heap::set_up();
             run::run(&args)
         }
         Command::Audit(args) => audit::audit(&args),
