@@ -104,7 +104,8 @@ impl<F: Format> Lane<F> {
         let max = self.settings.inputs.values().map(|(_, max)| *max).max().unwrap_or(1 << 20);
         let sink = Sink::new(Mode::Replay, false, self.settings.merge_json);
         let pump = Pump::new(Source::Spans(spans), sink, max, u64::MAX);
-        self.open = Some(Open { purpose: Purpose::Again { name }, pump, oldest_seen, behind: false });
+        self.open =
+            Some(Open { purpose: Purpose::Again { name }, named: Vec::new(), pump, oldest_seen, behind: false });
         true
     }
     /// A file of a decided object could not be read just now: what is there is not to be taken for lost.

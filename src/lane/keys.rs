@@ -18,6 +18,9 @@ use std::time::Duration;
 
 /// Keys are due at whole multiples of this part of `max_age`: several leave at one waking.
 const STEPS: u32 = 25;
+/// A plan names so many chains, if there are as many, even when fewer have bytes enough: of one that is open, unreadable,
+/// or goes on in another time bucket, it takes little.
+const CHAINS: usize = 64;
 /// What the last look found is believed for so long at most: silence and failed reads end by themselves.
 const BELIEVED: Duration = Duration::from_millis(500);
 
@@ -137,21 +140,31 @@ impl Key {
         }
         (bytes, oldest)
     }
-    /// Whether any byte of this file can be read now.
-    pub fn can_read(&self, id: FileId, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now) -> bool {
-        let Some(file) = files.get(&id) else { return false };
-        let before = self.behind.of_chain(file.view.file.place.chain);
-        unread(id, file, ledger).0 > 0 && readable(before, files, now).any(|(_, other, _)| other == id)
+    /// Of these files, whose chains these are, those of which any byte can be read now.
+    pub fn can_read<'a>(
+        &'a self,
+        chains: BTreeSet<u64>,
+        of: impl Fn(FileId) -> bool + 'a,
+        files: &'a BTreeMap<FileId, LaneFile>,
+        ledger: &'a Ledger,
+        now: Now,
+    ) -> impl Iterator<Item = FileId> + 'a {
+        let siblings = chains.into_iter().flat_map(|chain| self.behind.of_chain(chain));
+        let can = move |(_, id, file): &(Place, FileId, &LaneFile)| of(*id) && unread(*id, file, ledger).0 > 0;
+        readable(siblings, files, now).filter(can).map(|(_, id, _)| id)
     }
-    /// Files to read, in order, until they have `enough` bytes: chains in turn, beginning behind the one served last;
-    /// siblings oldest first.
+    /// Files to read, in order, until they have `enough` bytes and are of [`CHAINS`] chains: chains in turn, beginning
+    /// behind the one served last; siblings oldest first.
     pub fn queue(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now, enough: u64) -> Queue {
         let mut queue = Queue::default();
-        let mut last = None;
+        let (mut last, mut chains) = (None, 0);
         for (place, id, file) in readable(self.behind.turn(self.served), files, now) {
             // All of a chain, or what its last file leaves open would be looked for among files that are not read.
-            if queue.bytes >= enough && last != Some(place.chain) {
-                break;
+            if last != Some(place.chain) {
+                if queue.bytes >= enough && chains >= CHAINS {
+                    break;
+                }
+                chains += 1;
             }
             last = Some(place.chain);
             queue.push(id, unread(id, file, ledger));

@@ -17,14 +17,16 @@ impl<F: Format> Lane<F> {
         calm.or_else(|| self.pick_key(resting, true))
     }
     /// Files of this key in danger of which something can be read now.
-    fn in_danger(&self, id: usize) -> impl Iterator<Item = FileId> + '_ {
-        let files = self.endangered.range((id, FileId(0))..=(id, FileId(u128::MAX))).map(|(_, file)| *file);
-        let key = self.keys.get(&id);
-        files.filter(move |file| key.is_some_and(|k| k.can_read(*file, &self.files, &self.ledger, self.now)))
+    fn in_danger<'a>(&'a self, id: usize, key: &'a Key) -> impl Iterator<Item = FileId> + 'a {
+        let files = self.endangered.range((id, FileId(0))..=(id, FileId(u128::MAX)));
+        let chains =
+            files.filter_map(|(_, file)| self.files.get(file)).map(|file| file.view.file.place.chain).collect();
+        let of = move |file| self.endangered.contains(&(id, file));
+        key.can_read(chains, of, &self.files, &self.ledger, self.now)
     }
     /// When this key should be sent.
     pub(super) fn due(&self, id: usize, key: &Key, rule: &Rule, hurry: bool) -> Due {
-        let danger = hurry && self.in_danger(id).next().is_some();
+        let danger = hurry && self.in_danger(id, key).next().is_some();
         key.due(&self.files, &self.ledger, self.now, rule, danger)
     }
 
@@ -57,7 +59,7 @@ impl<F: Format> Lane<F> {
     /// What is read for this key.
     pub(super) fn queue(&self, id: usize, key: &Key, danger: bool) -> Queue {
         if danger {
-            key.queue_of(self.in_danger(id), &self.files, &self.ledger, self.now)
+            key.queue_of(self.in_danger(id, key), &self.files, &self.ledger, self.now)
         } else {
             key.queue(&self.files, &self.ledger, self.now, key.target(&self.rule()))
         }

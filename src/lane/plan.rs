@@ -37,6 +37,8 @@ pub(super) enum Purpose {
 /// The plan that is being read.
 pub(super) struct Open {
     pub purpose: Purpose,
+    /// The files of a key that it reads.
+    pub named: Vec<FileId>,
     pub pump: Pump,
     pub oldest_seen: i64,
     pub behind: bool,
@@ -104,9 +106,10 @@ impl<F: Format> Lane<F> {
         let oldest = oldest.unwrap_or(i64::MAX);
         let behind = self.now.unix_ns.saturating_sub(oldest) > BEHIND;
         self.plan_began = self.now.mono;
+        let named = queue.iter().copied().collect();
         let mut pump = Pump::new(Source::Files(queue), sink, max_record, target);
         pump.for_joins = for_joins;
-        self.open = Some(Open { purpose: Purpose::Deliver { key: id }, pump, oldest_seen: oldest, behind });
+        self.open = Some(Open { purpose: Purpose::Deliver { key: id }, named, pump, oldest_seen: oldest, behind });
         true
     }
     fn open_grave(&mut self) -> bool {
@@ -120,6 +123,7 @@ impl<F: Format> Lane<F> {
         let spans: VecDeque<(Span, bool)> = grave.records.iter().flat_map(of_record).collect();
         self.open = Some(Open {
             purpose: Purpose::Bury { ticket: grave.ticket },
+            named: Vec::new(),
             pump: Pump::new(Source::Spans(spans), sink, usize::MAX / 2, u64::MAX),
             oldest_seen: i64::MAX,
             behind: false,
@@ -219,7 +223,7 @@ impl<F: Format> Lane<F> {
         let files: Vec<FileId> = runs.iter().map(|r| r.span.file).collect();
         if runs.is_empty() && refused.is_empty() {
             self.format.clear();
-            return self.nothing_read(id);
+            return self.nothing_read(&open.named);
         }
         let mut graves: BTreeMap<Reason, Vec<Vec<Span>>> = BTreeMap::new();
         for (reason, spans) in refused {
@@ -261,12 +265,11 @@ impl<F: Format> Lane<F> {
 
     /// A due key gave nothing: what the plan named changed under us; look there again a little later. Who was not named
     /// does not wait for that: the files in danger of one pod may be ones that nobody can read any more.
-    fn nothing_read(&mut self, id: usize) {
-        let Some(key) = self.keys.get(&id) else { return };
+    fn nothing_read(&mut self, named: &[FileId]) {
         let later = self.now.mono + Duration::from_millis(200);
-        for file in self.queue(id, key, self.hurried).files {
-            if let Some(file) = self.files.get_mut(&file) {
-                file.retry_at = later;
+        for file in named {
+            if let Some(file) = self.files.get_mut(file) {
+                file.retry_at = file.retry_at.max(later);
             }
         }
     }

@@ -90,6 +90,13 @@ pub enum Event {
     Drain { by: Duration },
 }
 
+/// What was told of files while a plan was being read: of each file the newest.
+#[derive(Debug, Default)]
+pub(super) struct ForLater {
+    views: BTreeMap<FileId, FileView>,
+    scanned: bool,
+}
+
 /// Everything a lane can ask for.
 #[derive(Debug)]
 pub enum Action {
@@ -123,8 +130,8 @@ pub struct Lane<F: Format> {
     pub(super) decided: Vec<Decided>,
     pub(super) graves: VecDeque<Grave>,
     pub(super) open: Option<Open>,
-    /// What was told of files while a plan was being read: that goes by the sizes and ends that it began with.
-    pub(super) for_later: Vec<Event>,
+    /// A plan goes by the sizes and ends that it began with.
+    pub(super) for_later: ForLater,
     pub(super) outbox: VecDeque<Action>,
     /// Files that will be deleted soon, by key.
     pub(super) endangered: BTreeSet<(usize, FileId)>,
@@ -204,7 +211,7 @@ impl<F: Format> Lane<F> {
             decided: Vec::new(),
             graves: VecDeque::new(),
             open: None,
-            for_later: Vec::new(),
+            for_later: ForLater::default(),
             outbox: VecDeque::new(),
             endangered: BTreeSet::new(),
             unsettled: BTreeSet::new(),
@@ -244,7 +251,10 @@ impl<F: Format> Lane<F> {
     fn take_in(&mut self, event: Event) {
         match event {
             Event::Tick => {}
-            told @ (Event::Files(_) | Event::Scanned) if self.open.is_some() => self.for_later.push(told),
+            Event::Files(views) if self.open.is_some() => {
+                self.for_later.views.extend(views.into_iter().map(|view| (view.file.id, view)));
+            }
+            Event::Scanned if self.open.is_some() => self.for_later.scanned = true,
             Event::Files(views) => self.on_files(views),
             Event::Scanned => {
                 self.scanned = Some(self.now.mono);
@@ -262,6 +272,17 @@ impl<F: Format> Lane<F> {
         }
     }
 
+    fn take_in_what_waited(&mut self) {
+        let ForLater { views, scanned } = std::mem::take(&mut self.for_later);
+        if !views.is_empty() {
+            self.take_in(Event::Files(views.into_values().collect()));
+        }
+        // Only after the files that it speaks of.
+        if scanned {
+            self.take_in(Event::Scanned);
+        }
+    }
+
     /// That files grew can be told this much later, together: their bytes carry their age, and are due much later still.
     pub fn company(&self) -> Duration {
         let hurried = self.drain.is_some() || self.settings.once.is_some();
@@ -272,9 +293,7 @@ impl<F: Format> Lane<F> {
         // Bounded: each round hands out an action, opens or ends a plan, or finds nothing to do.
         loop {
             if self.open.is_none() {
-                for told in std::mem::take(&mut self.for_later) {
-                    self.take_in(told);
-                }
+                self.take_in_what_waited();
             }
             self.save_what_moved();
             if let Some(action) = self.outbox.pop_front() {

@@ -271,7 +271,8 @@ impl Writer {
         let mut written = Vec::new();
         let mut synced = Vec::new();
         let resting = self.retry_at.is_some_and(|at| now.mono < at) && !stopping;
-        let mut good = !resting;
+        // Who asks does not wait for the disk.
+        let mut good = !resting && questions.is_empty();
         for command in commands {
             // What comes in a burst is written in pieces: too much at once would be taken for a disk that cannot be written.
             good = good && (!self.store.waits_for_flush() || self.store.flush(now).is_ok());

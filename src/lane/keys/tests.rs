@@ -156,3 +156,24 @@ fn nothing_is_calm_when_all_is_due_or_in_danger() {
     let hurried = bench.key.due(&bench.files, &bench.ledger, at(ms(3_001)), &bench.rule, true);
     assert_eq!(hurried, Due::Danger);
 }
+
+/// The files that a plan of this key names.
+fn named(bench: &Bench, enough: u64) -> Vec<u128> {
+    let queue = bench.key.queue(&bench.files, &bench.ledger, at(ms(1)), enough);
+    queue.files.into_iter().map(|id| id.0).collect()
+}
+
+#[test]
+fn a_plan_names_many_chains_though_one_has_bytes_enough() {
+    let many = (1..=200).fold(Bench::new("k"), |bench, id| bench.with(file(id, 5_000, at(Duration::ZERO))));
+    assert_eq!(named(&many, 1_000), (1..=64).collect::<Vec<_>>());
+    assert_eq!(named(&many, 5_000 * 100), (1..=100).collect::<Vec<_>>());
+    assert_eq!(named(&many, u64::MAX), (1..=200).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_plan_begins_behind_the_chain_that_was_served_last() {
+    let mut bench = (1..=100).fold(Bench::new("k"), |bench, id| bench.with(file(id, 5_000, at(Duration::ZERO))));
+    bench.key.served = Some(90);
+    assert_eq!(named(&bench, 1), (91..=100).chain(1..=54).collect::<Vec<_>>());
+}
