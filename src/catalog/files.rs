@@ -140,25 +140,15 @@ impl Stock {
         }
         let path = self.path_in(dir, &s.name);
         self.make_room();
-        let content = match self.disk.open(&self.base(input), &path) {
-            Ok(content) => content,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.again.insert(dir);
-                return None;
-            }
+        let opened = self.disk.open(&self.base(input), &path);
+        let (content, stat) = match opened.and_then(|content| content.stat().map(|stat| (content, stat))) {
+            Ok(opened) => opened,
             Err(e) => {
-                let at = self.absolute(input, &path);
-                self.refuse(at, &e);
-                self.unopened.insert(dir);
-                self.later_if_ours(dir, &e);
-                return None;
-            }
-        };
-        let stat = match content.stat() {
-            Ok(stat) => stat,
-            Err(e) => {
-                self.refuse(self.absolute(input, &path), &e);
-                self.unopened.insert(dir);
+                if e.kind() != io::ErrorKind::NotFound {
+                    self.not_opened(dir, s, &e);
+                } else {
+                    self.again.insert(dir);
+                }
                 return None;
             }
         };
@@ -204,14 +194,6 @@ impl Stock {
         let now = self.by_inode.get(&inode).and_then(|key| self.entries.get(key));
         let before = || self.known.with_inode(inode.0).into_iter().filter_map(|id| self.known.get(id));
         now.is_some_and(|e| e.group == chain) || before().any(|(file, _)| file.place.chain == chain)
-    }
-
-    /// Too many handles: that is ours to mend, soon.
-    fn later_if_ours(&mut self, dir: Key, e: &io::Error) {
-        let errno = e.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
-        if matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)) {
-            self.later.insert(dir);
-        }
     }
 
     pub(super) fn skip(&mut self, dir: Key, s: &Shown) {

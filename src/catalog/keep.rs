@@ -116,11 +116,13 @@ impl Stock {
     /// that lanes still have to hear of, to count for themselves, and are forgotten then.
     pub fn bury(&mut self) -> Vec<Key> {
         let now_ns = self.now.unix_ns;
+        let doubt = self.doubt();
         let mut dead = Vec::new();
         for (id, (file, marks)) in self.known.rest() {
             let input = self.inputs.iter().position(|spec| spec.name == file.input);
             let gone = match input {
-                Some(input) => !self.may_be_there(input, file),
+                // What has a copy is read from that as soon as it is gone.
+                Some(input) => !(doubt.about(input, file) || self.retained.unclaimed.contains_key(id)),
                 None => now_ns.saturating_sub(file.ages.last().map_or(now_ns, |(_, ns)| *ns)) > FORGET_NS,
             };
             if gone {

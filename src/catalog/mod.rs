@@ -11,13 +11,14 @@
 //! came, moved, went), `twins` (another name of a known file), `recognise` (who it is), `measure` (sizes of `.gz`),
 //! `rule` (whose are left out), `offer` (to lanes), `sizes` (growth and truncation), `judge` (life, danger), `nameless` (no name any more), `handles`
 //! (their limit), `retain` and `copy` (copies of files in danger), `shed` (limits of what is kept), `keep` (page cache,
-//! what an earlier life knew), `revive` (copies of an earlier life), `forget` (the end, and what the store is told).
+//! what an earlier life knew), `revive` (copies of an earlier life), `doubt` (what cannot be opened), `forget` (the end, and what the store is told).
 
 pub mod ages;
 mod copy;
 mod dense;
 pub mod disk;
 mod docker;
+mod doubt;
 mod entry;
 mod files;
 mod forget;

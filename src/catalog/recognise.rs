@@ -99,17 +99,6 @@ impl Stock {
         Ok(())
     }
 
-    /// Who it is cannot be said now: as if it had not been opened. What is gone again is its directory's affair.
-    fn meet_again(&mut self, key: Key, error: &io::Error) {
-        let Some(e) = self.entries.get(&key).filter(|_| error.kind() != io::ErrorKind::NotFound) else { return };
-        let (dir, path) = (e.dir, self.path_of(e));
-        if let Some(path) = path {
-            self.refuse(path, error);
-        }
-        self.unopened.insert(dir);
-        self.forget(key);
-    }
-
     /// Known files that this one may be by its head and its place.
     fn eligible(&self, key: Key, ids: Vec<FileId>, bytes: &[u8]) -> Vec<FileId> {
         let Some(e) = self.entries.get(&key) else { return Vec::new() };

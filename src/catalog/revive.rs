@@ -90,12 +90,16 @@ impl Stock {
 
     /// Everything was looked at once: what was not found and has a copy is read from that.
     pub fn revive(&mut self) {
+        if self.retained.unclaimed.is_empty() || !std::mem::take(&mut self.listed) {
+            return;
+        }
         let ids: Vec<FileId> = self.retained.unclaimed.keys().copied().collect();
+        let doubt = self.doubt();
         let mut chains = BTreeSet::new();
         for id in ids {
             let Some((file, _)) = self.known.get(id) else { continue };
             let Some(input) = self.inputs.iter().position(|spec| spec.name == file.input) else { continue };
-            if self.may_be_there(input, file) {
+            if doubt.about(input, file) {
                 continue;
             }
             let copy = self.retained.unclaimed.remove(&id);
@@ -107,15 +111,6 @@ impl Stock {
             self.touch_group(chain);
         }
         self.known.tidy();
-    }
-
-    /// An input whose own directory is not there says nothing about its files, and what could not be opened may be any
-    /// of its directory's.
-    pub fn may_be_there(&self, input: usize, file: &KnownFile) -> bool {
-        let of_input = |key: &Key| self.dirs.get(key).filter(|d| d.input == input);
-        let dir = Path::new(&*file.path).parent();
-        let here = |key: &Key| of_input(key).is_some_and(|d| dir == Some(&self.absolute(input, &d.path)));
-        self.later.iter().any(|key| of_input(key).is_some()) || self.unopened.iter().any(here)
     }
 
     /// A file that has no name any more, as the store knows it.

@@ -81,6 +81,7 @@ impl Stock {
             && let Some(key) = self.due.pop_first()
         {
             self.scan_dir(key);
+            self.listed = true;
         }
         self.known.tidy();
     }
@@ -209,9 +210,10 @@ impl Stock {
     pub fn dir_gone(&mut self, key: Key) {
         let Some(mut dir) = self.dirs.remove(&key) else { return };
         self.out.watch.push(WatchChange::Drop(key));
-        for set in [&mut self.due, &mut self.again, &mut self.later, &mut self.unopened] {
+        for set in [&mut self.due, &mut self.again, &mut self.later] {
             set.remove(&key);
         }
+        self.unopened.remove(&key);
         for child in std::mem::take(&mut dir.children) {
             self.dir_gone(child.key);
         }
@@ -241,16 +243,24 @@ impl Stock {
         Some(identity::chain(&[name, dir.as_os_str().as_bytes(), stem]))
     }
 
+    /// What names the siblings of a file of this name in this directory.
+    pub fn chain_in(&self, key: Key, stem: &[u8]) -> Option<u64> {
+        let dir = self.dirs.get(&key)?;
+        match &dir.kind {
+            DirKind::Container(pod, container) => Some(identity::chain(&[pod.uid().as_bytes(), container.as_bytes()])),
+            DirKind::Glob(_) => self.chain_of_path(dir.input, &dir.path, stem),
+            DirKind::Root | DirKind::Pod(_) => None,
+        }
+    }
+
     /// The group of a file of this name in this directory, made if need be.
     pub fn group_of(&mut self, key: Key, stem: &[u8]) -> Option<u64> {
         let dir = self.dirs.get(&key)?;
         let input = dir.input;
-        let (chain, who) = match &dir.kind {
-            DirKind::Container(pod, container) => {
-                let chain = identity::chain(&[pod.uid().as_bytes(), container.as_bytes()]);
-                (chain, Who::Pod(pod.clone(), container.clone()))
-            }
-            DirKind::Glob(_) => (self.chain_of_path(input, &dir.path, stem)?, Who::Path),
+        let chain = self.chain_in(key, stem)?;
+        let who = match &dir.kind {
+            DirKind::Container(pod, container) => Who::Pod(pod.clone(), container.clone()),
+            DirKind::Glob(_) => Who::Path,
             DirKind::Root | DirKind::Pod(_) => return None,
         };
         if !self.groups.contains_key(&chain) {

@@ -3,6 +3,7 @@
 use super::Turn;
 use super::dense::DenseMap;
 use super::disk::{Base, Disk};
+use super::doubt::Unopened;
 use super::entry::{Dir, Entry, Group, Heat, Key, Trail, Who};
 use super::identity;
 use super::known::Known;
@@ -65,8 +66,10 @@ pub(super) struct Stock {
     pub due: BTreeSet<Key>,
     pub again: BTreeSet<Key>,
     pub later: BTreeSet<Key>,
-    /// Directories in which something could not be opened when they were last listed.
-    pub unopened: BTreeSet<Key>,
+    /// What could not be opened when its directory was last listed.
+    pub unopened: BTreeMap<Key, Vec<Unopened>>,
+    /// Something was listed since copies were last compared with what is there.
+    pub listed: bool,
     /// Looked at each 100 ms.
     pub hot: BTreeSet<Key>,
     /// Looked after each second: something about them depends on time or on the lanes.
@@ -145,7 +148,8 @@ impl Stock {
             due: BTreeSet::new(),
             again: BTreeSet::new(),
             later: BTreeSet::new(),
-            unopened: BTreeSet::new(),
+            unopened: BTreeMap::new(),
+            listed: true,
             hot: BTreeSet::new(),
             active: BTreeSet::new(),
             touched: BTreeSet::new(),

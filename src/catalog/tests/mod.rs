@@ -1,6 +1,7 @@
 //! A catalog over a simulated disk: every rule by the sentence that promises it.
 
 mod dockers;
+mod doubting;
 mod files_world;
 mod finding;
 mod growing;
