@@ -144,10 +144,13 @@ impl Stock {
         let (content, stat) = match opened.and_then(|content| content.stat().map(|stat| (content, stat))) {
             Ok(opened) => opened,
             Err(e) => {
-                if e.kind() != io::ErrorKind::NotFound {
-                    self.not_opened(dir, s, &e);
-                } else {
-                    self.again.insert(dir);
+                match e.kind() {
+                    // Nobody tells when it leads somewhere: the look of each minute does.
+                    io::ErrorKind::NotFound if s.link => {}
+                    io::ErrorKind::NotFound => {
+                        self.again.insert(dir);
+                    }
+                    _ => self.not_opened(dir, s, &e),
                 }
                 return None;
             }
@@ -171,9 +174,16 @@ impl Stock {
         }
         // With `once` what comes later is not read.
         let late = self.once && self.scanned;
-        if late || (s.outside && !self.known_outside(chain, &loc, &source)) {
-            self.skip(dir, s);
-            return None;
+        match if s.outside && !late { self.known_outside(chain, &loc, &source) } else { Ok(!late) } {
+            Ok(true) => {}
+            Ok(false) => {
+                self.skip(dir, s);
+                return None;
+            }
+            Err(e) => {
+                self.not_opened(dir, s, &e);
+                return None;
+            }
         }
         if stat.size == 0 && self.room_for_empty == 0 {
             self.overlooked += 1;

@@ -6,7 +6,6 @@
 use super::entry::{Key, Trail, Who};
 use super::identity::{self, Head};
 use super::measure::Measure;
-use super::shelf::Source;
 use super::stock::Stock;
 use super::{ages, gz, order};
 use crate::decode::line::detect;
@@ -53,20 +52,15 @@ impl Stock {
 
     fn recognise(&mut self, key: Key, by_inode: bool) {
         let Some(e) = self.entries.get(&key).filter(|e| e.id.is_none() && e.measure.is_none()) else { return };
-        if e.plain.is_none() {
-            let Ok(source) = self.reopen(key) else { return };
-            // Inode and chain are looked at together when its size is known.
-            if by_inode {
-                self.recognise_gz(key, &source);
-            }
-            return;
-        }
         let Some(loc) = e.loc() else { return };
-        let ids = if by_inode { self.known.with_inode(loc.inode.0) } else { self.known.with_chain(e.group) };
-        if ids.is_empty() {
-            return;
-        }
-        if let Err(error) = self.find_known(key, ids, by_inode) {
+        let found = if e.plain.is_none() {
+            // Inode and chain are looked at together when its size is known.
+            if by_inode { self.recognise_gz(key, loc.inode.0) } else { Ok(()) }
+        } else {
+            let ids = if by_inode { self.known.with_inode(loc.inode.0) } else { self.known.with_chain(e.group) };
+            if ids.is_empty() { Ok(()) } else { self.find_known(key, ids, by_inode) }
+        };
+        if let Err(error) = found {
             self.meet_again(key, &error);
         }
     }
@@ -116,16 +110,17 @@ impl Stock {
         ids.into_iter().filter(fits).collect()
     }
 
-    fn recognise_gz(&mut self, key: Key, source: &Source) {
-        let Some(e) = self.entries.get(&key) else { return };
-        let Some(inode) = e.loc().map(|l| l.inode.0) else { return };
-        let Ok(bytes) = identity::first_bytes(source) else { return };
+    /// As above: which known file it is, or what has to be inflated to tell; torn streams are no errors.
+    fn recognise_gz(&mut self, key: Key, inode: u64) -> io::Result<()> {
+        let source = self.reopen(key)?;
+        let bytes = identity::first_bytes(&source)?;
+        let Some(e) = self.entries.get(&key) else { return Ok(()) };
         let mut ids = self.known.with_inode(inode);
         ids.extend(self.known.with_chain(e.group));
         let mut seen = BTreeSet::new();
         ids.retain(|id| seen.insert(*id));
         let ids = self.eligible(key, ids, &bytes);
-        let trailer = gz::trailer_size(source.content.as_ref()).ok().flatten();
+        let trailer = gz::trailer_size(source.content.as_ref())?;
         // It was this very `.gz` before, and nobody writes to those.
         let unchanged = ids.iter().copied().find_map(|id| {
             let (file, _) = self.known.get(id)?;
@@ -136,15 +131,17 @@ impl Stock {
             if let Some(e) = self.entries.get_mut(&key) {
                 e.size = size;
             }
-            return self.claim(key, id, &bytes);
+            self.claim(key, id, &bytes);
+            return Ok(());
         }
         let proofs = |id: &FileId| self.known.get(*id).map(|(file, marks)| [&marks[..], &[file.proof]].concat());
         let with_marks = |id: &FileId| (*id, proofs(id).unwrap_or_default());
         let candidates: Vec<(FileId, Vec<Mark>)> = ids.iter().map(with_marks).collect();
         if let Some(e) = self.entries.get_mut(&key) {
-            e.measure = Some(Box::new(Measure::new(source, candidates)));
+            e.measure = Some(Box::new(Measure::new(&source, candidates)));
             self.measuring.insert(key);
         }
+        Ok(())
     }
 
     /// It is the file that was known by this id.

@@ -11,6 +11,7 @@ use super::{gz, identity};
 use crate::seeded::{Bug, seeded};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -226,14 +227,15 @@ impl Stock {
     }
 
     /// A file that no pattern names but that an earlier life read.
-    pub fn known_outside(&self, chain: u64, loc: &Loc, source: &Source) -> bool {
+    pub fn known_outside(&self, chain: u64, loc: &Loc, source: &Source) -> io::Result<bool> {
         let mut ids = self.known.with_inode(loc.inode.0);
         ids.extend(self.known.with_chain(chain));
         if ids.is_empty() {
-            return false;
+            return Ok(false);
         }
-        let Ok(bytes) = identity::first_bytes(source) else { return false };
-        ids.into_iter().filter_map(|id| self.known.get(id)).any(|(file, _)| identity::begins_with(&bytes, file.head))
+        let bytes = identity::first_bytes(source)?;
+        let mut files = ids.into_iter().filter_map(|id| self.known.get(id));
+        Ok(files.any(|(file, _)| identity::begins_with(&bytes, file.head)))
     }
 
     /// Whether this file looks like a copy of a sibling that is still being written: the same bytes as far as it goes.

@@ -1,12 +1,14 @@
 //! What cannot be opened, leads nowhere or cannot be read: whose file it may be, and whom it must not hold up.
 
 use super::rig::*;
+use crate::catalog::sim::{SimDisk, gzip};
 use crate::record::FileId;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 const POD_LOG: &str = "/var/log/pods/shop_web-1_uid1/app/0.log";
 const DOWN: Duration = Duration::from_secs(30);
+const EIO: i32 = 5;
 const EACCES: i32 = 13;
 const EMFILE: i32 = 24;
 
@@ -120,6 +122,58 @@ fn a_directory_that_cannot_be_listed_speaks_for_its_own_files_alone() {
     rig.disk.refuse("/srv/b", None);
     rig.secs(2);
     assert_eq!(rig.only().file.id, there);
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_not_there_until_it_leads_somewhere() {
+    let inputs = || vec![file_input("app", &["/srv/*"])];
+    let disk = SimDisk::new();
+    disk.symlink("/data/late", "/srv/late.log");
+    disk.append("/srv/a.log", b"one\n");
+    let mut rig = Rig::with(disk.clone(), setup(inputs()), Duration::from_secs(100));
+    rig.secs(1);
+    assert!(rig.last.first_scan_done);
+    let before = disk.calls().lists;
+    rig.secs(50);
+    assert!(disk.calls().lists < before + 10, "{} listings in 50 s", disk.calls().lists - before);
+    disk.append("/data/late", b"two\n");
+    rig.secs(61);
+    assert_eq!(rig.views.len(), 2);
+    let mut once = setup(inputs());
+    once.once = true;
+    disk.symlink("/data/never", "/srv/never.log");
+    let mut rig = Rig::with(disk, once, Duration::from_secs(100));
+    rig.secs(1);
+    assert!(rig.last.first_scan_done && rig.views.len() == 2);
+}
+
+#[test]
+fn what_is_compressed_and_cannot_be_read_at_first_is_recognised_when_it_can() {
+    let path = format!("{POD_LOG}.20261122-101500.gz");
+    let (known, mut rig) = next(|rig| rig.disk.append(&path, &gzip(&line(1, "one"))), |_| {});
+    assert_eq!(known.len(), 1);
+    rig.disk.break_reads(&path, Some(EIO));
+    rig.secs(100);
+    rig.disk.break_reads(&path, None);
+    rig.secs(61);
+    assert_eq!((rig.views.keys().copied().collect::<Vec<_>>(), rig.gone.len()), (known, 0));
+}
+
+#[test]
+fn what_no_pattern_names_and_cannot_be_read_at_first_is_recognised_when_it_can() {
+    let inputs = || vec![file_input("app", &["/srv/app.log"])];
+    let mut rig = Rig::new(inputs());
+    rig.disk.append("/srv/app.log", b"one\n");
+    rig.tick();
+    rig.secs(2);
+    let id = rig.only().file.id;
+    rig.disk.rename("/srv/app.log", "/srv/app.log.1");
+    rig.disk.break_reads("/srv/app.log.1", Some(EIO));
+    let mut rig = rig.restart(inputs(), DOWN, HashMap::new());
+    rig.secs(100);
+    rig.disk.break_reads("/srv/app.log.1", None);
+    rig.secs(61);
+    assert_eq!((rig.only().file.id, rig.gone.len()), (id, 0));
 }
 
 #[test]
