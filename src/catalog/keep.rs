@@ -11,6 +11,9 @@ use std::time::Duration;
 const PART: u64 = 256 << 10;
 /// And per so many that nobody works on them.
 const READ_TWICE: u64 = 64 << 10;
+/// All files together so many in a second: this thread pays for each page. What is more in one file was not read just
+/// now: it came by a jump over what nobody reads.
+const READ_TWICE_MOST: u64 = 64 << 20;
 /// Younger pages are dirty: to drop them would mean to write them back early.
 const WRITTEN_BACK: Duration = Duration::from_secs(60);
 /// A known file of an input that left the configuration is forgotten after this time.
@@ -26,9 +29,10 @@ impl Stock {
     pub fn keep_within_limits(&mut self, second: bool) {
         if second {
             let active: Vec<Key> = self.active.iter().copied().collect();
+            let mut share = READ_TWICE_MOST;
             for key in active {
                 self.advise(key);
-                self.call_cold(key);
+                share -= self.call_cold(key, share);
             }
             self.shed();
         }
@@ -62,15 +66,22 @@ impl Stock {
     }
 
     /// Behind the second lane that read it: what is read twice counts as worked on, and here it stays until it was
-    /// written back and the slowest lane has it too.
-    fn call_cold(&mut self, key: Key) {
-        let Some(e) = self.entries.get_mut(&key) else { return };
-        let (Some(id), Some(source)) = (e.id, e.source.as_ref().filter(|source| !source.gz)) else { return };
+    /// written back and the slowest lane has it too. Says how many bytes that were, at most its share.
+    fn call_cold(&mut self, key: Key, share: u64) -> u64 {
+        let Some(e) = self.entries.get_mut(&key) else { return 0 };
+        let (Some(id), Some(source)) = (e.id, e.source.as_ref().filter(|source| !source.gz)) else { return 0 };
         let (from, to) = (e.called_cold.max(e.advised), self.progress.settled_by_two(id).min(e.size));
-        if to >= from.saturating_add(READ_TWICE) {
-            source.content.advise_cold(from, to);
+        if to > from.saturating_add(READ_TWICE_MOST) {
             e.called_cold = to;
+            return 0;
         }
+        let len = to.saturating_sub(from).min(share);
+        if len < READ_TWICE {
+            return 0;
+        }
+        source.content.advise_cold(from, from + len);
+        e.called_cold = from + len;
+        len
     }
 
     /// What lanes opened, and what they could not read.

@@ -146,6 +146,7 @@ impl Stock {
 
     /// It is the file that was known by this id.
     pub(super) fn claim(&mut self, key: Key, id: FileId, bytes: &[u8]) {
+        let read = self.known.get(id).and_then(|(_, marks)| marks.iter().map(|mark| mark.at).max());
         let Some(known) = self.known.claim(id) else { return };
         let kubernetes = self.entries.get(&key).is_some_and(|e| self.kubernetes(e.input));
         let path = self.entries.get(&key).and_then(|e| self.path_of(e));
@@ -159,6 +160,8 @@ impl Stock {
         e.grammar = if kubernetes { detect(bytes) } else { Grammar::Plain };
         e.first_fields = fields(known.fields);
         e.rulings = known.rulings;
+        // What an earlier life read may have left the page cache long ago: it is not read for a hint's sake.
+        e.called_cold = read.unwrap_or(0);
         let same_inode = e.loc().is_some_and(|l| l.inode.0 == known.inode);
         let same_path = path.is_some_and(|p| p.to_string_lossy() == *known.path);
         self.by_id.insert(id, key);

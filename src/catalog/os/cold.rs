@@ -4,25 +4,32 @@
 //! through the mapping: a file that somebody cuts meanwhile makes a call fail, and cannot raise SIGBUS.
 
 use rustix::fd::BorrowedFd;
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
+use std::io::IoSliceMut;
 
 /// Mapped at once.
 const PART: u64 = 1 << 20;
-/// What is longer came by a jump over what nobody reads; the pages of its end are enough.
-const MOST: u64 = 64 << 20;
 
 /// The whole pages below `to`, from the one on that has `from`: a hint, its failure is of no consequence.
 pub(super) fn call_cold(file: BorrowedFd<'_>, from: u64, to: u64) {
     let page = rustix::param::page_size() as u64;
     let whole = |at: u64| at - at % page;
-    let (mut at, end) = (whole(from.max(to.saturating_sub(MOST))), whole(to));
+    let (mut at, end) = (whole(from), whole(to));
     while at < end {
         let len = (end - at).min(PART);
-        if part(file, at, usize::try_from(len).unwrap_or(0)).is_err() {
+        // What nobody read lately, or what is gone again, is not read for this.
+        if !is_there(file, at) || part(file, at, usize::try_from(len).unwrap_or(0)).is_err() {
             return;
         }
         at += len;
     }
+}
+
+/// Whether the page of this byte is in memory, where the file system can say so.
+fn is_there(file: BorrowedFd<'_>, at: u64) -> bool {
+    let mut byte = [0];
+    preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) != Err(Errno::AGAIN)
 }
 
 #[expect(unsafe_code, reason = "calls on mappings take addresses")]

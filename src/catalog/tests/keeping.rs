@@ -3,6 +3,8 @@
 use super::rig::*;
 use crate::catalog::sim::{SimDisk, gzip};
 use crate::catalog::view::{Found, Life};
+use crate::record::Mark;
+use std::collections::HashMap;
 use std::time::Duration;
 
 const LIVE: &str = "/var/log/pods/shop_web-1_uid1/app/0.log";
@@ -219,6 +221,61 @@ fn what_two_lanes_have_read_is_called_cold_within_a_second() {
     rig.catalog.progress().passed(1, id, size);
     rig.secs(200);
     assert_eq!((rig.disk.called_cold(), rig.disk.advised()), (size, size));
+}
+
+#[test]
+fn what_was_read_in_an_earlier_life_is_not_called_cold() {
+    let mut rig = with(|s| s.lanes = 2);
+    let block = vec![b'x'; 300 << 10];
+    rig.disk.append("/srv/a", &block);
+    rig.tick();
+    rig.secs(61);
+    let (id, size) = (rig.only().file.id, rig.only().size);
+    let mut next = setup(vec![pods_input(), file_input("app", &["/srv/*"])]);
+    (next.lanes, next.known) = (2, rig.store.clone());
+    // One lane was through with it, the other one not quite.
+    let half = size / 2;
+    next.marks = HashMap::from([(id, [size, half].map(|at| Mark::of(at, &block[..at as usize])).to_vec())]);
+    let mut rig = Rig::with(rig.disk.clone(), next, rig.now.mono + Duration::from_secs(30));
+    rig.tick();
+    rig.settle(id, size);
+    rig.catalog.progress().passed(1, id, half);
+    rig.secs(2);
+    rig.catalog.progress().passed(1, id, size);
+    rig.secs(2);
+    assert_eq!((rig.only().file.id, rig.disk.called_cold()), (id, 0));
+    rig.disk.append("/srv/a", &block);
+    rig.secs(1);
+    assert_eq!(rig.read(id).len() as u64, 2 * size);
+    rig.tick();
+    for lane in [0, 1] {
+        rig.catalog.progress().passed(lane, id, 2 * size);
+    }
+    rig.secs(2);
+    assert_eq!(rig.disk.called_cold(), size);
+}
+
+#[test]
+fn no_more_is_called_cold_in_a_second_than_its_share_and_no_jump_is() {
+    const MIB: u64 = 1 << 20;
+    let mut rig = with(|s| s.lanes = 2);
+    let sizes = [40 * MIB, 40 * MIB, 65 * MIB];
+    for (n, size) in sizes.into_iter().enumerate() {
+        rig.disk.append(format!("/srv/{n}"), b"\n");
+        rig.disk.append(format!("/srv/{n}"), &vec![b'x'; size as usize - 1]);
+    }
+    rig.tick();
+    rig.secs(1);
+    rig.settle_all();
+    for view in rig.views.values() {
+        rig.catalog.progress().passed(1, view.file.id, view.size);
+    }
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        rig.secs(1);
+        told.push(rig.disk.called_cold() / MIB);
+    }
+    assert_eq!(told, [64, 80, 80, 80]);
 }
 
 #[test]
