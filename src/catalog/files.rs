@@ -144,14 +144,13 @@ impl Stock {
         let (content, stat) = match opened.and_then(|content| content.stat().map(|stat| (content, stat))) {
             Ok(opened) => opened,
             Err(e) => {
-                match e.kind() {
-                    // Nobody tells when it leads somewhere: the look of each minute does.
-                    io::ErrorKind::NotFound if s.link => {}
-                    io::ErrorKind::NotFound => {
-                        self.again.insert(dir);
-                    }
-                    _ => self.not_opened(dir, s, &e),
+                let nothing = e.kind() == io::ErrorKind::NotFound;
+                if !nothing {
+                    self.not_opened(dir, s, &e);
+                } else if !s.link {
+                    self.again.insert(dir);
                 }
+                // Nobody tells when a link leads somewhere again: the look of each minute does.
                 return None;
             }
         };
