@@ -153,7 +153,7 @@ impl Key {
         let can = move |(_, id, file): &(Place, FileId, &LaneFile)| of(*id) && unread(*id, file, ledger).0 > 0;
         readable(siblings, files, now).filter(can).map(|(_, id, _)| id)
     }
-    /// Files to read, in order, until they have `enough` bytes and are of [`CHAINS`] chains: chains in turn, beginning
+    /// Files to read, in order, until they have `enough` bytes and are of `CHAINS` chains: chains in turn, beginning
     /// behind the one served last; siblings oldest first.
     pub fn queue(&self, files: &BTreeMap<FileId, LaneFile>, ledger: &Ledger, now: Now, enough: u64) -> Queue {
         let mut queue = Queue::default();
